@@ -1,0 +1,160 @@
+#include "base/json.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace elastic {
+namespace {
+
+constexpr int kMaxDepth = 512;  // deeper nesting is an attack on the stack, not a document
+
+// nlohmann's parser and destructor recurse with nesting, so depth is bounded before parsing.
+void check_depth(std::string_view text, std::string_view source) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        in_string = false;
+      }
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxDepth) {
+        throw Error(ErrorKind::kCorrupt,
+                    fmt::format("{}: JSON nested deeper than {} levels", source, kMaxDepth));
+      }
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+}
+
+template <typename T>
+bool convert(const Json& value, T& out);
+
+template <>
+bool convert(const Json& value, bool& out) {
+  if (!value.is_boolean()) return false;
+  out = value.get<bool>();
+  return true;
+}
+
+template <>
+bool convert(const Json& value, std::int64_t& out) {
+  if (value.is_number_unsigned()) {
+    const auto v = value.get<std::uint64_t>();
+    if (v > static_cast<std::uint64_t>(INT64_MAX)) return false;
+    out = static_cast<std::int64_t>(v);
+    return true;
+  }
+  if (value.is_number_integer()) {
+    out = value.get<std::int64_t>();
+    return true;
+  }
+  if (value.is_number_float()) {  // 1e4 or 128.0, as some writers put it
+    const double v = value.get<double>();
+    if (!(std::abs(v) < 9.0e15) || v != std::floor(v)) return false;
+    out = static_cast<std::int64_t>(v);
+    return true;
+  }
+  return false;
+}
+
+template <>
+bool convert(const Json& value, double& out) {
+  if (!value.is_number()) return false;
+  out = value.get<double>();
+  return true;
+}
+
+template <>
+bool convert(const Json& value, std::string& out) {
+  if (!value.is_string()) return false;
+  out = value.get<std::string>();
+  return true;
+}
+
+template <typename T>
+constexpr std::string_view kExpected = "";
+template <>
+constexpr std::string_view kExpected<bool> = "true or false";
+template <>
+constexpr std::string_view kExpected<std::int64_t> = "an integer";
+template <>
+constexpr std::string_view kExpected<double> = "a number";
+template <>
+constexpr std::string_view kExpected<std::string> = "a string";
+
+std::string shorten(const Json& value) {
+  std::string text = dump_line(value);
+  if (text.size() > 60) text = text.substr(0, 57) + "...";
+  return text;
+}
+
+}  // namespace
+
+Json read_json(const std::filesystem::path& path) {
+  return parse_json(read_file(path), path.string());
+}
+
+Json parse_json(std::string_view text, std::string_view source) {
+  check_depth(text, source);
+  try {
+    return Json::parse(text);
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(ErrorKind::kCorrupt, fmt::format("{}: not valid JSON: {}", source, e.what()));
+  }
+}
+
+template <typename T>
+T json_get(const JsonSource& in, std::string_view key) {
+  if (!in.object.is_object()) {
+    throw Error(ErrorKind::kCorrupt, fmt::format("{}: expected a JSON object", in.source));
+  }
+  const auto it = in.object.find(key);
+  if (it == in.object.end()) {
+    throw Error(ErrorKind::kCorrupt, fmt::format("{}: key `{}` is missing", in.source, key));
+  }
+  T out{};
+  if (!convert(*it, out)) {
+    throw Error(ErrorKind::kCorrupt, fmt::format("{}: key `{}` is {}, expected {}", in.source, key,
+                                                 shorten(*it), kExpected<T>));
+  }
+  return out;
+}
+
+template <typename T>
+T json_get_or(const JsonSource& in, std::string_view key, T fallback) {
+  if (in.object.is_object()) {
+    const auto it = in.object.find(key);
+    if (it == in.object.end() || it->is_null()) return fallback;
+  }
+  return json_get<T>(in, key);
+}
+
+template bool json_get(const JsonSource&, std::string_view);
+template std::int64_t json_get(const JsonSource&, std::string_view);
+template double json_get(const JsonSource&, std::string_view);
+template std::string json_get(const JsonSource&, std::string_view);
+template bool json_get_or(const JsonSource&, std::string_view, bool);
+template std::int64_t json_get_or(const JsonSource&, std::string_view, std::int64_t);
+template double json_get_or(const JsonSource&, std::string_view, double);
+template std::string json_get_or(const JsonSource&, std::string_view, std::string);
+
+std::string dump_line(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string dump_pretty(const Json& value) {
+  return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace elastic

@@ -1,0 +1,49 @@
+#include "base/log.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <string>
+
+namespace elastic {
+namespace {
+
+std::atomic<LogLevel> g_level = LogLevel::kInfo;
+std::atomic<int> g_rank = 0;
+
+void write_line(LogLevel level, std::string_view prefix, std::string_view message) {
+  if (level < g_level.load()) return;
+  if (g_rank.load() != 0 && level < LogLevel::kError) return;
+  // One write per line, so that lines of several threads or ranks never interleave.
+  static std::mutex mutex;
+  std::string line;
+  line.reserve(prefix.size() + message.size() + 2);
+  if (stderr_is_terminal()) line += "\r\x1b[K";
+  line.append(prefix).append(message).push_back('\n');
+  const std::lock_guard lock(mutex);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+}  // namespace
+
+void set_log_level(LogLevel level) { g_level = level; }
+void set_log_rank(int rank) { g_rank = rank; }
+
+void log_debug(std::string_view message) { write_line(LogLevel::kDebug, "debug: ", message); }
+void log_info(std::string_view message) { write_line(LogLevel::kInfo, "", message); }
+void log_warning(std::string_view message) { write_line(LogLevel::kWarning, "warning: ", message); }
+void log_error(std::string_view message) { write_line(LogLevel::kError, "error: ", message); }
+
+bool stderr_is_terminal() {
+  static const bool terminal = [] {
+    const char* term = std::getenv("TERM");
+    return isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr &&
+           !(term != nullptr && std::string_view(term) == "dumb");
+  }();
+  return terminal;
+}
+
+}  // namespace elastic

@@ -1,0 +1,24 @@
+#pragma once
+
+// Talk on standard error: one line per message, never on standard output (that belongs to results).
+// Ranks other than 0 are silent below kError.
+
+#include <string_view>
+
+namespace elastic {
+
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
+void set_log_level(LogLevel level);
+void set_log_rank(int rank);
+
+void log_debug(std::string_view message);
+void log_info(std::string_view message);
+void log_warning(std::string_view message);
+void log_error(std::string_view message);
+
+/// True where standard error is a terminal that wants colour and moving lines (NO_COLOR and TERM=dumb are
+/// obeyed).
+bool stderr_is_terminal();
+
+}  // namespace elastic

@@ -1,0 +1,51 @@
+#include "base/registry.h"
+
+#include <fmt/format.h>
+
+#include <numeric>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace elastic {
+namespace {
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string unknown_name(std::string_view kind, std::string_view name,
+                         const std::vector<std::string>& known) {
+  std::string text = fmt::format("unknown {} `{}`", kind, name);
+  const std::string* best = nullptr;
+  std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
+  for (const std::string& candidate : known) {
+    const std::size_t distance = edit_distance(name, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = &candidate;
+    }
+  }
+  if (best != nullptr) text += fmt::format("; did you mean `{}`?", *best);
+  return text + fmt::format("{} known: {}", best == nullptr ? ";" : "", join(known, ", "));
+}
+
+void throw_unknown_name(std::string_view kind, std::string_view name,
+                        const std::vector<std::string>& known) {
+  throw Error(ErrorKind::kInvalidArgument, unknown_name(kind, name, known));
+}
+
+}  // namespace elastic

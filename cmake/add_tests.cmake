@@ -1,0 +1,29 @@
+# elastic_add_tests(<folder> [libraries...]): every tests/<folder>/**/*_test.cpp in one binary
+# <folder>_tests, each test known to ctest as <folder>/<Suite>.<name>. Suites named Golden* belong to
+# elastic_add_golden() and are left out here.
+include(GoogleTest)
+function(elastic_add_tests folder)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/${folder}/*_test.cpp")
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${folder}_tests ${sources})
+  target_include_directories(${folder}_tests PRIVATE "${CMAKE_SOURCE_DIR}")
+  target_compile_definitions(${folder}_tests PRIVATE
+    ELASTIC_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data"
+    ELASTIC_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    ELASTIC_BENCH_BINARY="$<TARGET_FILE_DIR:${folder}_tests>/elastic-bench")
+  target_link_libraries(${folder}_tests PRIVATE elastic_testing ${ARGN} GTest::gtest GTest::gtest_main)
+  gtest_discover_tests(${folder}_tests
+    TEST_PREFIX "${folder}/" TEST_FILTER "-Golden*" DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${folder}" TIMEOUT 300)
+endfunction()
+
+# elastic_add_golden(<name> <folder>): ctest `golden_<name>` runs suite Golden_<name> of <folder>_tests over
+# the stored expectations in $ELASTIC_GOLDEN_DIR/<name>; exit code 77 (folder absent) is "skipped".
+function(elastic_add_golden name folder)
+  add_test(NAME golden_${name}
+    COMMAND ${folder}_tests --gtest_filter=Golden_${name}.*)
+  set_tests_properties(golden_${name} PROPERTIES
+    LABELS "golden" SKIP_REGULAR_EXPRESSION "golden folder absent" TIMEOUT 300)
+endfunction()

@@ -1,0 +1,34 @@
+#pragma once
+
+// Which KV head gets which mode: uniform, a static pattern from a file, or routed. One of the five seams.
+// The policy is asked once per layer and sequence, during prefill; the decision is kept for the generation.
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace elastic::engine {
+
+struct HeadDecision {
+  std::vector<std::uint8_t> is_sparse;               // per KV head, 1 = the sparse mode
+  std::vector<std::array<float, 2>> router_logits;   // {sparse, full} per KV head; empty without a router
+};
+
+class HeadPolicy {
+ public:
+  virtual ~HeadPolicy() = default;
+
+  virtual std::string describe() const = 0;
+
+  /// True where decide() reads `pooled_keys`; otherwise the layer need not pool.
+  virtual bool needs_keys() const { return false; }
+
+  /// `keys` [tokens, heads_kv, head_dim]: this layer's keys of one sequence before RoPE (Qwen3: after
+  /// k_norm); undefined tensor where needs_keys() is false.
+  virtual HeadDecision decide(std::int64_t layer, const at::Tensor& keys) const = 0;
+};
+
+}  // namespace elastic::engine

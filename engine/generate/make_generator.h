@@ -1,0 +1,39 @@
+#pragma once
+
+// The factory of the LibTorch engine, without LibTorch in sight: commands include this and nothing else of
+// the engine. Built without the engine (preset `core`), make_generator.cpp is replaced by no_engine.cpp,
+// whose functions throw kUnsupported.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/api/generator.h"
+
+namespace elastic::engine {
+
+struct GeneratorOptions {
+  std::filesystem::path model;       // checkpoint folder
+  std::string random_shape;          // instead of a folder: "llama-3.1-8b", "qwen3-4b", ... random weights
+  std::string device = "auto";       // cpu, cuda, auto
+  std::string dtype = "auto";        // fp32, bf16; auto: fp32 on CPU, the checkpoint's on GPU
+  std::int64_t chunk_rows = 0;       // rows of a prefill chunk inside a layer; 0 = chosen from memory
+};
+
+/// Throws kNotFound / kCorrupt / kUnsupported naming file and key, kDevice where the device is missing.
+std::unique_ptr<Generator> make_generator(const GeneratorOptions& options);
+
+struct ModeDescription {
+  std::string name;
+  std::string summary;
+};
+
+/// All mode names that set_mode() understands, with one line each.
+std::vector<ModeDescription> list_modes();
+
+/// Text for `doctor`: library versions, CPU capability, devices. One "key: value" per entry.
+std::vector<std::string> describe_engine();
+
+}  // namespace elastic::engine

@@ -1,0 +1,32 @@
+#pragma once
+
+// A subcommand is one file: an options struct, a function that declares its flags on a CLI11 subcommand with
+// the callback that runs it, and one line in registry.cpp. The callback returns through `exit_code`
+// (user_needs 3.5) and throws Error for what ends it.
+
+#include <CLI/CLI.hpp>
+#include <span>
+
+namespace elastic::harness {
+
+struct Command {
+  const char* name;
+  const char* summary;
+  void (*add)(CLI::App& sub, int& exit_code);
+};
+
+std::span<const Command> commands();
+
+// user_needs 3.5
+inline constexpr int kExitComplete = 0;
+inline constexpr int kExitInternal = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitData = 3;
+inline constexpr int kExitSomeFailed = 4;
+inline constexpr int kExitRegression = 5;
+inline constexpr int kExitDevice = 6;
+inline constexpr int kExitInvalid = 7;
+inline constexpr int kExitInterrupted = 130;
+inline constexpr int kExitTerminated = 143;
+
+}  // namespace elastic::harness

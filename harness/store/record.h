@@ -1,0 +1,66 @@
+#pragma once
+
+// What a run leaves behind, as plain structs (docs/run_format.md is the contract). Field names in files are
+// known to record_json.cpp alone. Unknown values are std::nullopt and become null, never NaN.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace elastic::harness {
+
+inline constexpr int kSchemaVersion = 1;
+
+/// One line of samples.rank<N>.jsonl.
+struct SampleRecord {
+  std::string key;                 // hash of everything that determines the sample's outcome
+  std::string model, mode, task;
+  std::int64_t length = 0;         // stated length in tokens; 0 where the task has none
+  std::int64_t index = 0;
+  std::string prompt_sha256, ids_sha256;
+  std::int64_t prompt_tokens = 0;
+  std::int64_t truncated_tokens = 0;
+  std::string prediction;
+  std::vector<std::string> references;
+  std::string metric;
+  std::optional<double> score;     // 0..1
+  std::string outcome = "ok";      // ok | error | oom
+  std::optional<std::string> error;
+
+  std::optional<double> msr;
+  std::optional<double> esr_last_query, esr_last_layer, esr_all_layers;
+  std::optional<double> block_density;
+  std::vector<std::string> routing;  // per layer one character per KV head, 1 = sparse
+
+  std::optional<double> prefill_ms, router_ms, select_ms, attention_ms, ttft_ms, decode_ms;
+  std::int64_t output_tokens = 0;
+  std::optional<std::int64_t> peak_bytes;
+  std::map<std::string, std::string> strata;  // needle depth and other report breakdowns
+};
+
+/// run.json: what was asked and what it ran on. `settings` changes results: a resume with other values is
+/// refused naming the key. `environment` does not.
+struct RunSpec {
+  int schema_version = kSchemaVersion;
+  std::string created;                            // UTC
+  std::map<std::string, std::string> settings;    // model and tokenizer hashes, seed, profiles, dtype, ...
+  std::map<std::string, std::string> environment; // build, versions, device, command line
+  std::vector<std::string> modes;
+  std::vector<std::string> tasks;
+  std::vector<std::int64_t> lengths;
+  std::int64_t planned_samples = 0;
+  std::map<std::string, std::int64_t> planned;    // "mode|task|length" -> samples, for "n of N"
+  std::map<std::string, std::string> data_ids;    // "task|length" -> data_id
+  std::map<std::string, std::string> source_ids;  // source file -> sha256
+};
+
+struct RunData {
+  std::string folder;
+  RunSpec spec;
+  std::vector<SampleRecord> samples;  // the last record of each key, in file order
+  std::vector<std::string> notes;     // torn lines skipped and the like
+};
+
+}  // namespace elastic::harness

@@ -1,0 +1,39 @@
+#pragma once
+
+// Where tests find files. Goldens and real data outside the repository are looked up at run time and every
+// test over them is skipped, saying so, where the folder is absent:
+//   const auto folder = elastic::testing::golden_folder("attention");
+//   if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention";
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace elastic::testing {
+
+/// tests/data of the checkout.
+std::filesystem::path fixture(std::string_view relative);
+
+/// $ELASTIC_GOLDEN_DIR/name, default the shared folder beside the checkout. Empty where absent.
+std::filesystem::path golden_folder(std::string_view name);
+
+/// $ELASTIC_DATA_DIR, default the shared folder beside the checkout; with `relative` appended. Empty where absent.
+std::filesystem::path data_path(std::string_view relative);
+
+/// A fresh folder under the system's temporary directory, removed on destruction.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace elastic::testing
