@@ -1,10 +1,11 @@
 #pragma once
 
-// The one exception type of the program. Library code throws it with the file, key and value in the text
-// and, where there is one, the cure; it is caught in `main` (exit code), per sample in the runner (a failed
-// sample is a record, not an abort) and per file when fetching data.
+// The one exception type of the program. Library code throws it with the file, key and value in the
+// text and, where there is one, the cure; it is caught in `main` (exit code), per sample in the
+// runner (a failed sample is a record, not an abort) and per file when fetching data.
 //
-//   throw Error(ErrorKind::kCorrupt, fmt::format("{}: header of {} bytes exceeds the file", path, n));
+//   throw Error(ErrorKind::kCorrupt, fmt::format("{}: header of {} bytes exceeds the file", path,
+//   n));
 
 #include <stdexcept>
 #include <string>
@@ -32,8 +33,8 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
-/// Internal invariant, compiled in always; a failure is a defect of this program, never of its input.
-/// Throws std::logic_error.
+/// Internal invariant, compiled in always; a failure is a defect of this program, never of its
+/// input. Throws std::logic_error.
 inline void check(bool condition, const char* what) {
   if (!condition) throw std::logic_error(std::string("internal check failed: ") + what);
 }

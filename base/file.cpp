@@ -77,7 +77,8 @@ std::string read_file(const std::filesystem::path& path) {
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
   const std::filesystem::path temporary = path.string() + fmt::format(".tmp{}", ::getpid());
   {
-    const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+    const Descriptor file{
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
     if (file.fd < 0) fail(temporary, "cannot create", errno);
     int code = write_all(file.fd, bytes);
     if (code == 0 && ::fsync(file.fd) != 0) code = errno;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Files: whole reads, atomic writes, durable appends, read-only maps. Every failure is an Error naming the
-// path and the system's reason.
+// Files: whole reads, atomic writes, durable appends, read-only maps. Every failure is an Error
+// naming the path and the system's reason.
 
 #include <cstdint>
 #include <filesystem>
@@ -14,7 +14,8 @@ namespace elastic {
 /// Whole file as bytes. kNotFound where it does not exist, kIo otherwise. `-` is standard input.
 std::string read_file(const std::filesystem::path& path);
 
-/// Writes beside the target, syncs, renames: a reader sees the old file or the new one, never a part.
+/// Writes beside the target, syncs, renames: a reader sees the old file or the new one, never a
+/// part.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
 
 /// Creates a folder and its parents. kIo with the reason.
@@ -37,9 +38,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// Append-only file for records that must survive a crash: `append` writes the whole text, then syncs to
-/// disk before it returns. After a failed append the file is cut back to its last good length, so a full
-/// disk never leaves a torn record behind.
+/// Append-only file for records that must survive a crash: `append` writes the whole text, then
+/// syncs to disk before it returns. After a failed append the file is cut back to its last good
+/// length, so a full disk never leaves a torn record behind.
 class AppendFile {
  public:
   explicit AppendFile(const std::filesystem::path& path);

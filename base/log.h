@@ -17,8 +17,8 @@ void log_info(std::string_view message);
 void log_warning(std::string_view message);
 void log_error(std::string_view message);
 
-/// True where standard error is a terminal that wants colour and moving lines (NO_COLOR and TERM=dumb are
-/// obeyed).
+/// True where standard error is a terminal that wants colour and moving lines (NO_COLOR and
+/// TERM=dumb are obeyed).
 bool stderr_is_terminal();
 
 }  // namespace elastic

@@ -1,7 +1,7 @@
 #pragma once
 
-// Registries are plain arrays of {name, summary, make}. This is the one lookup they share: an unknown name
-// is an error that lists the nearest names and all of them.
+// Registries are plain arrays of {name, summary, make}. This is the one lookup they share: an
+// unknown name is an error that lists the nearest names and all of them.
 
 #include <algorithm>
 #include <span>
@@ -21,7 +21,8 @@ std::string unknown_name(std::string_view kind, std::string_view name,
 
 /// The entry whose `.name` equals `name`; throws with suggestions otherwise.
 template <typename Entry>
-const Entry& find_entry(std::span<const Entry> entries, std::string_view kind, std::string_view name) {
+const Entry& find_entry(std::span<const Entry> entries, std::string_view kind,
+                        std::string_view name) {
   const auto it = std::find_if(entries.begin(), entries.end(),
                                [&](const Entry& entry) { return name == entry.name; });
   if (it != entries.end()) return *it;

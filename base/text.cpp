@@ -90,7 +90,8 @@ std::int64_t parse_length(std::string_view text) {
 
 std::string format_length(std::int64_t tokens) {
   constexpr std::int64_t kKilo = 1024;
-  if (tokens > 0 && tokens % (kKilo * kKilo) == 0) return fmt::format("{}m", tokens / (kKilo * kKilo));
+  if (tokens > 0 && tokens % (kKilo * kKilo) == 0)
+    return fmt::format("{}m", tokens / (kKilo * kKilo));
   if (tokens > 0 && tokens % kKilo == 0) return fmt::format("{}k", tokens / kKilo);
   return fmt::format("{}", tokens);
 }

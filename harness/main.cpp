@@ -16,11 +16,15 @@ using namespace elastic;
 int exit_code_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kInvalidArgument:
-    case ErrorKind::kUnsupported: return harness::kExitUsage;
+    case ErrorKind::kUnsupported:
+      return harness::kExitUsage;
     case ErrorKind::kNotFound:
-    case ErrorKind::kCorrupt: return harness::kExitData;
-    case ErrorKind::kIo: return harness::kExitInternal;
-    case ErrorKind::kDevice: return harness::kExitDevice;
+    case ErrorKind::kCorrupt:
+      return harness::kExitData;
+    case ErrorKind::kIo:
+      return harness::kExitInternal;
+    case ErrorKind::kDevice:
+      return harness::kExitDevice;
   }
   return harness::kExitInternal;
 }
@@ -31,8 +35,8 @@ std::vector<std::string> normalised_arguments(int argc, char** argv) {
   for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them last first
     std::string argument = argv[i];
     if (argument.starts_with("--")) {
-      const auto end = argument.begin() + static_cast<std::ptrdiff_t>(
-                                              std::min(argument.find('='), argument.size()));
+      const auto end = argument.begin() +
+                       static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size()));
       std::replace(argument.begin() + 2, std::max(argument.begin() + 2, end), '_', '-');
     }
     arguments.push_back(std::move(argument));

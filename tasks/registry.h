@@ -1,7 +1,7 @@
 #pragma once
 
-// The array of tasks. Lists of the command line ("ruler,longbench/trec") are resolved here; an unknown name
-// is an error with suggestions.
+// The array of tasks. Lists of the command line ("ruler,longbench/trec") are resolved here; an
+// unknown name is an error with suggestions.
 
 #include <memory>
 #include <string>

@@ -1,11 +1,12 @@
 #pragma once
 
-// A task turns data into prompts and predictions into scores. One of the five seams; one file and one line
-// in registry.cpp per task. Data flows Task -> prompt ids -> Generator -> record; a task never sees a model,
-// only its tokenizer (through PromptContext).
+// A task turns data into prompts and predictions into scores. One of the five seams; one file and
+// one line in registry.cpp per task. Data flows Task -> prompt ids -> Generator -> record; a task
+// never sees a model, only its tokenizer (through PromptContext).
 //
 //   std::unique_ptr<Task> task = make_task("ruler/niah_single_2");
-//   for (const Sample& s : task->load(request)) { Prompt p = task->prompt(s, context); ... task->score(s, text); }
+//   for (const Sample& s : task->load(request)) { Prompt p = task->prompt(s, context); ...
+//   task->score(s, text); }
 
 #include <cstdint>
 #include <filesystem>
@@ -20,47 +21,49 @@
 namespace elastic::tasks {
 
 struct TaskInfo {
-  std::string name;                    // "ruler/niah_single_1"
-  std::string suite;                   // "ruler"
-  std::string category;                // "retrieval", "Single-Doc QA", ...
-  std::string summary;                 // one line
-  std::string paper;                   // where it comes from
-  std::string metric;                  // "string_match_all"
-  std::int64_t max_new_tokens = 0;     // the official answer budget
-  bool has_lengths = false;            // generated per length (RULER) or a fixed set
-  std::int64_t default_limit = 0;      // samples per length where the user gives none; 0 = all
-  std::vector<std::string> data;       // names of datasets/catalog entries it reads
+  std::string name;                 // "ruler/niah_single_1"
+  std::string suite;                // "ruler"
+  std::string category;             // "retrieval", "Single-Doc QA", ...
+  std::string summary;              // one line
+  std::string paper;                // where it comes from
+  std::string metric;               // "string_match_all"
+  std::int64_t max_new_tokens = 0;  // the official answer budget
+  bool has_lengths = false;         // generated per length (RULER) or a fixed set
+  std::int64_t default_limit = 0;   // samples per length where the user gives none; 0 = all
+  std::vector<std::string> data;    // names of datasets/catalog entries it reads
   std::string licence;
 };
 
 struct LoadRequest {
-  std::string profile;                 // "ruler@builtin"
-  std::int64_t length = 0;             // tokens, for tasks with lengths
-  std::int64_t limit = 0;              // 0 = all
+  std::string profile;      // "ruler@builtin"
+  std::int64_t length = 0;  // tokens, for tasks with lengths
+  std::int64_t limit = 0;   // 0 = all
   std::uint64_t seed = 42;
-  std::string model_template = "base"; // RULER's wrapper: a name of the prompt pack, or "checkpoint"
+  std::string model_template =
+      "base";  // RULER's wrapper: a name of the prompt pack, or "checkpoint"
   std::filesystem::path data_dir;
-  std::filesystem::path cache_dir;     // empty = no cache
+  std::filesystem::path cache_dir;               // empty = no cache
   const engine::Tokenizer* tokenizer = nullptr;  // counts lengths; outlives the call
 };
 
 struct Sample {
-  std::int64_t index = 0;              // position within task and length: the sample's identity
-  std::string input;                   // what the prompt is built from (RULER: the prompt; LongBench: JSON row)
-  std::string answer_prefix;           // the answer's beginning, already given to the model
+  std::int64_t index = 0;  // position within task and length: the sample's identity
+  std::string input;       // what the prompt is built from (RULER: the prompt; LongBench: JSON row)
+  std::string answer_prefix;  // the answer's beginning, already given to the model
   std::vector<std::string> references;
-  std::map<std::string, std::string> strata;  // needle depth, difficulty, language, ...: for report breakdowns
+  std::map<std::string, std::string>
+      strata;  // needle depth, difficulty, language, ...: for report breakdowns
 };
 
 struct PromptContext {
   const engine::Tokenizer* tokenizer = nullptr;
-  std::int64_t max_length = 0;         // tokens for prompt, answer budget excluded; 0 = no limit
-  bool chat_template = true;           // false: --no-chat-template
+  std::int64_t max_length = 0;  // tokens for prompt, answer budget excluded; 0 = no limit
+  bool chat_template = true;    // false: --no-chat-template
 };
 
 struct Prompt {
-  std::string text;                    // exactly what is encoded
-  std::vector<std::int32_t> ids;       // exactly what the model gets
+  std::string text;               // exactly what is encoded
+  std::vector<std::int32_t> ids;  // exactly what the model gets
   std::int64_t truncated_tokens = 0;
   std::int64_t max_new_tokens = 0;
   std::vector<std::string> stop;
@@ -72,8 +75,8 @@ class Task {
 
   virtual const TaskInfo& info() const = 0;
 
-  /// Deterministic in the request. Throws kNotFound naming the missing data and the command that brings it,
-  /// kInvalidArgument where the length is too short, naming the smallest that works.
+  /// Deterministic in the request. Throws kNotFound naming the missing data and the command that
+  /// brings it, kInvalidArgument where the length is too short, naming the smallest that works.
   virtual std::vector<Sample> load(const LoadRequest& request) const = 0;
 
   /// Throws kInvalidArgument where the prompt cannot fit and the profile forbids truncation.

@@ -1,14 +1,15 @@
 #pragma once
 
-// What the harness asks of an engine: token ids in, continuation + routing + timing out. One of the five
-// seams. Torch-free, so that everything outside engine/ builds without LibTorch.
+// What the harness asks of an engine: token ids in, continuation + routing + timing out. One of the
+// five seams. Torch-free, so that everything outside engine/ builds without LibTorch.
 //
 //   std::unique_ptr<Generator> engine = make_generator({.model = "models/demo", .device = "cpu"});
 //   engine->set_mode("fa-ssa:local=256");
 //   Result r = engine->generate({.ids = ids, .max_new_tokens = 32});
 //
-// Routing convention everywhere in the program: 1 = sparse, 0 = full (the checkpoint's class 1 = full is
-// turned round once, in the router). MSR, ESR and density are defined in engine/router/sparsity.h.
+// Routing convention everywhere in the program: 1 = sparse, 0 = full (the checkpoint's class 1 =
+// full is turned round once, in the router). MSR, ESR and density are defined in
+// engine/router/sparsity.h.
 
 #include <array>
 #include <cstdint>
@@ -21,46 +22,48 @@
 namespace elastic::engine {
 
 struct Sampling {
-  double temperature = 0;   // 0 = greedy
+  double temperature = 0;  // 0 = greedy
   double top_p = 1;
-  std::int64_t top_k = 0;   // 0 = all
+  std::int64_t top_k = 0;  // 0 = all
   std::uint64_t seed = 42;
 };
 
 struct Request {
-  std::vector<std::int32_t> ids;           // the whole prompt, BOS included
+  std::vector<std::int32_t> ids;  // the whole prompt, BOS included
   std::int64_t max_new_tokens = 32;
   Sampling sampling;
-  std::vector<std::string> stop;           // generation ends where one of these appears in the text
-  std::vector<std::int32_t> stop_ids;      // extra end tokens of this request (besides the checkpoint's EOS)
+  std::vector<std::string> stop;  // generation ends where one of these appears in the text
+  std::vector<std::int32_t>
+      stop_ids;  // extra end tokens of this request (besides the checkpoint's EOS)
   bool ignore_eos = false;
-  bool all_logits = false;                 // logits of every prompt row, not only the last
-  bool hidden_states = false;              // hidden.{layer} of every prompt row
+  bool all_logits = false;     // logits of every prompt row, not only the last
+  bool hidden_states = false;  // hidden.{layer} of every prompt row
 };
 
-/// Effective sparsity, three variants (elastic_attention spec 5.2): pruned share of tokens, 0 for full heads.
+/// Effective sparsity, three variants (elastic_attention spec 5.2): pruned share of tokens, 0 for
+/// full heads.
 struct Esr {
-  double last_query = 0;   // last layer, last prompt position
-  double last_layer = 0;   // last layer, over the causal area
-  double all_layers = 0;   // all layers, over the causal area
+  double last_query = 0;  // last layer, last prompt position
+  double last_layer = 0;  // last layer, over the causal area
+  double all_layers = 0;  // all layers, over the causal area
 };
 
 struct Trace {
   std::vector<std::string> routing;  // per layer one character per KV head, '1' = sparse
   // [layer][kv head] = {sparse logit, full logit}; empty where no router decided.
   std::vector<std::vector<std::array<float, 2>>> router_logits;
-  double msr = 0;             // share of (layer, KV head) pairs in the sparse mode
+  double msr = 0;  // share of (layer, KV head) pairs in the sparse mode
   Esr esr;
-  double block_density = 1;   // visited blocks / causal blocks over all layers and heads, prefill
+  double block_density = 1;  // visited blocks / causal blocks over all layers and heads, prefill
 };
 
-struct Timing {               // milliseconds; device-synchronised ends
-  double prefill_ms = 0;      // the whole prompt up to and including the logits of the last row
-  double router_ms = 0;       // part of prefill
-  double select_ms = 0;       // block estimation and selection (XA); part of prefill
-  double attention_ms = 0;    // part of prefill, without router and selection
-  double ttft_ms = 0;         // until the first token is known
-  double decode_ms = 0;       // all tokens after the first
+struct Timing {             // milliseconds; device-synchronised ends
+  double prefill_ms = 0;    // the whole prompt up to and including the logits of the last row
+  double router_ms = 0;     // part of prefill
+  double select_ms = 0;     // block estimation and selection (XA); part of prefill
+  double attention_ms = 0;  // part of prefill, without router and selection
+  double ttft_ms = 0;       // until the first token is known
+  double decode_ms = 0;     // all tokens after the first
 };
 
 /// fp32 tensor handed out for --logits: name, shape, row-major values.
@@ -73,25 +76,25 @@ struct NamedTensor {
 enum class Finish { kEos, kStop, kLength };
 
 struct Result {
-  std::vector<std::int32_t> ids;     // the continuation only; includes the EOS when one was produced
-  std::string text;                  // decoded continuation, specials dropped; empty without a tokenizer
+  std::vector<std::int32_t> ids;  // the continuation only; includes the EOS when one was produced
+  std::string text;  // decoded continuation, specials dropped; empty without a tokenizer
   Finish finish = Finish::kLength;
   Trace trace;
   Timing timing;
-  std::int64_t peak_bytes = 0;       // peak memory of this request (device, or resident growth on CPU)
-  std::int64_t kv_bytes = 0;         // K/V cache at the end
+  std::int64_t peak_bytes = 0;  // peak memory of this request (device, or resident growth on CPU)
+  std::int64_t kv_bytes = 0;    // K/V cache at the end
   std::int64_t kv_bytes_full = 0;    // the same had every head kept every token
   std::vector<NamedTensor> tensors;  // "logits" [rows, vocab], "hidden.{layer}" [rows, hidden]
 };
 
 struct ModelInfo {
-  std::string name;                  // last component of the folder
-  std::string family;                // "llama", "qwen3"
+  std::string name;    // last component of the folder
+  std::string family;  // "llama", "qwen3"
   std::int64_t layers = 0, heads_q = 0, heads_kv = 0, head_dim = 0, hidden = 0, vocab = 0;
   std::int64_t max_positions = 0;
   std::int64_t parameters = 0;
   bool has_router = false;
-  std::string weights_sha256;        // over the weight files, in name order
+  std::string weights_sha256;  // over the weight files, in name order
   std::string config_sha256;
 };
 
@@ -105,18 +108,21 @@ class Generator {
   virtual std::string device() const = 0;
   virtual std::string dtype() const = 0;
 
-  /// `fa`, `ssa`, `fa-ssa`, `ssa:sink=128,local=2048` ...; throws kInvalidArgument for an unknown name or
-  /// option and kUnsupported where the checkpoint lacks what the mode needs (a router).
+  /// `fa`, `ssa`, `fa-ssa`, `ssa:sink=128,local=2048` ...; throws kInvalidArgument for an unknown
+  /// name or option and kUnsupported where the checkpoint lacks what the mode needs (a router).
   virtual void set_mode(std::string_view mode) = 0;
 
   /// The mode with every option that changes results spelt out, for the run record.
   virtual std::string mode() const = 0;
 
-  /// A static batch; results in the order of the requests and equal to batch 1. Throws kDevice when out of
-  /// memory (naming bytes), kInvalidArgument for ids outside the vocabulary or an empty prompt.
+  /// A static batch; results in the order of the requests and equal to batch 1. Throws kDevice when
+  /// out of memory (naming bytes), kInvalidArgument for ids outside the vocabulary or an empty
+  /// prompt.
   virtual std::vector<Result> generate(std::span<const Request> requests) = 0;
 
-  Result generate(const Request& request) { return std::move(generate(std::span(&request, 1)).front()); }
+  Result generate(const Request& request) {
+    return std::move(generate(std::span(&request, 1)).front());
+  }
 };
 
 }  // namespace elastic::engine

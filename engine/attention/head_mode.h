@@ -1,12 +1,13 @@
 #pragma once
 
-// What one head computes: full, streaming, later xattention, moba, nsa, infllm2. One of the five seams.
-// A policy (head_policy.h) says which KV head gets which mode; the attention layer then calls each mode once
-// per layer and sequence with the KV heads that got it. Query head h reads KV head h / (heads_q / heads_kv);
-// the heads of a group share their KV head's mode.
+// What one head computes: full, streaming, later xattention, moba, nsa, infllm2. One of the five
+// seams. A policy (head_policy.h) says which KV head gets which mode; the attention layer then
+// calls each mode once per layer and sequence with the KV heads that got it. Query head h reads KV
+// head h / (heads_q / heads_kv); the heads of a group share their KV head's mode.
 //
 // Layout: one sequence at a time, head-major, contiguous in the last dimension.
-// Positions: query row i stands at absolute position q_start + i; key j is visible only if j <= that.
+// Positions: query row i stands at absolute position q_start + i; key j is visible only if j <=
+// that.
 
 #include <ATen/core/Tensor.h>
 
@@ -20,10 +21,10 @@
 namespace elastic::engine {
 
 struct AttentionInput {
-  at::Tensor q;               // [heads_q, rows, head_dim], RoPE applied
-  at::Tensor k, v;            // [heads_kv, tokens, head_dim], RoPE applied; tokens >= q_start + rows
-  std::int64_t q_start = 0;   // absolute position of query row 0
-  double scale = 0;           // 1/sqrt(head_dim)
+  at::Tensor q;              // [heads_q, rows, head_dim], RoPE applied
+  at::Tensor k, v;           // [heads_kv, tokens, head_dim], RoPE applied; tokens >= q_start + rows
+  std::int64_t q_start = 0;  // absolute position of query row 0
+  double scale = 0;          // 1/sqrt(head_dim)
 };
 
 class HeadMode {
@@ -35,17 +36,19 @@ class HeadMode {
   /// The mode with every option that changes results, e.g. "ssa:sink=128,local=2048,block=128".
   virtual std::string describe() const = 0;
 
-  /// Key ranges that query rows [q_start, q_start + rows) may see, before token causality. The one source of
-  /// truth for kernels, sparsity ratios and tests. Modes that depend on q and k look at `input`.
-  virtual BlockMask block_mask(const AttentionInput& input, std::span<const int> kv_heads) const = 0;
+  /// Key ranges that query rows [q_start, q_start + rows) may see, before token causality. The one
+  /// source of truth for kernels, sparsity ratios and tests. Modes that depend on q and k look at
+  /// `input`.
+  virtual BlockMask block_mask(const AttentionInput& input,
+                               std::span<const int> kv_heads) const = 0;
 
   /// Attention of the query heads that belong to `kv_heads`, written to their rows of
   /// out [heads_q, rows, head_dim]. A row with nothing visible gives 0. Same dtype as q.
   virtual void forward(const AttentionInput& input, std::span<const int> kv_heads,
                        at::Tensor& out) const = 0;
 
-  /// Tokens that one decode step at position p reads under decode=sparse: [0, sink) and (p - local, p].
-  /// {0, 0} = everything (the mode has no cache to cut).
+  /// Tokens that one decode step at position p reads under decode=sparse: [0, sink) and (p - local,
+  /// p]. {0, 0} = everything (the mode has no cache to cut).
   struct DecodeWindow {
     std::int64_t sink = 0, local = 0;
   };

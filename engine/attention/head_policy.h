@@ -1,7 +1,8 @@
 #pragma once
 
-// Which KV head gets which mode: uniform, a static pattern from a file, or routed. One of the five seams.
-// The policy is asked once per layer and sequence, during prefill; the decision is kept for the generation.
+// Which KV head gets which mode: uniform, a static pattern from a file, or routed. One of the five
+// seams. The policy is asked once per layer and sequence, during prefill; the decision is kept for
+// the generation.
 
 #include <ATen/core/Tensor.h>
 
@@ -13,8 +14,9 @@
 namespace elastic::engine {
 
 struct HeadDecision {
-  std::vector<std::uint8_t> is_sparse;               // per KV head, 1 = the sparse mode
-  std::vector<std::array<float, 2>> router_logits;   // {sparse, full} per KV head; empty without a router
+  std::vector<std::uint8_t> is_sparse;  // per KV head, 1 = the sparse mode
+  std::vector<std::array<float, 2>>
+      router_logits;  // {sparse, full} per KV head; empty without a router
 };
 
 class HeadPolicy {
@@ -26,8 +28,8 @@ class HeadPolicy {
   /// True where decide() reads `pooled_keys`; otherwise the layer need not pool.
   virtual bool needs_keys() const { return false; }
 
-  /// `keys` [tokens, heads_kv, head_dim]: this layer's keys of one sequence before RoPE (Qwen3: after
-  /// k_norm); undefined tensor where needs_keys() is false.
+  /// `keys` [tokens, heads_kv, head_dim]: this layer's keys of one sequence before RoPE (Qwen3:
+  /// after k_norm); undefined tensor where needs_keys() is false.
   virtual HeadDecision decide(std::int64_t layer, const at::Tensor& keys) const = 0;
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// The factory of the LibTorch engine, without LibTorch in sight: commands include this and nothing else of
-// the engine. Built without the engine (preset `core`), make_generator.cpp is replaced by no_engine.cpp,
-// whose functions throw kUnsupported.
+// The factory of the LibTorch engine, without LibTorch in sight: commands include this and nothing
+// else of the engine. Built without the engine (preset `core`), make_generator.cpp is replaced by
+// no_engine.cpp, whose functions throw kUnsupported.
 
 #include <cstdint>
 #include <filesystem>
@@ -15,14 +15,15 @@
 namespace elastic::engine {
 
 struct GeneratorOptions {
-  std::filesystem::path model;       // checkpoint folder
-  std::string random_shape;          // instead of a folder: "llama-3.1-8b", "qwen3-4b", ... random weights
-  std::string device = "auto";       // cpu, cuda, auto
-  std::string dtype = "auto";        // fp32, bf16; auto: fp32 on CPU, the checkpoint's on GPU
-  std::int64_t chunk_rows = 0;       // rows of a prefill chunk inside a layer; 0 = chosen from memory
+  std::filesystem::path model;  // checkpoint folder
+  std::string random_shape;  // instead of a folder: "llama-3.1-8b", "qwen3-4b", ... random weights
+  std::string device = "auto";  // cpu, cuda, auto
+  std::string dtype = "auto";   // fp32, bf16; auto: fp32 on CPU, the checkpoint's on GPU
+  std::int64_t chunk_rows = 0;  // rows of a prefill chunk inside a layer; 0 = chosen from memory
 };
 
-/// Throws kNotFound / kCorrupt / kUnsupported naming file and key, kDevice where the device is missing.
+/// Throws kNotFound / kCorrupt / kUnsupported naming file and key, kDevice where the device is
+/// missing.
 std::unique_ptr<Generator> make_generator(const GeneratorOptions& options);
 
 struct ModeDescription {

@@ -1,8 +1,8 @@
 #pragma once
 
-// A subcommand is one file: an options struct, a function that declares its flags on a CLI11 subcommand with
-// the callback that runs it, and one line in registry.cpp. The callback returns through `exit_code`
-// (user_needs 3.5) and throws Error for what ends it.
+// A subcommand is one file: an options struct, a function that declares its flags on a CLI11
+// subcommand with the callback that runs it, and one line in registry.cpp. The callback returns
+// through `exit_code` (user_needs 3.5) and throws Error for what ends it.
 
 #include <CLI/CLI.hpp>
 #include <span>

@@ -1,7 +1,8 @@
 #pragma once
 
-// What a run leaves behind, as plain structs (docs/run_format.md is the contract). Field names in files are
-// known to record_json.cpp alone. Unknown values are std::nullopt and become null, never NaN.
+// What a run leaves behind, as plain structs (docs/run_format.md is the contract). Field names in
+// files are known to record_json.cpp alone. Unknown values are std::nullopt and become null, never
+// NaN.
 
 #include <cstdint>
 #include <map>
@@ -15,9 +16,9 @@ inline constexpr int kSchemaVersion = 1;
 
 /// One line of samples.rank<N>.jsonl.
 struct SampleRecord {
-  std::string key;                 // hash of everything that determines the sample's outcome
+  std::string key;  // hash of everything that determines the sample's outcome
   std::string model, mode, task;
-  std::int64_t length = 0;         // stated length in tokens; 0 where the task has none
+  std::int64_t length = 0;  // stated length in tokens; 0 where the task has none
   std::int64_t index = 0;
   std::string prompt_sha256, ids_sha256;
   std::int64_t prompt_tokens = 0;
@@ -25,8 +26,8 @@ struct SampleRecord {
   std::string prediction;
   std::vector<std::string> references;
   std::string metric;
-  std::optional<double> score;     // 0..1
-  std::string outcome = "ok";      // ok | error | oom
+  std::optional<double> score;  // 0..1
+  std::string outcome = "ok";   // ok | error | oom
   std::optional<std::string> error;
 
   std::optional<double> msr;
@@ -40,13 +41,14 @@ struct SampleRecord {
   std::map<std::string, std::string> strata;  // needle depth and other report breakdowns
 };
 
-/// run.json: what was asked and what it ran on. `settings` changes results: a resume with other values is
-/// refused naming the key. `environment` does not.
+/// run.json: what was asked and what it ran on. `settings` changes results: a resume with other
+/// values is refused naming the key. `environment` does not.
 struct RunSpec {
   int schema_version = kSchemaVersion;
-  std::string created;                            // UTC
-  std::map<std::string, std::string> settings;    // model and tokenizer hashes, seed, profiles, dtype, ...
-  std::map<std::string, std::string> environment; // build, versions, device, command line
+  std::string created;  // UTC
+  std::map<std::string, std::string>
+      settings;  // model and tokenizer hashes, seed, profiles, dtype, ...
+  std::map<std::string, std::string> environment;  // build, versions, device, command line
   std::vector<std::string> modes;
   std::vector<std::string> tasks;
   std::vector<std::int64_t> lengths;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Where tests find files. Goldens and real data outside the repository are looked up at run time and every
-// test over them is skipped, saying so, where the folder is absent:
+// Where tests find files. Goldens and real data outside the repository are looked up at run time
+// and every test over them is skipped, saying so, where the folder is absent:
 //   const auto folder = elastic::testing::golden_folder("attention");
 //   if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention";
 
@@ -19,7 +19,8 @@ std::filesystem::path fixture(std::string_view relative);
 /// $ELASTIC_GOLDEN_DIR/name, default the shared folder beside the checkout. Empty where absent.
 std::filesystem::path golden_folder(std::string_view name);
 
-/// $ELASTIC_DATA_DIR, default the shared folder beside the checkout; with `relative` appended. Empty where absent.
+/// $ELASTIC_DATA_DIR, default the shared folder beside the checkout; with `relative` appended.
+/// Empty where absent.
 std::filesystem::path data_path(std::string_view relative);
 
 /// A fresh folder under the system's temporary directory, removed on destruction.

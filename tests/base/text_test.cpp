@@ -1,0 +1,66 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/registry.h"
+
+namespace elastic {
+namespace {
+
+TEST(Text, SplitsAndJoins) {
+  EXPECT_EQ(split("a,,b", ',').size(), 3u);
+  EXPECT_EQ(split("", ',').size(), 1u);
+  EXPECT_EQ(split_list(" a , b,,c "), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_TRUE(split_list(" , ").empty());
+  EXPECT_EQ(join({"a", "b"}, "-"), "a-b");
+  EXPECT_EQ(strip(" \t a b\n"), "a b");
+  EXPECT_EQ(strip(" \n"), "");
+  EXPECT_EQ(replace_all("aaa", "aa", "b"), "ba");
+}
+
+TEST(Text, ParsesWholeNumbersOnly) {
+  EXPECT_EQ(parse_int("-12"), -12);
+  EXPECT_FALSE(parse_int("12x"));
+  EXPECT_FALSE(parse_int(""));
+  EXPECT_FALSE(parse_int("99999999999999999999"));
+  EXPECT_DOUBLE_EQ(parse_double("1e-3").value(), 1e-3);
+  EXPECT_FALSE(parse_double("1,5"));
+}
+
+TEST(Text, LengthsUseBinaryK) {
+  EXPECT_EQ(parse_length("4096"), 4096);
+  EXPECT_EQ(parse_length("4k"), 4096);
+  EXPECT_EQ(parse_length("128K"), 131072);
+  EXPECT_EQ(parse_length("1m"), 1048576);
+  for (const char* bad : {"", "k", "-4k", "0", "4.5k", "4kk", "99999999m"}) {
+    EXPECT_THROW(parse_length(bad), Error) << bad;
+  }
+  EXPECT_EQ(format_length(4096), "4k");
+  EXPECT_EQ(format_length(1048576), "1m");
+  EXPECT_EQ(format_length(1000), "1000");
+}
+
+TEST(Text, FormatsForPeople) {
+  EXPECT_EQ(format_bytes(512), "512 B");
+  EXPECT_EQ(format_bytes(1536), "1.5 KiB");
+  EXPECT_EQ(format_seconds(0.84), "0.8 s");
+  EXPECT_EQ(format_seconds(75.2), "1 min 15 s");
+  EXPECT_EQ(format_seconds(3700), "1 h 1 min");
+}
+
+TEST(Hash, KnownDigests) {
+  EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256().update("a").update("bc").hex(), sha256_hex("abc"));
+}
+
+TEST(Registry, UnknownNamesGetSuggestions) {
+  EXPECT_EQ(unknown_name("mode", "fa-sa", {"fa", "ssa", "fa-ssa"}),
+            "unknown mode `fa-sa`; did you mean `fa-ssa`? known: fa, ssa, fa-ssa");
+  EXPECT_EQ(unknown_name("mode", "whatever", {"fa"}), "unknown mode `whatever`; known: fa");
+}
+
+}  // namespace
+}  // namespace elastic
