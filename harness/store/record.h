@@ -38,7 +38,9 @@ struct SampleRecord {
   std::optional<double> prefill_ms, router_ms, select_ms, attention_ms, ttft_ms, decode_ms;
   std::int64_t output_tokens = 0;
   std::optional<std::int64_t> peak_bytes;
-  std::map<std::string, std::string> strata;  // needle depth and other report breakdowns
+  // What reports break scores down by. Known keys: `depth` (of the needle, percent of the context;
+  // several separated by commas), `document` (samples that share one are a cluster in intervals).
+  std::map<std::string, std::string> strata;
 };
 
 /// run.json: what was asked and what it ran on. `settings` changes results: a resume with other
@@ -56,6 +58,8 @@ struct RunSpec {
   std::map<std::string, std::int64_t> planned;    // "mode|task|length" -> samples, for "n of N"
   std::map<std::string, std::string> data_ids;    // "task|length" -> data_id
   std::map<std::string, std::string> source_ids;  // source file -> sha256
+  std::map<std::string, std::string> licences;    // source file -> licence, "none declared"
+  std::map<std::string, std::string> categories;  // task -> category of its TaskInfo
 };
 
 struct RunData {
