@@ -1,0 +1,52 @@
+#include "datasets/folders.h"
+
+#include <cstdlib>
+#include <string>
+
+namespace elastic::datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kProgram = "elastic-bench";
+
+fs::path environment_path(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value == nullptr ? fs::path() : fs::path(value);
+}
+
+// $variable/elastic-bench, else ~/home_default/elastic-bench; empty where neither is known. The XDG
+// rules say that a relative value is to be ignored.
+fs::path xdg_folder(const char* variable, const char* home_default) {
+  const fs::path base = environment_path(variable);
+  if (base.is_absolute()) return base / kProgram;
+  const fs::path home = environment_path("HOME");
+  return home.empty() ? fs::path() : home / home_default / kProgram;
+}
+
+fs::path beside_program(const char* name) {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::path(name) : program.parent_path() / name;
+}
+
+}  // namespace
+
+fs::path data_folder(const fs::path& option) {
+  if (!option.empty()) return option;
+  if (const fs::path set = environment_path("ELASTIC_DATA_DIR"); !set.empty()) return set;
+  const fs::path user = xdg_folder("XDG_DATA_HOME", ".local/share");
+  std::error_code ignored;
+  if (!user.empty() && fs::exists(user, ignored)) return user;
+  const fs::path beside = beside_program("data");
+  return user.empty() || fs::exists(beside, ignored) ? beside : user;
+}
+
+fs::path cache_folder(const fs::path& option) {
+  if (!option.empty()) return option;
+  if (const fs::path set = environment_path("ELASTIC_CACHE_DIR"); !set.empty()) return set;
+  const fs::path user = xdg_folder("XDG_CACHE_HOME", ".cache");
+  return user.empty() ? beside_program("cache") : user;
+}
+
+}  // namespace elastic::datasets

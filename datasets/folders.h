@@ -1,0 +1,20 @@
+#pragma once
+
+// Where data and caches lie: the one place that knows the order of precedence.
+//
+//   const std::filesystem::path data = datasets::data_folder(options.data_dir);  // "" = not given
+
+#include <filesystem>
+
+namespace elastic::datasets {
+
+/// `option` (--data-dir) where given, else $ELASTIC_DATA_DIR, else $XDG_DATA_HOME/elastic-bench
+/// (~/.local/share/elastic-bench) where it exists, else the folder `data` beside the running
+/// program where that exists, else the XDG path. Nothing is created; the folder may be absent.
+std::filesystem::path data_folder(const std::filesystem::path& option = {});
+
+/// `option` (--cache-dir) where given, else $ELASTIC_CACHE_DIR, else $XDG_CACHE_HOME/elastic-bench
+/// (~/.cache/elastic-bench), else `cache` beside the running program. Nothing is created.
+std::filesystem::path cache_folder(const std::filesystem::path& option = {});
+
+}  // namespace elastic::datasets
