@@ -35,6 +35,10 @@ set_property(GLOBAL PROPERTY JOB_POOLS heavy=2)
 
 # elastic_add_library(<target> <sources...>): a static library whose include root is the repository.
 function(elastic_add_library target)
+  if(NOT ARGN)  # a folder whose first source is still to come
+    set(ARGN "${CMAKE_BINARY_DIR}/${target}.cpp")
+    file(TOUCH "${ARGN}")
+  endif()
   add_library(${target} STATIC ${ARGN})
   target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}")
 endfunction()

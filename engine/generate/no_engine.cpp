@@ -1,0 +1,18 @@
+// Stands in for make_generator.cpp where the program is built without LibTorch (preset `core`).
+
+#include "base/error.h"
+#include "engine/generate/make_generator.h"
+
+namespace elastic::engine {
+
+std::unique_ptr<Generator> make_generator(const GeneratorOptions&) {
+  throw Error(ErrorKind::kUnsupported,
+              "this program was built without the engine: run scripts/setup.sh, then "
+              "`cmake --preset default && ninja -C build` for one that runs models");
+}
+
+std::vector<ModeDescription> list_modes() { return {}; }
+
+std::vector<std::string> describe_engine() { return {"engine: none (built without LibTorch)"}; }
+
+}  // namespace elastic::engine
