@@ -1,0 +1,91 @@
+#include "datasets/jsonl.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace elastic::datasets {
+namespace {
+
+constexpr std::size_t kChunk = std::size_t{1} << 20;
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+}  // namespace
+
+JsonlReader::JsonlReader(const std::filesystem::path& path, std::size_t max_line_bytes)
+    : name_(path == "-" ? "standard input" : path.string()),
+      max_line_bytes_(max_line_bytes),
+      in_(&std::cin) {
+  if (path == "-") return;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw Error(ErrorKind::kIo, fmt::format("{}: is a folder, expected a JSONL file", name_));
+  }
+  errno = 0;
+  file_.open(path, std::ios::binary);
+  if (!file_) {
+    throw Error(errno == ENOENT ? ErrorKind::kNotFound : ErrorKind::kIo,
+                fmt::format("{}: cannot open: {}", name_, std::strerror(errno)));
+  }
+  in_ = &file_;
+}
+
+std::string JsonlReader::where() const { return fmt::format("{}, line {}", name_, line_); }
+
+bool JsonlReader::read_line(std::string& text, bool& complete) {
+  text.clear();
+  complete = false;
+  while (true) {
+    const std::size_t end = buffer_.find('\n', position_);
+    const bool found = end != std::string::npos;
+    text.append(buffer_, position_, (found ? end : buffer_.size()) - position_);
+    if (text.size() > max_line_bytes_) {
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}, line {}: longer than {}", name_, line_ + 1,
+                              format_bytes(static_cast<std::int64_t>(max_line_bytes_))));
+    }
+    if (found) {
+      position_ = end + 1;
+      complete = true;
+      return true;
+    }
+    buffer_.resize(kChunk);
+    in_->read(buffer_.data(), static_cast<std::streamsize>(kChunk));
+    buffer_.resize(static_cast<std::size_t>(in_->gcount()));
+    position_ = 0;
+    if (in_->bad()) throw Error(ErrorKind::kIo, fmt::format("{}: cannot read", name_));
+    if (buffer_.empty()) return !text.empty();
+  }
+}
+
+std::optional<Json> JsonlReader::next() {
+  std::string text;
+  bool complete = false;
+  while (read_line(text, complete)) {
+    ++line_;
+    std::string_view body = text;
+    if (line_ == 1 && body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
+    if (strip(body).empty()) continue;
+    try {
+      Json row = parse_json(body, where());
+      if (!row.is_object()) {
+        throw Error(ErrorKind::kCorrupt, fmt::format("{}: expected a JSON object", where()));
+      }
+      return row;
+    } catch (const Error& error) {
+      if (complete) throw;
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: the last line is cut off after {} bytes (the file was not "
+                              "written to its end): {}",
+                              where(), body.size(), error.what()));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace elastic::datasets
