@@ -22,8 +22,15 @@ endfunction()
 # elastic_add_golden(<name> <folder>): ctest `golden_<name>` runs suite Golden_<name> of <folder>_tests over
 # the stored expectations in $ELASTIC_GOLDEN_DIR/<name>; exit code 77 (folder absent) is "skipped".
 function(elastic_add_golden name folder)
-  add_test(NAME golden_${name}
-    COMMAND ${folder}_tests --gtest_filter=Golden_${name}.*)
+  string(MAKE_C_IDENTIFIER "Golden_${name}" suite)
+  add_test(NAME golden_${name} COMMAND ${folder}_tests "--gtest_filter=${suite}.*")
   set_tests_properties(golden_${name} PROPERTIES
     LABELS "golden" SKIP_REGULAR_EXPRESSION "golden folder absent" TIMEOUT 300)
+endfunction()
+
+# elastic_add_check(<name> <script>): a check of the sources themselves, known to ctest as house/<name>.
+function(elastic_add_check name script)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  add_test(NAME house/${name} COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/scripts/${script}")
+  set_tests_properties(house/${name} PROPERTIES LABELS house)
 endfunction()

@@ -1,0 +1,22 @@
+# Target `header_check`: one generated source per header that includes it and nothing else, so that every
+# header is proven to stand alone. Not part of `all`; CI builds it.
+function(elastic_add_header_check)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}"
+    "${CMAKE_SOURCE_DIR}/base/*.h" "${CMAKE_SOURCE_DIR}/datasets/*.h" "${CMAKE_SOURCE_DIR}/engine/*.h"
+    "${CMAKE_SOURCE_DIR}/harness/*.h" "${CMAKE_SOURCE_DIR}/reports/*.h" "${CMAKE_SOURCE_DIR}/tasks/*.h"
+    "${CMAKE_SOURCE_DIR}/tests/*.h")
+  if(NOT ELASTIC_ENGINE)
+    list(FILTER headers EXCLUDE REGEX "^engine/(attention|model|router|generate|train|distributed|demo|io/checkpoint)|^engine/precompiled|^tests/")
+  endif()
+  list(FILTER headers EXCLUDE REGEX "^engine/cuda/")
+  foreach(header IN LISTS headers)
+    string(MAKE_C_IDENTIFIER "${header}" name)
+    set(source "${CMAKE_BINARY_DIR}/header_check/${name}.cpp")
+    file(CONFIGURE OUTPUT "${source}" CONTENT "#include \"${header}\"\n")
+    list(APPEND sources "${source}")
+  endforeach()
+  add_library(header_check OBJECT EXCLUDE_FROM_ALL ${sources})
+  target_compile_options(header_check PRIVATE -O0 -g0)
+  target_link_libraries(header_check PRIVATE elastic_commands elastic_testing fmt::fmt CURL::libcurl PkgConfig::libzip
+    simdjson::simdjson)
+endfunction()

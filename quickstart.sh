@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# From a fresh clone to a report: installs what is missing, builds, runs RULER on the demo model with full,
+# streaming and routed heads, prints the table and the path of the report. Safe to run again: what is done is kept.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source scripts/environment.sh
+
+scripts/setup.sh
+scripts/build.sh elastic-bench
+
+tasks=ruler/niah_single_1,ruler/niah_single_2,ruler/niah_multikey_1,ruler/niah_multikey_2,ruler/vt
+echo "== run: the demo model on five RULER tasks, three lengths, three modes" >&2
+build/elastic-bench run --model demo --tasks "$tasks" --lengths 1k,2k,4k --modes fa,ssa,fa-ssa \
+  --limit "${QUICKSTART_LIMIT:-5}" --output build/quickstart
+echo "== report" >&2
+build/elastic-bench report build/quickstart --output build/quickstart/report
+echo "Report: $PWD/build/quickstart/report/report.html"

@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+# Sourced by quickstart.sh, test.sh and .ci/run: everything that is cached stays inside the clone.
+export CCACHE_DIR="${CCACHE_DIR:-$PWD/build/ccache}"
+export ELASTIC_CACHE_DIR="${ELASTIC_CACHE_DIR:-$PWD/build/cache}"

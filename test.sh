@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything, runs all tests. Arguments go to ctest: ./test.sh -L golden
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source scripts/environment.sh
+
+scripts/setup.sh
+scripts/build.sh
+echo "== tests" >&2
+ctest --test-dir build --parallel 2 --output-on-failure --progress "$@"
