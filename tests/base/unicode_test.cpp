@@ -1,0 +1,57 @@
+#include "base/unicode.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace elastic {
+namespace {
+
+TEST(unicode, lower_case_of_plain_and_accented_letters) {
+  EXPECT_EQ(lower_case("ABC xyz 1"), "abc xyz 1");
+  EXPECT_EQ(lower_case("ÄÖÜ ŻÓŁĆ Ж"), "äöü żółć ж");
+  EXPECT_EQ(lower_case("ẞ"), "ß");
+  EXPECT_EQ(lower_case("İ"), "i\u0307");
+}
+
+TEST(unicode, final_sigma_looks_past_ignorable_characters) {
+  EXPECT_EQ(lower_case("ΟΔΟΣ"), "οδος");
+  EXPECT_EQ(lower_case("ΟΔΟΣ."), "οδος.");
+  EXPECT_EQ(lower_case("ΣΑ"), "σα");
+  EXPECT_EQ(lower_case("Α'Σ'Α"), "α'σ'α");
+  EXPECT_EQ(lower_case("Σ"), "σ");
+}
+
+TEST(unicode, white_space_is_more_than_ascii) {
+  EXPECT_EQ(strip_white_space("\u2003\x1f a \u3000"), "a");
+  EXPECT_EQ(strip_white_space(" \t"), "");
+  EXPECT_EQ(split_white_space("  a\u00a0b\n\u2028c "),
+            (std::vector<std::string_view>{"a", "b", "c"}));
+  EXPECT_FALSE(is_space(0x200b));  // zero width space
+}
+
+TEST(unicode, counts_characters_not_bytes) {
+  EXPECT_EQ(code_point_count("aé漢😀"), 4);
+  EXPECT_EQ(code_point_count(""), 0);
+}
+
+TEST(unicode, bytes_that_are_not_utf8_stay_as_they_are) {
+  const std::string broken = "A\xff\xc3 \xe2\x82";
+  EXPECT_EQ(code_point_count(broken), 6);
+  EXPECT_EQ(lower_case(broken), "a\xff\xc3 \xe2\x82");
+  EXPECT_EQ(strip_white_space(" \xa0 "), "\xa0");
+  EXPECT_EQ(code_point_count("\xed\xa0\x80"), 3);  // an encoded surrogate
+  EXPECT_EQ(code_point_count("\xc0\x80"), 2);      // an overlong form
+}
+
+TEST(unicode, classes) {
+  EXPECT_TRUE(is_upper('A') && is_lower('a') && !is_upper('1'));
+  EXPECT_FALSE(is_upper(0x1c5) || is_lower(0x1c5));  // a title-case letter is neither
+  EXPECT_TRUE(is_decimal_digit(0x0665) && !is_decimal_digit(0x00b2));
+  EXPECT_TRUE(is_word('_') && is_word(0x00b2) && !is_word('-'));
+  EXPECT_TRUE(is_printable(' ') && !is_printable(0xa0) && !is_printable('\n'));
+}
+
+}  // namespace
+}  // namespace elastic
