@@ -15,22 +15,25 @@ namespace elastic::engine {
 
 struct HeadDecision {
   std::vector<std::uint8_t> is_sparse;  // per KV head, 1 = the sparse mode
-  std::vector<std::array<float, 2>>
-      router_logits;  // {sparse, full} per KV head; empty without a router
+  // {sparse, full} logits per KV head; empty without a router.
+  std::vector<std::array<float, 2>> router_logits;
 };
 
 class HeadPolicy {
  public:
   virtual ~HeadPolicy() = default;
 
+  /// Empty for policies that the mode string itself names (uniform, routed), else the options that
+  /// change results, e.g. "pattern=heads.tsv,sparsity=0.5".
   virtual std::string describe() const = 0;
 
   /// True where decide() reads `pooled_keys`; otherwise the layer need not pool.
   virtual bool needs_keys() const { return false; }
 
-  /// `keys` [tokens, heads_kv, head_dim]: this layer's keys of one sequence before RoPE (Qwen3:
-  /// after k_norm); undefined tensor where needs_keys() is false.
-  virtual HeadDecision decide(std::int64_t layer, const at::Tensor& keys) const = 0;
+  /// `pooled_keys` [heads_kv, head_dim]: KeyPool::mean() (engine/router/pooling.h) over this
+  /// layer's keys of one sequence before RoPE (Qwen3: after k_norm); undefined where needs_keys()
+  /// is false.
+  virtual HeadDecision decide(std::int64_t layer, const at::Tensor& pooled_keys) const = 0;
 };
 
 }  // namespace elastic::engine

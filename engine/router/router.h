@@ -1,0 +1,45 @@
+#pragma once
+
+// The head router of one layer (elastic_attention spec 1): two small MLPs, shared by all heads,
+// that turn each KV head's pooled key into {sparse, full} logits:
+//   task MLP   d -> m d, SiLU, -> d        router MLP   d -> m d, SiLU, -> d, SiLU, -> 2
+// Class 1 = full attention; equal logits = sparse. A router with one output (sigmoid head) keeps
+// full attention where its logit is above 0; it is reported as {0, logit}.
+//
+//   const RouterWeights router = load_router([&](std::string_view name) { return tensor(name); });
+//   const at::Tensor logits = router_logits(router, pool.mean());   // fp32 [heads_kv, 2]
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+namespace elastic::engine {
+
+/// Linear weights [out, in] and biases [out], as the checkpoint stores them.
+struct RouterWeights {
+  at::Tensor task_up, task_up_bias;      // [m d, d], [m d]
+  at::Tensor task_down, task_down_bias;  // [d, m d], [d]
+  at::Tensor head_up, head_up_bias;      // [m d, d], [m d]
+  at::Tensor head_down, head_down_bias;  // [d, m d], [d]
+  at::Tensor logits, logits_bias;        // [2, d], [2] (or [1, d], [1])
+};
+
+/// Asks `tensor` for each tensor by its name after "mask_allocator."
+/// ("cls_feat_extractor.0.weight",
+/// ...); checks every shape against the others: kCorrupt naming the tensor and both shapes.
+RouterWeights load_router(const std::function<at::Tensor(std::string_view)>& tensor);
+
+/// 4 m d^2 + 2 m d + 4 d + 2 for two classes.
+std::int64_t parameter_count(const RouterWeights& router);
+
+/// fp32 [heads_kv, 2] = {sparse, full} of pooled keys [heads_kv, d]; computed in the weights'
+/// dtype.
+at::Tensor router_logits(const RouterWeights& router, const at::Tensor& pooled);
+
+/// 1 where logits[h][1] > logits[h][0] does not hold.
+std::vector<std::uint8_t> sparse_heads(const at::Tensor& logits);
+
+}  // namespace elastic::engine
