@@ -1,0 +1,58 @@
+#pragma once
+
+// The weight files of a Hugging Face folder as tensors by name: model.safetensors, else the shards that
+// model.safetensors.index.json lists, else every *.safetensors. Files stay mapped for as long as a tensor that
+// was handed out without a copy lives.
+//
+//   const Checkpoint checkpoint("models/demo");
+//   at::Tensor w = checkpoint.load("model.norm.weight", {256}, at::kFloat, at::kCPU);
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/io/safetensors.h"
+
+namespace elastic::engine {
+
+class Checkpoint {
+ public:
+  /// kNotFound where the folder holds no weights, kCorrupt naming file and tensor.
+  explicit Checkpoint(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  bool contains(std::string_view name) const;
+  /// Header entry; kCorrupt naming folder and tensor where absent.
+  const TensorView& view(std::string_view name) const;
+
+  /// The tensor in `dtype` on `device`; a CPU tensor of the stored dtype is the mapped bytes themselves and must
+  /// not be written to. kCorrupt where its shape is not `shape`, kUnsupported where it is not F32, F16 or BF16.
+  at::Tensor load(std::string_view name, at::IntArrayRef shape, at::ScalarType dtype,
+                  at::Device device) const;
+
+  /// Weight files in name order.
+  std::vector<std::filesystem::path> files() const;
+  /// SHA-256 over the bytes of files(), one after the other.
+  std::string sha256() const;
+
+ private:
+  struct Entry {
+    std::shared_ptr<const SafetensorsFile> file;
+    const TensorView* view = nullptr;
+  };
+  const Entry& entry(std::string_view name) const;
+  void add_file(const std::string& name);
+  void read_index(const std::filesystem::path& path);
+
+  std::filesystem::path folder_;
+  std::vector<std::shared_ptr<const SafetensorsFile>> files_;
+  std::unordered_map<std::string, Entry> entries_;
+};
+
+}  // namespace elastic::engine

@@ -1,0 +1,90 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "engine/io/safetensors.h"
+
+namespace elastic::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The temporary file beside the target; removed unless committed.
+class PendingFile {
+ public:
+  explicit PendingFile(const fs::path& target)
+      : target_(target), temporary_(target.string() + fmt::format(".{}.part", ::getpid())) {
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd_ < 0) fail("cannot be created");
+  }
+  ~PendingFile() {
+    if (fd_ >= 0) ::close(fd_);
+    if (!committed_) ::unlink(temporary_.c_str());
+  }
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+
+  void write(const void* data, std::size_t size) {
+    const auto* bytes = static_cast<const char*>(data);
+    while (size > 0) {
+      const ssize_t written = ::write(fd_, bytes, size);
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) fail("cannot be written");
+      bytes += written;
+      size -= static_cast<std::size_t>(written);
+    }
+  }
+
+  void commit() {
+    if (::fsync(fd_) != 0) fail("cannot be synced");
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot be renamed into place");
+    committed_ = true;
+  }
+
+ private:
+  [[noreturn]] void fail(std::string_view what) const {
+    throw Error(ErrorKind::kIo, fmt::format("{} {}: {}", target_.string(), what, std::strerror(errno)));
+  }
+
+  fs::path target_, temporary_;
+  int fd_ = -1;
+  bool committed_ = false;
+};
+
+std::size_t element_count(const std::vector<std::int64_t>& shape) {
+  return static_cast<std::size_t>(
+      std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()));
+}
+
+}  // namespace
+
+void write_safetensors(const fs::path& path, std::span<const FloatTensor> tensors) {
+  Json header = Json::object();
+  header["__metadata__"] = {{"format", "pt"}};
+  std::uint64_t position = 0;
+  for (const FloatTensor& tensor : tensors) {
+    check(element_count(tensor.shape) == tensor.values.size(), "tensor values fill the shape");
+    const std::uint64_t end = position + tensor.values.size_bytes();
+    header[tensor.name] = {
+        {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {position, end}}};
+    position = end;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');  // data aligned for mapped readers
+  const auto length = static_cast<std::uint64_t>(text.size());
+  PendingFile file(path);
+  char prefix[8];
+  for (int i = 0; i < 8; ++i) prefix[i] = static_cast<char>((length >> (8 * i)) & 0xff);
+  file.write(prefix, sizeof prefix);
+  file.write(text.data(), text.size());
+  for (const FloatTensor& tensor : tensors) file.write(tensor.values.data(), tensor.values.size_bytes());
+  file.commit();
+}
+
+}  // namespace elastic::engine

@@ -1,0 +1,197 @@
+#include "engine/model/decoder.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "engine/model/decode_attention.h"
+#include "engine/model/norm.h"
+
+namespace elastic::engine {
+namespace {
+
+std::int64_t default_chunk_rows(const ModelConfig& config, std::int64_t element_size) {
+  constexpr std::int64_t kBudgetBytes = std::int64_t{512} << 20;
+  constexpr std::int64_t kStep = 1024, kMost = 32768;
+  const std::int64_t row = element_size * (2 * config.hidden + 3 * config.intermediate +
+                                           3 * config.heads_q * config.head_dim);
+  return std::clamp(kBudgetBytes / row / kStep * kStep, kStep, kMost);
+}
+
+at::Tensor bias_rows(const at::Tensor& bias, std::int64_t start, std::int64_t rows) {
+  return bias.defined() ? bias.narrow(0, start, rows) : bias;
+}
+
+// x += down(silu(gate(h)) * up(h)), h = norm(x); x [rows, hidden].
+void add_mlp(const LayerWeights& layer, const ModelConfig& config, at::Tensor& x) {
+  const at::Tensor h = rms_norm(x, layer.post_norm, config.rms_eps);
+  const at::Tensor gate_up = at::linear(h, layer.gate_up, layer.gate_up_bias);
+  at::Tensor gate = at::silu(gate_up.narrow(1, 0, config.intermediate));
+  gate.mul_(gate_up.narrow(1, config.intermediate, config.intermediate));
+  x.add_(at::linear(gate, layer.down, layer.down_bias));
+}
+
+// Projected rows [rows, heads * head_dim] as [rows, heads, head_dim], normed per head where the family does so.
+at::Tensor split_heads(const at::Tensor& projected, std::int64_t heads, const at::Tensor& norm, double eps) {
+  const at::Tensor by_head = projected.view({projected.size(0), heads, projected.size(1) / heads});
+  return norm.defined() ? rms_norm(by_head, norm, eps) : by_head;
+}
+
+// Cuts the cache of the heads in the sparse mode once it holds more than their decode window.
+void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan, std::int64_t tokens) {
+  if (!plan.sparse_decode || plan.sparse == nullptr) return;
+  const HeadMode::DecodeWindow window = plan.sparse->decode_window();
+  const HeadDecision& decision = sequence.decisions[static_cast<std::size_t>(layer)];
+  std::vector<std::int64_t> heads;
+  for (std::size_t head = 0; head < decision.is_sparse.size(); ++head) {
+    if (decision.is_sparse[head] != 0) heads.push_back(static_cast<std::int64_t>(head));
+  }
+  sequence.cache.cut(layer, heads, tokens, window.sink, window.local);
+}
+
+std::int64_t whole_blocks(std::int64_t rows) { return (rows + kMaskBlock - 1) / kMaskBlock * kMaskBlock; }
+
+}  // namespace
+
+Decoder::Decoder(DecoderWeights weights, std::int64_t chunk_rows)
+    : weights_(std::move(weights)),
+      rotary_(weights_.config.rope, weights_.config.head_dim, weights_.embedding.scalar_type(),
+              weights_.embedding.device()),
+      chunk_rows_(chunk_rows > 0 ? whole_blocks(chunk_rows)
+                                 : default_chunk_rows(weights_.config, weights_.embedding.element_size())) {}
+
+Sequence Decoder::start(std::int64_t expected_tokens) const {
+  const KvShape shape{config().layers, config().heads_kv, config().head_dim, dtype(), device()};
+  return {KvCache(shape, expected_tokens), 0, {}, SparsityMeter(config().layers, config().heads_q / config().heads_kv)};
+}
+
+at::Tensor Decoder::embed(std::span<const std::int32_t> ids) const {
+  const at::Tensor index =
+      at::tensor(at::ArrayRef<std::int32_t>(ids.data(), ids.size()), at::TensorOptions().dtype(at::kInt));
+  return weights_.embedding.index_select(0, index.to(device()));
+}
+
+at::Tensor Decoder::prefill(Sequence& sequence, std::span<const std::int32_t> ids, const AttentionPlan& plan,
+                            StageClock& clock, const HiddenObserver& observe) {
+  check(sequence.tokens == 0 && !ids.empty(), "prefill starts an empty sequence with a prompt");
+  sequence.tokens = static_cast<std::int64_t>(ids.size());
+  rotary_.reserve(sequence.tokens);
+  at::Tensor x = embed(ids);
+  for (std::int64_t layer = 0; layer < config().layers; ++layer) {
+    if (observe) observe(layer, x);
+    prefill_layer(sequence, layer, x, plan, clock);
+  }
+  return x;
+}
+
+// K and V of all rows into the cache; the keys before RoPE also into `pool`, where there is one.
+void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x, KeyPool* pool,
+                         StageClock& clock) {
+  const ModelConfig& c = config();
+  const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
+  const std::int64_t tokens = x.size(0), q_rows = c.heads_q * c.head_dim, kv_rows = c.heads_kv * c.head_dim;
+  const at::Tensor weight = w.qkv.narrow(0, q_rows, 2 * kv_rows);
+  const at::Tensor bias = bias_rows(w.qkv_bias, q_rows, 2 * kv_rows);
+  for (std::int64_t start = 0; start < tokens; start += chunk_rows_) {
+    const std::int64_t rows = std::min(chunk_rows_, tokens - start);
+    const at::Tensor h = rms_norm(x.narrow(0, start, rows), w.input_norm, c.rms_eps);
+    const at::Tensor kv = at::linear(h, weight, bias);
+    const at::Tensor k = split_heads(kv.narrow(1, 0, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
+    const at::Tensor v = split_heads(kv.narrow(1, kv_rows, kv_rows), c.heads_kv, {}, 0);
+    if (pool != nullptr) clock.time(Stage::kRouter, [&] { pool->add(k, start); });
+    const KvView target = sequence.cache.write_rows(layer, start, rows);
+    rotary_.rotate(k, start, target.k);
+    target.v.copy_(v.transpose(0, 1));
+  }
+}
+
+void Decoder::prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x, const AttentionPlan& plan,
+                            StageClock& clock) {
+  const std::int64_t tokens = x.size(0);
+  KeyPool pool(tokens);
+  const bool routed = plan.policy->needs_keys();
+  fill_cache(sequence, layer, x, routed ? &pool : nullptr, clock);
+  clock.time(Stage::kRouter, [&] {
+    sequence.decisions.push_back(plan.policy->decide(layer, routed ? pool.mean() : at::Tensor()));
+  });
+  for (std::int64_t start = 0; start < tokens; start += chunk_rows_) {
+    at::Tensor part = x.narrow(0, start, std::min(chunk_rows_, tokens - start));
+    attend_chunk(sequence, layer, start, part, plan, clock);
+    add_mlp(weights_.layers[static_cast<std::size_t>(layer)], config(), part);
+  }
+  cut_cache(sequence, layer, plan, tokens);
+}
+
+// part += o(attention(norm(part))) for rows [start, start + rows) of the prompt; part [rows, hidden].
+void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,
+                           const AttentionPlan& plan, StageClock& clock) {
+  const ModelConfig& c = config();
+  const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
+  const std::int64_t rows = part.size(0), q_rows = c.heads_q * c.head_dim;
+  const at::Tensor h = rms_norm(part, w.input_norm, c.rms_eps);
+  const at::Tensor projected = at::linear(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
+  const KvView cached = sequence.cache.read_all(layer, sequence.tokens);
+  AttentionInput input{at::empty({c.heads_q, rows, c.head_dim}, part.options()), cached.k, cached.v, start,
+                       1.0 / std::sqrt(static_cast<double>(c.head_dim))};
+  rotary_.rotate(split_heads(projected, c.heads_q, w.q_norm, c.rms_eps), start, input.q);
+  const at::Tensor attended = at::empty({rows, q_rows}, part.options());
+  at::Tensor by_head = attended.view({rows, c.heads_q, c.head_dim}).transpose(0, 1);
+  std::vector<HeadGroup> groups;
+  clock.time(Stage::kSelect,
+             [&] { groups = select_heads(plan, sequence.decisions[static_cast<std::size_t>(layer)], input); });
+  sequence.sparsity.add(layer, groups, input.span());
+  clock.time(Stage::kAttention, [&] { attend(groups, input, by_head); });
+  part.add_(at::linear(attended, w.o, w.o_bias));
+}
+
+at::Tensor Decoder::step(std::span<Sequence* const> sequences, std::span<const std::int32_t> ids,
+                         const AttentionPlan& plan) {
+  check(sequences.size() == ids.size(), "one token for each sequence");
+  for (const Sequence* sequence : sequences) rotary_.reserve(sequence->tokens + 1);
+  at::Tensor x = embed(ids);
+  for (std::int64_t layer = 0; layer < config().layers; ++layer) step_layer(sequences, layer, x, plan);
+  for (Sequence* sequence : sequences) ++sequence->tokens;
+  return x;
+}
+
+void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t layer, at::Tensor& x,
+                         const AttentionPlan& plan) {
+  const ModelConfig& c = config();
+  const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
+  const std::int64_t q_rows = c.heads_q * c.head_dim, kv_rows = c.heads_kv * c.head_dim;
+  const auto count = static_cast<std::int64_t>(sequences.size());
+  const at::Tensor h = rms_norm(x, w.input_norm, c.rms_eps);
+  const at::Tensor qkv = at::linear(h, w.qkv, w.qkv_bias);
+  const at::Tensor q = split_heads(qkv.narrow(1, 0, q_rows), c.heads_q, w.q_norm, c.rms_eps);
+  const at::Tensor k = split_heads(qkv.narrow(1, q_rows, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
+  const at::Tensor v = split_heads(qkv.narrow(1, q_rows + kv_rows, kv_rows), c.heads_kv, {}, 0);
+  const at::Tensor attended = at::empty({count, q_rows}, x.options());
+  at::Tensor q_rotated = at::empty({c.heads_q, 1, c.head_dim}, x.options());
+  at::Tensor k_rotated = at::empty({c.heads_kv, 1, c.head_dim}, x.options());
+  for (std::int64_t row = 0; row < count; ++row) {
+    Sequence& sequence = *sequences[static_cast<std::size_t>(row)];
+    const std::int64_t position = sequence.tokens;
+    rotary_.rotate(q.narrow(0, row, 1), position, q_rotated);
+    rotary_.rotate(k.narrow(0, row, 1), position, k_rotated);
+    sequence.cache.append(layer, position, k_rotated, v.narrow(0, row, 1).transpose(0, 1));
+    cut_cache(sequence, layer, plan, position + 1);
+    decode_attention(q_rotated.view({c.heads_kv, c.heads_q / c.heads_kv, c.head_dim}),
+                     sequence.cache.read_step(layer, position + 1),
+                     attended[row].view({c.heads_kv, c.heads_q / c.heads_kv, c.head_dim}));
+  }
+  x.add_(at::linear(attended, w.o, w.o_bias));
+  add_mlp(w, c, x);
+}
+
+at::Tensor Decoder::final_norm(const at::Tensor& x) const {
+  return rms_norm(x, weights_.final_norm, config().rms_eps);
+}
+
+at::Tensor Decoder::logits(const at::Tensor& x) const { return at::linear(final_norm(x), weights_.lm_head); }
+
+}  // namespace elastic::engine

@@ -1,0 +1,86 @@
+#pragma once
+
+// The pre-norm grouped-query decoder that all families share:
+//   x += o(attention(norm(x)));  x += down(silu(gate(norm(x))) * up(norm(x)))
+// Prefill is layer-major: one layer over the whole prompt, row-chunked inside, then the next. So a head policy sees
+// the real first and last keys at any length, and peak memory is K/V, one activation of the prompt and the
+// temporaries of one chunk. Works on any ATen device.
+//
+//   Decoder decoder(std::move(weights), 0);
+//   Sequence sequence = decoder.start(ids.size() + 32);
+//   at::Tensor hidden = decoder.prefill(sequence, ids, attention, clock);
+//   at::Tensor logits = decoder.logits(hidden.narrow(0, hidden.size(0) - 1, 1));
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "engine/attention/attention_plan.h"
+#include "engine/model/kv_cache.h"
+#include "engine/model/rotary.h"
+#include "engine/model/stage_clock.h"
+#include "engine/model/weights.h"
+#include "engine/router/pooling.h"
+#include "engine/router/sparsity.h"
+
+namespace elastic::engine {
+
+/// One request's state.
+struct Sequence {
+  KvCache cache;
+  std::int64_t tokens = 0;              // positions stored so far (in prefill: the whole prompt)
+  std::vector<HeadDecision> decisions;  // one a layer, taken in prefill
+  SparsityMeter sparsity;               // of the prefill
+};
+
+/// Called in prefill with the activations [tokens, hidden] before layer `layer` (0 = the embedding).
+using HiddenObserver = std::function<void(std::int64_t layer, const at::Tensor& x)>;
+
+class Decoder {
+ public:
+  /// `chunk_rows`: rows of a prefill chunk, rounded up to kMaskBlock; 0 = as many as keep a chunk's
+  /// temporaries near 512 MiB.
+  Decoder(DecoderWeights weights, std::int64_t chunk_rows);
+
+  const ModelConfig& config() const { return weights_.config; }
+  const DecoderWeights& weights() const { return weights_; }
+  at::Device device() const { return weights_.embedding.device(); }
+  at::ScalarType dtype() const { return weights_.embedding.scalar_type(); }
+
+  /// An empty sequence whose cache starts with room for `expected_tokens`.
+  Sequence start(std::int64_t expected_tokens) const;
+
+  /// Runs the prompt through all layers; returns the activations [tokens, hidden] before the final norm.
+  at::Tensor prefill(Sequence& sequence, std::span<const std::int32_t> ids, const AttentionPlan& plan,
+                     StageClock& clock, const HiddenObserver& observe = {});
+
+  /// Appends one token to each sequence (weights are read once for all of them); activations [sequences, hidden]
+  /// before the final norm. Every head attends to all its cache holds.
+  at::Tensor step(std::span<Sequence* const> sequences, std::span<const std::int32_t> ids,
+                  const AttentionPlan& plan);
+
+  /// Final norm, rows [n, hidden].
+  at::Tensor final_norm(const at::Tensor& x) const;
+  /// Final norm and output head: [n, vocab] in the model's dtype.
+  at::Tensor logits(const at::Tensor& x) const;
+
+ private:
+  at::Tensor embed(std::span<const std::int32_t> ids) const;
+  void prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x, const AttentionPlan& plan,
+                     StageClock& clock);
+  void fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x, KeyPool* pool,
+                  StageClock& clock);
+  void attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,
+                    const AttentionPlan& plan, StageClock& clock);
+  void step_layer(std::span<Sequence* const> sequences, std::int64_t layer, at::Tensor& x,
+                  const AttentionPlan& plan);
+
+  DecoderWeights weights_;
+  RotaryTable rotary_;
+  std::int64_t chunk_rows_;
+};
+
+}  // namespace elastic::engine
