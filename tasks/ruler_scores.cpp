@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <numeric>
@@ -31,14 +32,15 @@ double round_to_cents(double value) {
 
 // "3/50" -> {3, 50}
 std::pair<std::int64_t, std::int64_t> parse_nulls(std::string_view text, std::string_view source) {
-  const auto parts = split(text, '/');
-  const auto nulls = parse_int(parts[0]);
-  const auto count = parts.size() == 2 ? parse_int(parts[1]) : std::nullopt;
-  if (!nulls || !count || *nulls < 0 || *nulls > *count) {
+  const std::size_t slash = std::min(text.find('/'), text.size());
+  const std::int64_t nulls = parse_int(text.substr(0, slash)).value_or(-1);
+  const std::int64_t count =
+      slash < text.size() ? parse_int(text.substr(slash + 1)).value_or(-1) : -1;
+  if (nulls < 0 || nulls > count) {
     throw Error(ErrorKind::kCorrupt,
                 fmt::format("{}: row Nulls holds `{}`, expected K/N", source, text));
   }
-  return {*nulls, *count};
+  return {nulls, count};
 }
 
 }  // namespace
@@ -154,9 +156,8 @@ std::string ruler_effective_length(const std::map<std::int64_t, double>& score_b
 }
 
 std::string python_float(double value) {
-  std::string digits = fmt::format("{}", value);
-  if (digits.find_first_of(".en") == std::string::npos) digits += ".0";
-  return digits;
+  const std::string digits = fmt::format("{}", value);
+  return digits.find_first_of(".en") == std::string::npos ? digits + ".0" : digits;
 }
 
 }  // namespace elastic::tasks
