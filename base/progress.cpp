@@ -1,0 +1,62 @@
+#include "base/progress.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace elastic {
+namespace {
+
+constexpr double kMovingSeconds = 0.1;
+constexpr double kPlainSeconds = 5;
+constexpr std::string_view kClearLine = "\r\x1b[K";
+
+}  // namespace
+
+std::string progress_text(const ProgressState& s) {
+  const double share = s.total_work > 0 ? std::clamp(s.work / s.total_work, 0.0, 1.0) : 0;
+  std::string text = fmt::format("{} {}/{}  {:.0f}% of tokens  {}", s.name, s.items, s.total_items,
+                                 100 * share, format_seconds(s.seconds));
+  if (share > 0 && s.items < s.total_items) {
+    text += fmt::format(", {} left", format_seconds(s.seconds * (1 - share) / share));
+  }
+  return s.label.empty() ? text : text + fmt::format("  {}", s.label);
+}
+
+Progress::Progress(std::string name, std::int64_t total_items, double total_work)
+    : name_(std::move(name)),
+      total_items_(total_items),
+      total_work_(total_work),
+      moving_(stderr_is_terminal()) {}
+
+Progress::~Progress() {
+  if (moving_ && items_ > 0) {
+    std::fwrite(kClearLine.data(), 1, kClearLine.size(), stderr);
+    std::fflush(stderr);
+  }
+}
+
+void Progress::advance(double work, std::string_view label) {
+  ++items_;
+  work_ += work;
+  const double now = watch_.seconds();
+  if (now < next_ && items_ < total_items_) return;
+  next_ = now + (moving_ ? kMovingSeconds : kPlainSeconds);
+  const std::string text = progress_text({.name = name_,
+                                          .items = items_,
+                                          .total_items = total_items_,
+                                          .work = work_,
+                                          .total_work = total_work_,
+                                          .seconds = now,
+                                          .label = label});
+  if (!moving_) return log_info(text);
+  const std::string line = fmt::format("{}{}", kClearLine, text);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace elastic
