@@ -14,7 +14,11 @@ target_include_directories(elastic_torch SYSTEM INTERFACE "${ELASTIC_TORCH_DIR}/
 target_compile_definitions(elastic_torch INTERFACE
   FMT_HEADER_ONLY AT_PER_OPERATOR_HEADERS TORCH_ASSERT_ONLY_METHOD_OPERATORS)
 target_link_libraries(elastic_torch INTERFACE
-  "${ELASTIC_TORCH_DIR}/lib/libtorch_cpu.so" "${ELASTIC_TORCH_DIR}/lib/libc10.so")
+  "${ELASTIC_TORCH_DIR}/lib/libtorch_cpu.so" "${ELASTIC_TORCH_DIR}/lib/libc10.so"
+  "${ELASTIC_TORCH_DIR}/lib/libgomp.so.1")
+# at::parallel_for is a template over OpenMP: compile with it, and link the wheel's own runtime so that one pool of
+# threads serves LibTorch and us.
+target_compile_options(elastic_torch INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>")
 # libtorch_cpu.so itself needs libcudart and libcupti, which lie in sibling folders of the wheel tree.
 get_filename_component(_site "${ELASTIC_TORCH_DIR}" DIRECTORY)
 target_link_options(elastic_torch INTERFACE

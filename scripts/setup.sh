@@ -33,9 +33,9 @@ install_packages() {
     as_root=(sudo)
   fi
   say "Debian packages: installing ${missing[*]}"
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  "${as_root[@]}" apt-get update -qq >"$deps/apt.log"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    "${missing[@]}" >>"$deps/apt.log" 2>&1 || { tail -n 40 "$deps/apt.log" >&2; die "apt-get failed, see above"; }
 }
 
 # The interpreter whose wheels are pinned: the distribution's own before whatever is first on PATH.
