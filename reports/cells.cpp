@@ -1,0 +1,82 @@
+#include "reports/cells.h"
+
+#include <cmath>
+#include <set>
+
+namespace elastic::reports {
+
+Value number(std::optional<double> value, double scale, int digits) {
+  if (!value || !std::isfinite(*value)) return std::monostate();
+  const double unit = std::pow(10.0, digits);
+  const double rounded = std::round(*value * scale * unit) / unit;
+  return std::isfinite(rounded) ? Value(rounded + 0.0) : Value(*value * scale);  // + 0.0: no -0
+}
+
+Value count(std::int64_t value) { return value; }
+
+Value text_or_null(std::string text) {
+  if (text.empty()) return std::monostate();
+  return text;
+}
+
+SampleFilter filter_of(const harness::Cell& cell, std::size_t run) {
+  SampleFilter filter{run, cell.model, cell.mode, cell.task, std::nullopt, std::nullopt};
+  if (cell.length != 0) filter.length = cell.length;
+  return filter;
+}
+
+Cell score_cell(const harness::Cell& cell, std::size_t run) {
+  Cell out;
+  out.n = cell.scored;
+  out.planned = cell.planned;
+  if (cell.planned > 0) out.samples = filter_of(cell, run);
+  if (!cell.score) return out;
+  out.value = number(cell.score->value, 100);
+  out.shade = cell.score->value;
+  if (cell.score->interval) {
+    out.interval = {cell.score->interval->low * 100, cell.score->interval->high * 100};
+  }
+  return out;
+}
+
+Cell cell(Value value) {
+  Cell out;
+  out.value = std::move(value);
+  return out;
+}
+
+Cell cell(std::string text) { return cell(Value(std::move(text))); }
+
+std::vector<Subject> subjects(const ReportInput& input) {
+  std::set<std::string> models;
+  for (const auto& run : input.runs)
+    models.insert(run.summary.models.begin(), run.summary.models.end());
+  std::vector<Subject> out;
+  for (std::size_t i = 0; i < input.runs.size(); ++i) {
+    for (const std::string& model : input.runs[i].summary.models) {
+      std::string label = input.runs.size() > 1 ? input.runs[i].name : "";
+      if (models.size() > 1) label += (label.empty() ? "" : " · ") + model;
+      out.push_back({i, model, label});
+    }
+  }
+  return out;
+}
+
+std::string series_name(const Subject& subject, std::string_view mode) {
+  return subject.label.empty() ? std::string(mode) : subject.label + " · " + std::string(mode);
+}
+
+std::string short_task(std::string_view task) {
+  const std::size_t slash = task.find('/');
+  return std::string(slash == std::string_view::npos ? task : task.substr(slash + 1));
+}
+
+std::string suite_title(std::string_view suite) {
+  if (suite == "ruler") return "RULER";
+  if (suite == "longbench") return "LongBench";
+  if (suite == "longbench_e") return "LongBench-E";
+  if (suite == "longbench_v2") return "LongBench-V2";
+  return std::string(suite);
+}
+
+}  // namespace elastic::reports

@@ -1,0 +1,46 @@
+#pragma once
+
+// Building blocks of documents: values with sensible digits, score cells with interval and counts,
+// and the columns that tell several runs or models apart.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reports/report.h"
+
+namespace elastic::reports {
+
+/// scale * value rounded to `digits` decimals; monostate for unknown and non-finite.
+Value number(std::optional<double> value, double scale = 1, int digits = 4);
+Value count(std::int64_t value);
+Value text_or_null(std::string text);
+
+/// Score of a cell in 0..100 with its interval, "n of N" and the way to its samples.
+Cell score_cell(const harness::Cell& cell, std::size_t run);
+
+Cell cell(Value value);
+Cell cell(std::string text);
+
+/// Filter for the samples of a summary cell (an aggregate's task is its suite).
+SampleFilter filter_of(const harness::Cell& cell, std::size_t run);
+
+/// One system under test: a run and a model in it.
+struct Subject {
+  std::size_t run = 0;
+  std::string model;
+  std::string label;  // empty where there is only one
+};
+std::vector<Subject> subjects(const ReportInput& input);
+
+/// "label · mode" where there are several subjects, else the mode.
+std::string series_name(const Subject& subject, std::string_view mode);
+
+/// "ruler/niah_single_1" -> "niah_single_1"; the suite is in the caption.
+std::string short_task(std::string_view task);
+
+/// "RULER", "LongBench", ... for titles.
+std::string suite_title(std::string_view suite);
+
+}  // namespace elastic::reports

@@ -1,0 +1,246 @@
+// Latency by length and mode beside the dense baseline of the same run, with the break-even length.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "reports/cells.h"
+
+namespace elastic::reports {
+namespace {
+
+using harness::Spread;
+
+Value p50(const std::optional<Spread>& spread) {
+  return spread ? number(spread->p50, 1, 3) : Value();
+}
+Value p95(const std::optional<Spread>& spread) {
+  return spread ? number(spread->p95, 1, 3) : Value();
+}
+
+// All tasks of the run at one length and mode.
+struct Timed {
+  std::string mode;
+  std::int64_t length = 0;
+  std::vector<std::size_t> samples;
+  harness::Latency time;
+};
+
+std::vector<Timed> timed_cells(const ReportInput::Run& run, const std::string& model) {
+  std::vector<Timed> out;
+  std::vector<std::int64_t> lengths = run.summary.lengths;
+  lengths.insert(lengths.begin(), 0);  // suites without lengths
+  for (const std::int64_t length : lengths) {
+    for (const std::string& mode : run.summary.modes) {
+      Timed timed{mode, length, {}, {}};
+      for (const harness::Cell& cell : run.summary.cells) {
+        if (cell.model != model || cell.mode != mode || cell.length != length) continue;
+        timed.samples.insert(timed.samples.end(), cell.samples.begin(), cell.samples.end());
+      }
+      timed.time = harness::latency_of(run.data, timed.samples);
+      if (timed.time.prefill || timed.time.ttft) out.push_back(std::move(timed));
+    }
+  }
+  return out;
+}
+
+// Dense median / this median at the same length; nothing without a dense baseline.
+std::optional<double> median_speedup(const std::vector<Timed>& cells, const Timed& timed,
+                                     const std::string& dense) {
+  for (const Timed& base : cells) {
+    if (base.mode != dense || base.length != timed.length) continue;
+    if (base.time.prefill && timed.time.prefill && timed.time.prefill->p50 > 0) {
+      return base.time.prefill->p50 / timed.time.prefill->p50;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<Column> latency_columns(bool several) {
+  std::vector<Column> columns{{"length", "Length"},
+                              {"mode", "Mode"},
+                              {"n", "n", 0},
+                              {"prompt_tokens", "Prompt tokens", 0},
+                              {"prefill_ms_p50", "Prefill p50, ms", 1},
+                              {"prefill_ms_p95", "p95", 1},
+                              {"prefill_ms_min", "min", 1},
+                              {"prefill_ms_max", "max", 1},
+                              {"router_ms_p50", "Router", 2},
+                              {"select_ms_p50", "Selection", 2},
+                              {"attention_ms_p50", "Attention", 1},
+                              {"rest_ms", "Rest", 1},
+                              {"ttft_ms_p50", "TTFT p50, ms", 1},
+                              {"ttft_ms_p95", "p95", 1},
+                              {"tpot_ms_p50", "TPOT p50, ms", 2},
+                              {"peak_mib", "Peak, MiB", 0},
+                              {"speedup", "Speed-up", 2}};
+  if (several) columns.insert(columns.begin(), {"run", "Run"});
+  return columns;
+}
+
+std::vector<Cell> latency_row(const Timed& timed, const Subject& subject,
+                              std::optional<double> speedup) {
+  const harness::Latency& time = timed.time;
+  std::vector<Cell> row;
+  if (!subject.label.empty()) row.push_back(cell(subject.label));
+  std::optional<double> low, high, peak;
+  if (time.prefill) low = time.prefill->min, high = time.prefill->max;
+  if (time.peak_bytes) peak = static_cast<double>(*time.peak_bytes) / (1024.0 * 1024.0);
+  const std::int64_t n = time.prefill ? time.prefill->n : time.ttft->n;
+  for (Value value : std::vector<Value>{
+           timed.length == 0 ? Value() : format_length(timed.length), timed.mode, count(n),
+           number(time.prompt_tokens, 1, 0), p50(time.prefill), p95(time.prefill),
+           number(low, 1, 3), number(high, 1, 3), number(time.router, 1, 3),
+           number(time.select, 1, 3), number(time.attention, 1, 3), number(time.rest, 1, 3),
+           p50(time.ttft), p95(time.ttft), p50(time.tpot), number(peak, 1, 1),
+           number(speedup, 1, 3)}) {
+    row.push_back(cell(std::move(value)));
+  }
+  SampleFilter filter{subject.run, subject.model, timed.mode, "", timed.length, std::nullopt};
+  row[subject.label.empty() ? 1 : 2].samples = std::move(filter);
+  return row;
+}
+
+// Shortest measured length from which on the mode's median prefill is never slower than dense.
+std::string break_even(const std::vector<Timed>& cells, const std::string& mode,
+                       const std::string& dense) {
+  std::optional<std::int64_t> from;
+  bool shortest = true, compared = false;
+  for (const Timed& timed : cells) {  // by length, ascending
+    if (timed.mode != mode || timed.length == 0) continue;
+    const auto speedup = median_speedup(cells, timed, dense);
+    if (!speedup) continue;
+    if (*speedup < 1) from.reset(), shortest = false;
+    if (*speedup >= 1 && !from) from = timed.length;
+    compared = true;
+  }
+  if (!compared) return "no dense baseline";
+  if (!from) return "none in range";
+  return (shortest ? "<= " : "") + format_length(*from);
+}
+
+std::string protocol(const ReportInput& input) {
+  std::string text;
+  for (const auto& run : input.runs) {
+    const auto& environment = run.data.spec.environment;
+    for (const char* key : {"device", "dtype"}) {
+      auto at = environment.find(key);
+      if (at == environment.end()) {
+        at = run.data.spec.settings.find(key);
+        if (at == run.data.spec.settings.end()) continue;
+      }
+      const std::string part = fmt::format(" {}: {}.", key, at->second);
+      if (text.find(part) == std::string::npos) text += part;
+    }
+  }
+  return text;
+}
+
+Bars breakdown(const std::vector<Timed>& cells) {
+  Bars bars{"", "prefill, ms (medians)", {"attention", "router", "selection", "rest"}, {}, {}};
+  for (const Timed& timed : cells) {
+    const harness::Latency& time = timed.time;
+    if (!time.prefill || !time.attention) continue;
+    bars.labels.push_back(timed.length == 0 ? timed.mode
+                                            : timed.mode + " · " + format_length(timed.length));
+    bars.values.push_back({*time.attention, time.router.value_or(0), time.select.value_or(0),
+                           std::max(0.0, time.rest.value_or(0))});
+  }
+  return bars;
+}
+
+void add_lines(const std::vector<Timed>& cells, const ReportInput::Run& run, const Subject& subject,
+               Chart& chart) {
+  for (const std::string& mode : run.summary.modes) {
+    Series series{series_name(subject, mode), mode, {}, true};
+    for (const Timed& timed : cells) {
+      if (timed.mode != mode || timed.length == 0) continue;
+      if (!timed.time.prefill || timed.time.prefill->p50 <= 0) continue;
+      Point point{static_cast<double>(timed.length), timed.time.prefill->p50};
+      point.detail = fmt::format("{} at {}: median {:.1f} ms, p95 {:.1f} ms, n {}", series.name,
+                                 format_length(timed.length), timed.time.prefill->p50,
+                                 timed.time.prefill->p95, timed.time.prefill->n);
+      series.points.push_back(std::move(point));
+    }
+    if (!series.points.empty()) chart.series.push_back(std::move(series));
+  }
+}
+
+class LatencyTable final : public Report {
+ public:
+  Document build(const ReportInput& input) const override {
+    Document document{"latency", "Latency", "", {}, {}, {}};
+    const std::vector<Subject> all = subjects(input);
+    const bool several = !all.empty() && !all.front().label.empty();
+    Table table{"latency", "Latency by length and mode", "", latency_columns(several), {}, {}};
+    Table even{"break_even", "Break-even length against dense prefill", "", {}, {}, {}};
+    if (several) even.columns.push_back({"run", "Run"});
+    even.columns.push_back({"mode", "Mode"});
+    even.columns.push_back({"break_even_length", "Break-even length"});
+    Figure figure{"latency", "Prefill time over length", "", {}};
+    Chart chart;
+    chart.x = {"prompt length, tokens", std::nullopt, std::nullopt, true, true};
+    chart.y = {"prefill, ms (median)", std::nullopt, std::nullopt, true};
+    std::vector<Bars> parts;
+    for (const Subject& subject : all) {
+      const ReportInput::Run& run = input.runs[subject.run];
+      const std::vector<Timed> cells = timed_cells(run, subject.model);
+      add_rows(cells, run, subject, table, even);
+      add_lines(cells, run, subject, chart);
+      if (Bars bars = breakdown(cells); !bars.labels.empty()) {
+        bars.title = subject.label;
+        parts.push_back(std::move(bars));
+      }
+    }
+    if (table.rows.empty()) return document;
+    table.caption =
+        "Per-sample times of the run, all tasks of a length together: medians unless named. "
+        "Prefill "
+        "ends when the first token's logits are known and excludes tokenising and loading; rest is "
+        "what "
+        "router, selection and attention leave of it. Speed-up: dense median over this median, "
+        "same run "
+        "and length." +
+        protocol(input);
+    even.caption =
+        "Shortest measured length from which on the mode's median prefill is never slower than "
+        "dense "
+        "attention in the same run.";
+    if (!chart.series.empty()) figure.panels.emplace_back(std::move(chart));
+    for (Bars& bars : parts) figure.panels.emplace_back(std::move(bars));
+    figure.caption =
+        "Left: median prefill time of one prompt. Right: the same time split into its parts." +
+        protocol(input);
+    if (!figure.panels.empty()) document.figures.push_back(std::move(figure));
+    document.tables.push_back(std::move(table));
+    if (!even.rows.empty()) document.tables.push_back(std::move(even));
+    return document;
+  }
+
+ private:
+  static void add_rows(const std::vector<Timed>& cells, const ReportInput::Run& run,
+                       const Subject& subject, Table& table, Table& even) {
+    const std::string dense = harness::dense_mode(run.summary.modes);
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (!table.rows.empty() && (i == 0 || cells[i].length != cells[i - 1].length)) {
+        table.rules.push_back(table.rows.size());
+      }
+      table.rows.push_back(latency_row(cells[i], subject, median_speedup(cells, cells[i], dense)));
+    }
+    for (const std::string& mode : run.summary.modes) {
+      if (mode == dense) continue;
+      std::vector<Cell> row;
+      if (!subject.label.empty()) row.push_back(cell(subject.label));
+      row.push_back(cell(mode));
+      row.push_back(cell(break_even(cells, mode, dense)));
+      even.rows.push_back(std::move(row));
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Report> make_latency_table() { return std::make_unique<LatencyTable>(); }
+
+}  // namespace elastic::reports

@@ -1,0 +1,92 @@
+// At a glance: one row per suite and mode with score, sparsity, speed and what is missing.
+
+#include <fmt/format.h>
+
+#include "reports/cells.h"
+#include "reports/speedup.h"
+
+namespace elastic::reports {
+namespace {
+
+Cell estimate_cell(const std::optional<harness::Estimate>& estimate) {
+  Cell out;
+  if (!estimate) return out;
+  out.value = number(estimate->value);
+  out.interval = estimate->interval;
+  return out;
+}
+
+// Score difference to the dense mode of the same run, in points.
+Cell difference_cell(const harness::Summary& summary, const harness::Cell& cell,
+                     const std::string& dense) {
+  const harness::Cell* base = harness::find_cell(summary.overall, cell.model, dense, cell.task, 0);
+  if (base == nullptr || !base->score || !cell.score || cell.mode == dense) return {};
+  return reports::cell(number(cell.score->value - base->score->value, 100));
+}
+
+std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
+                               const harness::Cell& cell) {
+  const ReportInput::Run& run = input.runs[subject.run];
+  std::vector<Cell> row;
+  if (!subject.label.empty()) row.push_back(reports::cell(subject.label));
+  row.push_back(reports::cell(suite_title(cell.task)));
+  row.push_back(reports::cell(cell.mode));
+  row.push_back(score_cell(cell, subject.run));
+  row.back().shade.reset();
+  row.push_back(difference_cell(run.summary, cell, harness::dense_mode(run.summary.modes)));
+  row.push_back(reports::cell(number(cell.sparsity.msr)));
+  row.push_back(reports::cell(number(cell.sparsity.esr_last_query)));
+  row.push_back(reports::cell(number(cell.sparsity.block_density)));
+  row.push_back(estimate_cell(prefill_speedup(run, cell)));
+  row.push_back(reports::cell(count(cell.scored)));
+  row.push_back(reports::cell(count(cell.planned)));
+  return row;
+}
+
+class Overview final : public Report {
+ public:
+  Document build(const ReportInput& input) const override {
+    Document document{"overview", "At a glance", "", {}, {}, {}};
+    Table table{"overview", "Modes at a glance", "", {}, {}, {}};
+    const std::vector<Subject> all = subjects(input);
+    if (!all.empty() && !all.front().label.empty()) table.columns.push_back({"run", "Run"});
+    for (Column column : std::vector<Column>{{"suite", "Suite"},
+                                             {"mode", "Mode"},
+                                             {"score", "Score", 1},
+                                             {"difference", "Δ to fa", 1},
+                                             {"msr", "MSR", 3},
+                                             {"esr", "ESR", 3},
+                                             {"block_density", "Block density", 3},
+                                             {"speedup", "Prefill speed-up", 2},
+                                             {"n", "n", 0},
+                                             {"planned", "planned", 0}}) {
+      table.columns.push_back(std::move(column));
+    }
+    for (const Subject& subject : all) {
+      std::string suite;
+      for (const harness::Cell& cell : input.runs[subject.run].summary.overall) {
+        if (cell.model != subject.model) continue;
+        if (!table.rows.empty() && cell.mode == input.runs[subject.run].summary.modes.front()) {
+          table.rules.push_back(table.rows.size());
+        }
+        table.rows.push_back(overview_row(input, subject, cell));
+      }
+    }
+    table.caption =
+        "Score: 0-100 with a 95 % interval; the suite's unweighted mean of tasks at each length, "
+        "then "
+        "of lengths. MSR: share of KV heads in sparse mode. ESR: share of tokens pruned, last "
+        "layer, "
+        "last query. Block density: computed over causal blocks in prefill. Speed-up: dense "
+        "prefill "
+        "time over this mode's, mean of per-sample ratios within the run.";
+    if (!table.rows.empty()) document.tables.push_back(std::move(table));
+    return document;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Report> make_overview() { return std::make_unique<Overview>(); }
+
+}  // namespace elastic::reports

@@ -1,0 +1,131 @@
+// Where the numbers come from: data sets with their ids, sources with hashes and licences, settings
+// and environment of every run.
+
+#include <map>
+#include <set>
+
+#include "base/text.h"
+#include "reports/cells.h"
+
+namespace elastic::reports {
+namespace {
+
+using Strings = std::map<std::string, std::string>;
+
+std::string value_of(const Strings& map, const std::string& key) {
+  const auto at = map.find(key);
+  return at == map.end() ? "" : at->second;
+}
+
+// The setting that names the profile of a task's suite, whichever way the run spelt it.
+std::string profile_of(const harness::RunSpec& spec, std::string_view task) {
+  const std::string suite(harness::suite_of(task));
+  for (const std::string& key :
+       {"profile." + suite, "profile_" + suite, std::string("profiles"), std::string("profile")}) {
+    const std::string value = value_of(spec.settings, key);
+    for (const std::string& part : split_list(value)) {
+      if (part.starts_with(suite + "@") || key.ends_with(suite)) return part;
+    }
+    if (!value.empty()) return value;
+  }
+  return "";
+}
+
+Table data_table(const ReportInput& input) {
+  Table table{"data", "Data sets", "", {}, {}, {}};
+  const bool several = input.runs.size() > 1;
+  if (several) table.columns.push_back({"run", "Run"});
+  for (Column column : std::vector<Column>{{"task", "Task"},
+                                           {"length", "Length"},
+                                           {"profile", "Profile"},
+                                           {"data_id", "data_id"}}) {
+    table.columns.push_back(std::move(column));
+  }
+  for (const auto& run : input.runs) {
+    for (const auto& [name, id] : run.data.spec.data_ids) {
+      const std::vector<std::string_view> parts = split(name, '|');
+      const auto length = parts.size() > 1 ? parse_int(parts[1]) : std::nullopt;
+      std::vector<Cell> row;
+      if (several) row.push_back(cell(run.name));
+      row.push_back(cell(std::string(parts[0])));
+      row.push_back(cell(length.value_or(0) == 0 ? Value() : Value(format_length(*length))));
+      row.push_back(cell(text_or_null(profile_of(run.data.spec, parts[0]))));
+      row.push_back(cell(id));
+      table.rows.push_back(std::move(row));
+    }
+  }
+  table.caption =
+      "A data_id hashes everything that determines the samples of a task and length: generator "
+      "vintage, count, seed, tokenizer, template and the samples themselves. Equal ids mean equal "
+      "data.";
+  return table;
+}
+
+Table source_table(const ReportInput& input) {
+  Table table{"sources", "Source files and licences",
+              "",        {{"file", "File"}, {"licence", "Licence"}, {"sha256", "SHA-256"}},
+              {},        {}};
+  std::set<std::pair<std::string, std::string>> seen;
+  for (const auto& run : input.runs) {
+    for (const auto& [file, hash] : run.data.spec.source_ids) {
+      if (!seen.insert({file, hash}).second) continue;
+      const std::string licence = value_of(run.data.spec.licences, file);
+      table.rows.push_back(
+          {cell(file), cell(licence.empty() ? "none declared" : licence), cell(hash)});
+    }
+  }
+  table.caption =
+      "The bytes the prompts were made from, as they lay on the machine of the run. None declared: "
+      "the publisher states no licence.";
+  return table;
+}
+
+// One row per key, one column per run; rows that differ between runs stand out.
+Table key_table(const ReportInput& input, std::string id, std::string title,
+                Strings harness::RunSpec::*field) {
+  Table table{std::move(id), std::move(title), "", {{"key", "Key"}}, {}, {}};
+  std::set<std::string> keys;
+  for (const auto& run : input.runs) {
+    table.columns.push_back({run.name, input.runs.size() > 1 ? run.name : "Value"});
+    for (const auto& [key, value] : run.data.spec.*field) keys.insert(key);
+  }
+  for (const std::string& key : keys) {
+    std::vector<Cell> row{cell(key)};
+    std::set<std::string> values;
+    for (const auto& run : input.runs) {
+      const std::string value = value_of(run.data.spec.*field, key);
+      values.insert(value);
+      row.push_back(cell(text_or_null(value)));
+    }
+    if (values.size() > 1) {
+      for (Cell& entry : row) entry.strong = true;
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+class Provenance final : public Report {
+ public:
+  Document build(const ReportInput& input) const override {
+    Document document{"provenance", "Data and environment", "", {}, {}, {}};
+    Table settings = key_table(input, "settings", "Settings that determine results",
+                               &harness::RunSpec::settings);
+    settings.caption = "A run resumes, and two runs compare, only where these agree.";
+    Table environment =
+        key_table(input, "environment", "Environment", &harness::RunSpec::environment);
+    environment.caption = "What the run ran on; it affects times, not answers.";
+    if (input.runs.size() > 1) settings.caption += " Bold: the runs differ.";
+    for (Table& table : std::vector<Table>{data_table(input), source_table(input),
+                                           std::move(settings), std::move(environment)}) {
+      if (!table.rows.empty()) document.tables.push_back(std::move(table));
+    }
+    return document;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Report> make_provenance() { return std::make_unique<Provenance>(); }
+
+}  // namespace elastic::reports

@@ -1,0 +1,32 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "reports/render/render.h"
+
+namespace elastic::reports {
+
+std::string display(const Value& value, int digits) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* whole = std::get_if<std::int64_t>(&value)) return std::to_string(*whole);
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "yes" : "no";
+  if (const auto* real = std::get_if<double>(&value)) return fmt::format("{:.{}f}", *real, digits);
+  return "–";
+}
+
+std::string column_title(const Column& column) {
+  return column.title.empty() ? column.key : column.title;
+}
+
+std::string file_stem(std::string_view id) {
+  std::string stem(id);
+  for (char& c : stem) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    if (!plain && c != '_' && c != '-' && c != '.') c = '_';
+  }
+  if (stem.empty() || stem.front() == '.') stem.insert(stem.begin(), '_');
+  return stem;
+}
+
+}  // namespace elastic::reports

@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "reports/render/render.h"
+
+namespace elastic::reports {
+namespace {
+
+// The longest prefix of `text` with a replacement, else its first byte unchanged.
+std::string escape(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kReplacements{{
+      {"\\", "\\textbackslash{}"},
+      {"&", "\\&"},
+      {"%", "\\%"},
+      {"$", "\\$"},
+      {"#", "\\#"},
+      {"_", "\\_"},
+      {"{", "\\{"},
+      {"}", "\\}"},
+      {"~", "\\textasciitilde{}"},
+      {"^", "\\textasciicircum{}"},
+      {"<", "\\textless{}"},
+      {">", "\\textgreater{}"},
+      {"\n", " "},
+      {"\r", " "},
+      {"×", "$\\times$"},
+      {"·", "$\\cdot$"},
+      {"Δ", "$\\Delta$"},
+      {"–", "--"},
+      {"…", "\\dots{}"},
+  }};
+  std::string out;
+  while (!text.empty()) {
+    const auto at = std::find_if(kReplacements.begin(), kReplacements.end(),
+                                 [&](const auto& entry) { return text.starts_with(entry.first); });
+    if (at == kReplacements.end()) {
+      out += text.front();
+      text.remove_prefix(1);
+    } else {
+      out += at->second;
+      text.remove_prefix(at->first.size());
+    }
+  }
+  return out;
+}
+
+std::string cell_text(const Cell& cell, const Column& column) {
+  std::string text = escape(display(cell.value, column.digits));
+  if (cell.strong && !std::holds_alternative<std::monostate>(cell.value)) {
+    text = "\\textbf{" + text + "}";
+  }
+  if (cell.interval) {
+    text += fmt::format(" {{\\scriptsize [{:.{}f}, {:.{}f}]}}", cell.interval->low, column.digits,
+                        cell.interval->high, column.digits);
+  }
+  if (cell.n < cell.planned) {
+    text += fmt::format(" {{\\scriptsize ({} of {})}}", cell.n, cell.planned);
+  }
+  return text;
+}
+
+// l for text columns, r for numbers.
+std::string alignment(const Table& table) {
+  std::string letters;
+  for (std::size_t column = 0; column < table.columns.size(); ++column) {
+    const bool text = std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
+      return std::holds_alternative<std::string>(row[column].value);
+    });
+    letters += text ? 'l' : 'r';
+  }
+  return letters;
+}
+
+std::string latex_table(const Table& table) {
+  // Wide tables shrink to the text width instead of running off the page.
+  const bool wide = table.columns.size() > 8;
+  std::string text = "% needs \\usepackage{booktabs}";
+  text += wide ? " and \\usepackage{graphicx}\n" : "\n";
+  text += "\\begin{table}[t]\n\\centering\n\\small\n";
+  text += "\\caption{" + escape(table.title) + ". " + escape(table.caption) + "}\n";
+  text += "\\label{tab:" + file_stem(table.id) + "}\n";
+  if (wide) text += "\\resizebox{\\linewidth}{!}{%\n";
+  text += "\\begin{tabular}{" + alignment(table) + "}\n\\toprule\n";
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    text += (i > 0 ? " & " : "") + escape(column_title(table.columns[i]));
+  }
+  text += " \\\\\n\\midrule\n";
+  for (std::size_t k = 0; k < table.rows.size(); ++k) {
+    if (std::find(table.rules.begin(), table.rules.end(), k) != table.rules.end()) {
+      text += "\\midrule\n";
+    }
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+      text += (i > 0 ? " & " : "") + cell_text(table.rows[k][i], table.columns[i]);
+    }
+    text += " \\\\\n";
+  }
+  text += "\\bottomrule\n\\end{tabular}\n";
+  if (wide) text += "}\n";
+  return text + "\\end{table}\n";
+}
+
+}  // namespace
+
+std::vector<OutputFile> render_latex(std::span<const Document> documents) {
+  std::vector<OutputFile> files;
+  for (const Document& document : documents) {
+    for (const Table& table : document.tables) {
+      files.push_back({"tables/" + file_stem(table.id) + ".tex", latex_table(table)});
+    }
+  }
+  return files;
+}
+
+}  // namespace elastic::reports

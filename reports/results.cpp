@@ -1,0 +1,165 @@
+// results.csv and results.json: one tidy row per model, mode, task and length, and per suite. The
+// columns are a contract (docs/reports.md).
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "reports/cells.h"
+
+namespace elastic::reports {
+namespace {
+
+constexpr double kPercent = 100;
+
+std::vector<Column> result_columns(bool several_runs) {
+  std::vector<Column> columns;
+  for (const char* key :
+       {"model", "mode", "task", "category", "length", "metric", "value", "ci_low", "ci_high", "n",
+        "planned", "msr", "esr", "ttft_ms_p50", "ttft_ms_p95", "tpot_ms_p50", "peak_bytes"}) {
+    columns.push_back({key, "", 2});
+  }
+  if (several_runs) columns.push_back({"run", "", 2});
+  return columns;
+}
+
+std::optional<double> p50(const std::optional<harness::Spread>& spread) {
+  return spread ? std::optional(spread->p50) : std::nullopt;
+}
+
+std::optional<double> p95(const std::optional<harness::Spread>& spread) {
+  return spread ? std::optional(spread->p95) : std::nullopt;
+}
+
+std::vector<Value> result_row(const harness::Cell& cell) {
+  std::optional<double> value, low, high;
+  if (cell.score) value = cell.score->value;
+  if (cell.score && cell.score->interval) {
+    low = cell.score->interval->low;
+    high = cell.score->interval->high;
+  }
+  const harness::Latency& time = cell.latency;
+  return {text_or_null(cell.model),
+          cell.mode,
+          cell.task,
+          text_or_null(cell.category),
+          cell.length == 0 ? Value() : count(cell.length),
+          text_or_null(cell.metric),
+          number(value, kPercent),
+          number(low, kPercent),
+          number(high, kPercent),
+          count(cell.scored),
+          count(cell.planned),
+          number(cell.sparsity.msr),
+          number(cell.sparsity.esr_last_query),
+          number(p50(time.ttft), 1, 3),
+          number(p95(time.ttft), 1, 3),
+          number(p50(time.tpot), 1, 3),
+          time.peak_bytes ? count(*time.peak_bytes) : Value()};
+}
+
+Json json_of(const Value& value) {
+  return std::visit(
+      [](const auto& held) -> Json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(held)>, std::monostate>) {
+          return nullptr;
+        } else {
+          return held;
+        }
+      },
+      value);
+}
+
+// Half the interval's width as a normal standard error: what lm-eval calls <metric>_stderr.
+Json standard_error(const harness::Cell& cell) {
+  if (!cell.score || !cell.score->interval) return nullptr;
+  const auto& interval = *cell.score->interval;
+  return json_of(number((interval.high - interval.low) / (2 * 1.959963984540054), kPercent));
+}
+
+Json nested_cell(const harness::Cell& cell, const std::vector<Column>& columns) {
+  const std::vector<Value> row = result_row(cell);
+  const std::string metric = cell.metric.empty() ? "score" : cell.metric;
+  Json out = Json::object();
+  out["alias"] =
+      cell.length == 0 ? cell.task : fmt::format("{} @ {}", cell.task, format_length(cell.length));
+  out[metric + ",none"] = json_of(row[6]);
+  out[metric + "_stderr,none"] = standard_error(cell);
+  for (std::size_t i = 3; i < row.size(); ++i) out[columns[i].key] = json_of(row[i]);
+  const harness::Sparsity& sparsity = cell.sparsity;
+  out["esr_last_layer"] = json_of(number(sparsity.esr_last_layer));
+  out["esr_all_layers"] = json_of(number(sparsity.esr_all_layers));
+  out["block_density"] = json_of(number(sparsity.block_density));
+  out["prefill_ms_p50"] = json_of(number(p50(cell.latency.prefill), 1, 3));
+  out["failed"] = cell.failed;
+  out["truncated"] = cell.truncated;
+  out["rule"] = cell.score ? Json(cell.score->rule) : Json(nullptr);
+  return out;
+}
+
+// What a run was, without its samples.
+Json manifest(const ReportInput::Run& run) {
+  const harness::RunSpec& spec = run.data.spec;
+  return {{"run", run.name},
+          {"date", spec.created.empty() ? Json(nullptr) : Json(spec.created)},
+          {"config", spec.settings},
+          {"environment", spec.environment},
+          {"data_ids", spec.data_ids},
+          {"source_ids", spec.source_ids}};
+}
+
+// results[task][mode][length or "all"]; with several runs or models the mode carries their name.
+void add_nested(const ReportInput& input, const Subject& subject,
+                const std::vector<Column>& columns, Json& out) {
+  const harness::Summary& summary = input.runs[subject.run].summary;
+  for (const auto* cells : {&summary.cells, &summary.by_length, &summary.overall}) {
+    for (const harness::Cell& cell : *cells) {
+      if (cell.model != subject.model) continue;
+      const std::string series = series_name(subject, cell.mode);
+      const std::string length = cell.length == 0 ? "all" : std::to_string(cell.length);
+      out["results"][cell.task][series][length] = nested_cell(cell, columns);
+      out["n-samples"][cell.task][series][length] = {{"original", cell.planned},
+                                                     {"effective", cell.scored}};
+    }
+  }
+}
+
+Json nested_results(const ReportInput& input, const std::vector<Column>& columns) {
+  Json out = Json::object();
+  out["schema_version"] = harness::kSchemaVersion;
+  out["model_name"] = nullptr;
+  out["results"] = Json::object();
+  out["n-samples"] = Json::object();
+  const std::vector<Subject> all = subjects(input);
+  if (all.size() == 1) out["model_name"] = all.front().model;
+  for (const Subject& subject : all) add_nested(input, subject, columns, out);
+  out["higher_is_better"] = true;
+  Json& runs = out["runs"] = Json::array();
+  for (const auto& run : input.runs) runs.push_back(manifest(run));
+  return out;
+}
+
+class Results final : public Report {
+ public:
+  Document build(const ReportInput& input) const override {
+    const bool several = input.runs.size() > 1;
+    Sheet sheet{"results", result_columns(several), {}, {}};
+    sheet.nested = nested_results(input, sheet.columns);
+    for (const auto& run : input.runs) {
+      for (const auto* cells : {&run.summary.cells, &run.summary.by_length, &run.summary.overall}) {
+        for (const harness::Cell& cell : *cells) {
+          sheet.rows.push_back(result_row(cell));
+          if (several) sheet.rows.back().emplace_back(run.name);
+        }
+      }
+    }
+    Document document{"results", "Results", "", {}, {}, {}};
+    document.sheets.push_back(std::move(sheet));
+    return document;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Report> make_results() { return std::make_unique<Results>(); }
+
+}  // namespace elastic::reports

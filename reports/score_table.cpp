@@ -1,0 +1,241 @@
+// Score by task and length for every mode: the table of RULER's paper with the modes side by side.
+// Suites without lengths get one row per task and one column per mode.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "reports/cells.h"
+
+namespace elastic::reports {
+namespace {
+
+using harness::Summary;
+
+std::vector<std::string> tasks_of(const Summary& summary, const std::string& suite) {
+  std::vector<std::string> tasks;
+  for (const std::string& task : summary.tasks) {
+    if (harness::suite_of(task) == suite) tasks.push_back(task);
+  }
+  return tasks;
+}
+
+std::vector<std::int64_t> lengths_of(const Summary& summary, const std::string& suite) {
+  std::vector<std::int64_t> lengths;
+  for (const std::int64_t length : summary.lengths) {
+    const bool used =
+        std::any_of(summary.by_length.begin(), summary.by_length.end(),
+                    [&](const auto& cell) { return cell.task == suite && cell.length == length; });
+    if (used) lengths.push_back(length);
+  }
+  return lengths;
+}
+
+// Mean over the lengths of one task and mode; for the last column.
+harness::Cell mean_over_lengths(const Summary& summary, const Subject& subject,
+                                const std::string& mode, const std::string& task) {
+  harness::Cell out;
+  out.model = subject.model;
+  out.mode = mode;
+  out.task = task;
+  std::vector<harness::Estimate> parts;
+  for (const harness::Cell& cell : summary.cells) {
+    if (cell.model != subject.model || cell.mode != mode || cell.task != task) continue;
+    out.planned += cell.planned;
+    out.scored += cell.scored;
+    if (cell.score) parts.push_back(*cell.score);
+  }
+  out.score = harness::mean_of_estimates(parts, "lengths");
+  return out;
+}
+
+Cell found_score(const std::vector<harness::Cell>& cells, const Subject& subject,
+                 const std::string& mode, const std::string& task, std::int64_t length) {
+  const harness::Cell* cell = harness::find_cell(cells, subject.model, mode, task, length);
+  return cell == nullptr ? Cell() : score_cell(*cell, subject.run);
+}
+
+// Marks the best of the rows [first, end) in every score column.
+void mark_best(Table& table, std::size_t first, std::size_t label_columns) {
+  if (table.rows.size() - first < 2) return;
+  for (std::size_t column = label_columns; column < table.columns.size(); ++column) {
+    double best = -1;
+    for (std::size_t row = first; row < table.rows.size(); ++row) {
+      const double* value = std::get_if<double>(&table.rows[row][column].value);
+      if (value != nullptr) best = std::max(best, *value);
+    }
+    for (std::size_t row = first; row < table.rows.size(); ++row) {
+      const double* value = std::get_if<double>(&table.rows[row][column].value);
+      if (value != nullptr && *value == best) table.rows[row][column].strong = true;
+    }
+  }
+}
+
+struct Block {
+  const ReportInput& input;
+  const std::string& suite;
+  const std::vector<Subject>& subjects;
+};
+
+void add_task_rows(const Block& block, const std::string& task,
+                   const std::vector<std::int64_t>& lengths, Table& table) {
+  const std::size_t first = table.rows.size();
+  const bool whole_suite = task == block.suite;
+  for (const Subject& subject : block.subjects) {
+    const Summary& summary = block.input.runs[subject.run].summary;
+    for (const std::string& mode : summary.modes) {
+      std::vector<Cell> row{cell(whole_suite ? std::string("all tasks") : short_task(task)),
+                            cell(series_name(subject, mode))};
+      const auto& cells = whole_suite ? summary.by_length : summary.cells;
+      for (const std::int64_t length : lengths) {
+        row.push_back(found_score(cells, subject, mode, task, length));
+      }
+      row.push_back(whole_suite
+                        ? found_score(summary.overall, subject, mode, task, 0)
+                        : score_cell(mean_over_lengths(summary, subject, mode, task), subject.run));
+      const bool any = std::any_of(row.begin() + 2, row.end(),
+                                   [](const Cell& score) { return score.planned > 0; });
+      if (any) table.rows.push_back(std::move(row));
+    }
+  }
+  if (table.rows.size() == first) return;
+  if (first != 0) table.rules.push_back(first);
+  mark_best(table, first, 2);
+}
+
+Table table_by_length(const Block& block, const std::vector<std::string>& tasks,
+                      const std::vector<std::int64_t>& lengths) {
+  Table table{"score_" + block.suite,
+              suite_title(block.suite) + ": score by task and length",
+              "",
+              {{"task", "Task"}, {"mode", "Mode"}},
+              {},
+              {}};
+  for (const std::int64_t length : lengths) {
+    table.columns.push_back({std::to_string(length), format_length(length), 1});
+  }
+  table.columns.push_back({"mean", "Mean", 1});
+  for (const std::string& task : tasks) add_task_rows(block, task, lengths, table);
+  if (tasks.size() > 1) add_task_rows(block, block.suite, lengths, table);
+  table.caption =
+      "Mean score (0-100) of the samples of each task and length, with 95 % intervals (Wilson for "
+      "0/1 "
+      "scores, else bootstrap). All tasks: unweighted mean of the tasks. Mean: unweighted mean of "
+      "the "
+      "lengths. Bold: best mode of its group.";
+  return table;
+}
+
+Table table_by_mode(const Block& block, const std::vector<std::string>& tasks) {
+  Table table{"score_" + block.suite,
+              suite_title(block.suite) + ": score by task",
+              "",
+              {{"task", "Task"}, {"category", "Category"}},
+              {},
+              {}};
+  for (const Subject& subject : block.subjects) {
+    for (const std::string& mode : block.input.runs[subject.run].summary.modes) {
+      const std::string name = series_name(subject, mode);
+      table.columns.push_back({name, name, 1});
+    }
+  }
+  const auto add_row = [&](const std::string& task, std::string label) {
+    std::vector<Cell> row{cell(std::move(label)), {}};
+    for (const Subject& subject : block.subjects) {
+      const Summary& summary = block.input.runs[subject.run].summary;
+      const auto& cells = task == block.suite ? summary.overall : summary.cells;
+      for (const std::string& mode : summary.modes) {
+        row.push_back(found_score(cells, subject, mode, task, 0));
+        const harness::Cell* found = harness::find_cell(cells, subject.model, mode, task, 0);
+        if (found != nullptr) row[1] = cell(text_or_null(found->category));
+      }
+    }
+    table.rows.push_back(std::move(row));
+  };
+  for (const std::string& task : tasks) add_row(task, short_task(task));
+  if (tasks.size() > 1) {
+    table.rules.push_back(table.rows.size());
+    add_row(block.suite, "all tasks");
+  }
+  table.caption =
+      "Mean score (0-100) of each task's samples with 95 % intervals. All tasks: unweighted mean "
+      "of "
+      "the tasks.";
+  return table;
+}
+
+// Suite score over length, one line per mode.
+std::optional<Figure> length_figure(const Block& block) {
+  Chart chart;
+  chart.x = {"prompt length, tokens", std::nullopt, std::nullopt, true, true};
+  chart.y = {"score (0-100)"};
+  for (const Subject& subject : block.subjects) {
+    const Summary& summary = block.input.runs[subject.run].summary;
+    for (const std::string& mode : summary.modes) {
+      Series series{series_name(subject, mode), mode, {}, true};
+      for (const harness::Cell& cell : summary.by_length) {
+        if (cell.model != subject.model || cell.mode != mode || cell.task != block.suite ||
+            !cell.score) {
+          continue;
+        }
+        Point point{static_cast<double>(cell.length), cell.score->value * 100};
+        const Cell score = score_cell(cell, subject.run);
+        point.y_interval = score.interval;
+        point.samples = score.samples;
+        point.detail = fmt::format("{} at {}: {:.1f}, n {} of {}", series.name,
+                                   format_length(cell.length), point.y, cell.scored, cell.planned);
+        series.points.push_back(std::move(point));
+      }
+      if (!series.points.empty()) chart.series.push_back(std::move(series));
+    }
+  }
+  if (chart.series.empty()) return std::nullopt;
+  Figure figure{"length_" + block.suite, suite_title(block.suite) + ": score over length", "", {}};
+  figure.panels.emplace_back(std::move(chart));
+  figure.caption =
+      "Unweighted mean of the suite's tasks at each prompt length. Bars are 95 % intervals, "
+      "combined "
+      "from the tasks' own.";
+  return figure;
+}
+
+class ScoreTable final : public Report {
+ public:
+  Document build(const ReportInput& input) const override {
+    Document document{"scores", "Scores", "", {}, {}, {}};
+    const std::vector<Subject> all = subjects(input);
+    std::vector<std::string> suites;
+    for (const auto& run : input.runs) {
+      for (const std::string& suite : run.summary.suites) {
+        if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
+      }
+    }
+    for (const std::string& suite : suites) {
+      const Block block{input, suite, all};
+      std::vector<std::string> tasks;
+      std::vector<std::int64_t> lengths;
+      for (const auto& run : input.runs) {
+        for (const std::string& task : tasks_of(run.summary, suite)) {
+          if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) tasks.push_back(task);
+        }
+        for (const std::int64_t length : lengths_of(run.summary, suite)) lengths.push_back(length);
+      }
+      std::sort(lengths.begin(), lengths.end());
+      lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+      if (lengths.empty()) {
+        document.tables.push_back(table_by_mode(block, tasks));
+        continue;
+      }
+      if (auto figure = length_figure(block)) document.figures.push_back(std::move(*figure));
+      document.tables.push_back(table_by_length(block, tasks, lengths));
+    }
+    return document;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Report> make_score_table() { return std::make_unique<ScoreTable>(); }
+
+}  // namespace elastic::reports

@@ -1,0 +1,66 @@
+#include "reports/write.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/registry.h"
+#include "reports/registry.h"
+#include "reports/render/render.h"
+
+namespace elastic::reports {
+namespace {
+
+using Renderer = std::vector<OutputFile> (*)(std::span<const Document>);
+
+struct Format {
+  const char* name;
+  Renderer render;  // null: HTML, which also needs the samples
+};
+
+constexpr std::array<Format, 5> kFormats{{{"html", nullptr},
+                                          {"csv", render_csv},
+                                          {"json", render_json},
+                                          {"md", render_markdown},
+                                          {"latex", render_latex}}};
+
+}  // namespace
+
+std::vector<std::filesystem::path> write_report(const ReportInput& input,
+                                                const WriteOptions& options) {
+  std::vector<const Format*> formats;
+  for (const std::string& name : options.formats) {
+    formats.push_back(&find_entry(std::span<const Format>(kFormats), "format", name));
+  }
+  const std::vector<Document> documents = build_documents(input);
+  create_folders(options.output / "tables");
+  std::vector<std::filesystem::path> written;
+  const auto write = [&](const OutputFile& file) {
+    write_file_atomic(options.output / file.path, file.bytes);
+    written.push_back(options.output / file.path);
+  };
+  for (const Format* format : formats) {
+    if (format->render == nullptr) {
+      const std::string plotly = options.plotly_js.empty() ? "" : read_file(options.plotly_js);
+      write(render_html(input, documents, plotly));
+      continue;
+    }
+    for (const OutputFile& file : format->render(documents)) write(file);
+  }
+  return written;
+}
+
+std::string summary_text(const ReportInput& input) {
+  std::string text;
+  for (const ReportEntry& entry : reports()) {
+    if (std::string_view(entry.name) != "overview" && std::string_view(entry.name) != "scores") {
+      continue;
+    }
+    for (const Table& table : entry.make()->build(input).tables) {
+      text += (text.empty() ? "" : "\n") + table.title + "\n\n" + markdown_table(table);
+    }
+  }
+  return text;
+}
+
+}  // namespace elastic::reports
