@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace elastic::harness {
@@ -43,6 +44,9 @@ struct SampleRecord {
   std::map<std::string, std::string> strata;
 };
 
+/// Settings of this prefix hold the profile of one suite each; a run may gain suites.
+inline constexpr std::string_view kProfileSetting = "profile_";
+
 /// run.json: what was asked and what it ran on. `settings` changes results: a resume with other
 /// values is refused naming the key. `environment` does not.
 struct RunSpec {
@@ -50,8 +54,9 @@ struct RunSpec {
   std::string created;  // UTC
   std::map<std::string, std::string>
       settings;  // model and tokenizer hashes, seed, profiles, dtype, ...
-  std::map<std::string, std::string> environment;  // build, versions, device, command line
-  std::vector<std::string> modes;
+  std::map<std::string, std::string> environment;   // build, versions, device, command line
+  std::vector<std::string> modes;                   // as asked: "fa-ssa"
+  std::map<std::string, std::string> mode_options;  // mode -> the same with every option spelt out
   std::vector<std::string> tasks;
   std::vector<std::int64_t> lengths;
   std::int64_t planned_samples = 0;

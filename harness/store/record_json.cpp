@@ -178,6 +178,7 @@ Json spec_to_json(const RunSpec& spec) {
   j["settings"] = spec.settings;
   j["environment"] = spec.environment;
   j["modes"] = spec.modes;
+  j["mode_options"] = spec.mode_options;
   j["tasks"] = spec.tasks;
   j["lengths"] = spec.lengths;
   j["planned_samples"] = spec.planned_samples;
@@ -204,6 +205,7 @@ RunSpec spec_from_json(const JsonSource& in) {
   spec.settings = string_map(in, "settings");
   spec.environment = string_map(in, "environment");
   spec.modes = strings(in, "modes");
+  spec.mode_options = string_map(in, "mode_options");
   spec.tasks = strings(in, "tasks");
   if (const Json* lengths = find(in, "lengths"); lengths != nullptr) {
     if (!lengths->is_array()) wrong(in, "lengths", "a list of integers");

@@ -23,6 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kNotSet = "not set";
+
 // An advisory lock on a file of its own, released by closing it (so also when the process dies).
 class FileLock {
  public:
@@ -88,7 +90,9 @@ std::string data_cell(std::string_view planned_cell) {
 }
 
 RunSpec merged(RunSpec old, const RunSpec& now) {
+  old.settings.insert(now.settings.begin(), now.settings.end());
   add_environment(old.environment, now.environment);
+  old.mode_options.insert(now.mode_options.begin(), now.mode_options.end());
   add_new(old.modes, now.modes);
   add_new(old.tasks, now.tasks);
   add_new(old.lengths, now.lengths);
@@ -109,25 +113,44 @@ RunSpec merged(RunSpec old, const RunSpec& now) {
   return old;
 }
 
+// A profile that only one side has belongs to a suite that only one side asked for.
+bool is_new_suite(const std::string& key, const std::string& was, const std::string& is) {
+  return key.starts_with(kProfileSetting) && (was == kNotSet || is == kNotSet);
+}
+
 void refuse_other_settings(const fs::path& folder, const std::map<std::string, std::string>& old,
                            const std::map<std::string, std::string>& now) {
   const auto value = [](const std::map<std::string, std::string>& settings,
                         const std::string& key) {
     const auto it = settings.find(key);
-    return it == settings.end() ? std::string("not set") : fmt::format("`{}`", it->second);
+    return it == settings.end() ? std::string(kNotSet) : fmt::format("`{}`", it->second);
   };
   std::map<std::string, std::string> keys = old;
   keys.insert(now.begin(), now.end());
   std::vector<std::string> differences;
   for (const auto& [key, unused] : keys) {
     const std::string was = value(old, key), is = value(now, key);
-    if (was != is) differences.push_back(fmt::format("`{}` was {} and is now {}", key, was, is));
+    if (was != is && !is_new_suite(key, was, is))
+      differences.push_back(fmt::format("`{}` was {} and is now {}", key, was, is));
   }
   if (differences.empty()) return;
   throw Error(ErrorKind::kInvalidArgument,
               fmt::format("{}: this run was started with other settings, so its samples cannot be "
                           "continued: {}. Give the old values, or another --output",
                           folder.string(), join(differences, "; ")));
+}
+
+// The same mode name with other options: the checkpoint's defaults changed, or the program's.
+void refuse_other_modes(const fs::path& folder, const std::map<std::string, std::string>& old,
+                        const std::map<std::string, std::string>& now) {
+  for (const auto& [mode, options] : now) {
+    const auto it = old.find(mode);
+    if (it == old.end() || it->second == options) continue;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{}: mode `{}` was `{}` and is now `{}`; spell the old options out, or "
+                            "choose another --output",
+                            folder.string(), mode, it->second, options));
+  }
 }
 
 // Ranks of one job open the folder in any order, so with several a rank judges by its own file.
@@ -159,6 +182,7 @@ void update_run_json(const fs::path& folder, const RunSpec& spec) {
   const Json before = read_json(path);
   const RunSpec old = spec_from_json({before, path.string()});
   refuse_other_settings(folder, old.settings, spec.settings);
+  refuse_other_modes(folder, old.mode_options, spec.mode_options);
   Json after = before;
   const Json known = spec_to_json(merged(old, spec));
   for (const auto& [key, value] : known.items()) after[key] = value;
@@ -190,6 +214,7 @@ std::string sample_key(const KeyParts& parts) {
     add(name);
     add(value);
   }
+  add(parts.profile);
   add(parts.mode);
   add(parts.task);
   add(std::to_string(parts.length));

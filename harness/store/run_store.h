@@ -27,10 +27,11 @@ namespace elastic::harness {
 /// several records of one key, one with outcome ok wins, else the last.
 RunData read_run(const std::filesystem::path& folder);
 
-/// The key of a sample: SHA-256 over its parts, separated unambiguously. `settings` are those of
-/// RunSpec (everything that changes results), `content_sha256` identifies the sample's data.
+/// The key of a sample: SHA-256 over its parts, separated unambiguously. `settings` is everything
+/// else that changes results, `content_sha256` identifies the sample's data.
 struct KeyParts {
   const std::map<std::string, std::string>& settings;
+  std::string_view profile;
   std::string_view mode;  // with every option spelt out
   std::string_view task;
   std::int64_t length = 0;

@@ -1,0 +1,194 @@
+#include "harness/run/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "tasks/registry.h"
+
+namespace elastic::harness {
+namespace {
+
+constexpr std::int64_t kDefaultLengths[] = {4096, 8192, 16384, 32768, 65536, 131072};
+// What profile names of a suite begin with, longest first so that the first match is the suite.
+constexpr std::pair<std::string_view, std::string_view> kProfilePrefixes[] = {
+    {"longbench-v2", "longbench_v2"},
+    {"longbench-e", "longbench_e"},
+    {"longbench", "longbench"},
+    {"ruler", "ruler"},
+};
+
+[[noreturn]] void refuse(const std::string& text) {
+  throw Error(ErrorKind::kInvalidArgument, text);
+}
+
+std::vector<std::string> unique_list(std::string_view flag, std::string_view text) {
+  std::vector<std::string> unique;
+  for (std::string& part : split_list(text)) {
+    if (std::find(unique.begin(), unique.end(), part) == unique.end()) {
+      unique.push_back(std::move(part));
+    }
+  }
+  if (unique.empty()) refuse(fmt::format("--{} is empty; give a comma-separated list", flag));
+  return unique;
+}
+
+std::string suite_of_profile(const std::string& profile) {
+  for (const auto& [prefix, suite] : kProfilePrefixes) {
+    if (!profile.starts_with(prefix) || profile.size() == prefix.size()) continue;
+    const char next = profile[prefix.size()];
+    if (next == '@' || next == '-') return std::string(suite);
+  }
+  refuse(
+      fmt::format("--profile {}: not a profile; names look like ruler@gen-b, ruler@builtin, "
+                  "longbench-official",
+                  profile));
+}
+
+std::map<std::string, std::string> profiles_by_suite(const std::string& list) {
+  std::map<std::string, std::string> profiles;
+  for (const std::string& profile : split_list(list)) {
+    const auto [it, added] = profiles.emplace(suite_of_profile(profile), profile);
+    if (!added && it->second != profile) {
+      refuse(fmt::format("--profile: `{}` and `{}` are both for {}; give one a suite", it->second,
+                         profile, it->first));
+    }
+  }
+  return profiles;
+}
+
+std::vector<std::int64_t> planned_lengths(const std::string& list, std::int64_t window) {
+  std::vector<std::int64_t> lengths;
+  for (const std::string& part : split_list(list)) {
+    const std::int64_t length = parse_length(part);
+    if (length <= 0) refuse(fmt::format("--lengths: `{}` is not a length", part));
+    if (std::find(lengths.begin(), lengths.end(), length) == lengths.end()) {
+      lengths.push_back(length);
+    }
+  }
+  if (lengths.empty()) {
+    for (const std::int64_t length : kDefaultLengths) {
+      if (length <= window) lengths.push_back(length);
+    }
+    if (lengths.empty()) lengths.push_back(window);
+  }
+  std::sort(lengths.begin(), lengths.end());
+  return lengths;
+}
+
+void check_counts(const RunOptions& o) {
+  const auto positive = [](std::string_view flag, const std::optional<std::int64_t>& value) {
+    if (value && *value < 1) refuse(fmt::format("--{} is {}; give 1 or more", flag, *value));
+  };
+  positive("limit", o.limit);
+  positive("batch-size", o.batch_size);
+  positive("max-new-tokens", o.max_new_tokens);
+  positive("max-length", o.max_length);
+  positive("thinking-tokens", o.thinking_tokens);
+}
+
+// Flags that act through a chat template have nothing to act on where the prompt has none; saying
+// so beats a run whose record claims a setting that did nothing.
+void check_templates(const RunOptions& o, const Plan& plan) {
+  const bool wrapped = o.model_template != "base";
+  for (const auto& planned : plan.tasks) {
+    const tasks::TaskInfo& info = planned->task->info();
+    if (info.suite != "ruler") continue;
+    const auto unsupported = [&](std::string_view flag) {
+      throw Error(ErrorKind::kUnsupported,
+                  fmt::format("{} acts through the checkpoint's chat template, and {} is asked "
+                              "without one (--model-template {}); leave the flag out",
+                              flag, info.name, o.model_template));
+    };
+    if (o.thinking == "on" || o.thinking_tokens) unsupported("--thinking");
+    if (o.bos == "official") unsupported("--bos official");
+    if (!o.chat_template && wrapped) {
+      refuse(fmt::format("--no-chat-template contradicts --model-template {}; give one of the two",
+                         o.model_template));
+    }
+  }
+}
+
+void check_word(std::string_view flag, const std::string& value,
+                const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), value) != known.end()) return;
+  refuse(fmt::format("--{} `{}` is not one of {}", flag, value, join(known, ", ")));
+}
+
+void add_cells(const RunOptions& options, Plan& plan) {
+  const auto samples = [&](const tasks::TaskInfo& info) {
+    return options.limit.value_or(info.default_limit);
+  };
+  for (const auto& planned : plan.tasks) {
+    if (planned->task->info().has_lengths) continue;
+    plan.cells.push_back({planned.get(), 0, samples(planned->task->info())});
+  }
+  for (const std::int64_t length : plan.lengths) {
+    for (const auto& planned : plan.tasks) {
+      if (!planned->task->info().has_lengths) continue;
+      plan.cells.push_back({planned.get(), length, samples(planned->task->info())});
+    }
+  }
+}
+
+}  // namespace
+
+Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSource& source) {
+  check_counts(options);
+  check_word("device", options.device, {"auto", "cpu", "cuda"});
+  check_word("dtype", options.dtype, {"auto", "fp32", "bf16"});
+  check_word("bos", options.bos, {"single", "official"});
+  if (!options.thinking.empty()) check_word("thinking", options.thinking, {"on", "off"});
+  Plan plan;
+  plan.modes = unique_list("modes", options.modes);
+  const std::vector<std::string> names =
+      unique_list("tasks", join(source.resolve(options.tasks), ","));
+  std::map<std::string, std::string> profiles = profiles_by_suite(options.profiles);
+  bool with_lengths = false;
+  for (const std::string& name : names) {
+    auto planned = std::make_unique<PlannedTask>();
+    planned->task = source.make(name);
+    const tasks::TaskInfo& info = planned->task->info();
+    with_lengths = with_lengths || info.has_lengths;
+    const auto given = profiles.find(info.suite);
+    planned->profile =
+        given != profiles.end() ? given->second : source.default_profile(info.suite, model.demo);
+    plan.tasks.push_back(std::move(planned));
+  }
+  for (const auto& [suite, profile] : profiles) {
+    const bool used = std::any_of(plan.tasks.begin(), plan.tasks.end(), [&](const auto& planned) {
+      return planned->task->info().suite == suite;
+    });
+    if (!used) refuse(fmt::format("--profile {}: no task of {} is asked for", profile, suite));
+  }
+  check_templates(options, plan);
+  if (with_lengths) {
+    plan.lengths = planned_lengths(options.lengths, model.window);
+  } else if (!options.lengths.empty()) {
+    refuse("--lengths: none of the tasks has lengths to choose");
+  }
+  add_cells(options, plan);
+  return plan;
+}
+
+Plan make_plan(const RunOptions& options, const PlanModel& model) {
+  return make_plan(options, model,
+                   {tasks::resolve_tasks, tasks::make_task, tasks::default_profile});
+}
+
+tasks::LoadRequest load_request(const RunOptions& options, const PlannedCell& cell,
+                                const engine::Tokenizer* tokenizer) {
+  return {.profile = cell.task->profile,
+          .length = cell.length,
+          .limit = cell.samples,
+          .seed = options.seed,
+          .model_template = options.model_template,
+          .data_dir = options.data_dir,
+          .cache_dir = options.cache_dir,
+          .tokenizer = tokenizer};
+}
+
+}  // namespace elastic::harness

@@ -1,0 +1,58 @@
+#pragma once
+
+// What a run will do, before anything is loaded: tasks with their profiles, cells of task x length
+// in the order they run, modes. Data of a cell are made once and used by every mode, so the modes
+// of a cell run next to each other; short lengths come first, so that a table fills early.
+//
+//   const Plan plan = make_plan(options, {.window = 8192, .demo = true});
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/run/run_options.h"
+#include "tasks/task.h"
+
+namespace elastic::harness {
+
+struct PlannedTask {
+  std::unique_ptr<tasks::Task> task;
+  std::string profile;
+};
+
+struct PlannedCell {
+  const PlannedTask* task = nullptr;  // into Plan::tasks
+  std::int64_t length = 0;            // 0 where the task has none
+  std::int64_t samples = 0;           // per mode; 0 = all there are
+};
+
+struct Plan {
+  std::vector<std::unique_ptr<PlannedTask>> tasks;
+  std::vector<PlannedCell> cells;
+  std::vector<std::string> modes;     // as typed
+  std::vector<std::int64_t> lengths;  // of tasks that have them
+};
+
+struct PlanModel {
+  std::int64_t window = 0;  // max_position_embeddings
+  bool demo = false;        // --model demo: the built-in profiles
+};
+
+/// Where names become tasks: the registry, or a test's own.
+struct TaskSource {
+  std::vector<std::string> (*resolve)(std::string_view list);
+  std::unique_ptr<tasks::Task> (*make)(std::string_view name);
+  std::string (*default_profile)(std::string_view suite, bool demo);
+};
+
+/// Throws kInvalidArgument naming the flag, the value and what is possible; kUnsupported for a flag
+/// that would change results and cannot act on these tasks.
+Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSource& source);
+Plan make_plan(const RunOptions& options, const PlanModel& model);  // from the registry
+
+/// What is loaded for a cell.
+tasks::LoadRequest load_request(const RunOptions& options, const PlannedCell& cell,
+                                const engine::Tokenizer* tokenizer);
+
+}  // namespace elastic::harness

@@ -1,0 +1,28 @@
+#pragma once
+
+// Data of every cell, made before the model is loaded: whatever is missing or too short ends the
+// run before it starts, and nothing is fetched or generated between two samples.
+//
+//   std::vector<PreparedCell> cells = prepare(plan, options, tokenizer, threads);
+
+#include <string>
+#include <vector>
+
+#include "harness/run/plan.h"
+
+namespace elastic::harness {
+
+struct PreparedCell {
+  const PlannedTask* task = nullptr;
+  std::int64_t length = 0;
+  std::vector<tasks::Sample> samples;
+  std::vector<std::string> content_sha256;  // of each sample's input, prefix and references
+  std::string data_id;                      // user_needs 1
+};
+
+/// In the order of the plan; cells are loaded on up to `threads` threads. The first error in plan
+/// order is thrown.
+std::vector<PreparedCell> prepare(const Plan& plan, const RunOptions& options,
+                                  const engine::Tokenizer* tokenizer, int threads);
+
+}  // namespace elastic::harness

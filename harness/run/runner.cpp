@@ -1,0 +1,191 @@
+#include "harness/run/runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "harness/run/sample_run.h"
+#include "harness/store/prompt_store.h"
+
+namespace elastic::harness {
+namespace {
+
+// Work of a sample for the estimate of time left, in tokens.
+double sample_tokens(const PreparedCell& cell, const tasks::Sample& sample) {
+  constexpr double kBytesPerToken = 4;
+  return cell.length > 0 ? static_cast<double>(cell.length)
+                         : static_cast<double>(sample.input.size()) / kBytesPerToken;
+}
+
+struct Pending {
+  std::size_t sample = 0;  // position in the cell
+  std::string key;
+};
+
+class Run {
+ public:
+  Run(const RunJob& job, RunStore& store)
+      : job_(job), store_(store), settings_(key_settings(job)) {}
+
+  RunOutcome run() {
+    collect();
+    Progress progress("run", outcome_.planned - outcome_.found, tokens_);
+    progress_ = &progress;
+    for (std::size_t c = 0; c < job_.cells.size(); ++c) {
+      prompts_.assign(job_.cells[c].samples.size(), std::nullopt);
+      for (std::size_t m = 0; m < job_.modes.size(); ++m) {
+        if (pending_[c][m].empty()) continue;
+        job_.generator.set_mode(job_.modes[m].name);
+        if (!run_cell(job_.cells[c], job_.modes[m], pending_[c][m])) return outcome_;
+      }
+    }
+    return outcome_;
+  }
+
+ private:
+  std::string key_of(const PreparedCell& cell, std::size_t position, const RunMode& mode) const {
+    return sample_key({.settings = settings_,
+                       .profile = cell.task->profile,
+                       .mode = fmt::format("{}={}", mode.name, mode.full),
+                       .task = cell.task->task->info().name,
+                       .length = cell.length,
+                       .index = cell.samples[position].index,
+                       .content_sha256 = cell.content_sha256[position]});
+  }
+
+  // Which samples are still to run, and whether those found were made from the same data.
+  void collect() {
+    std::map<std::string, std::string> found;  // cell and index -> key
+    for (const SampleRecord& r : store_.found().samples) {
+      found[fmt::format("{}|{}", cell_name(r.mode, r.task, r.length), r.index)] = r.key;
+    }
+    pending_.assign(job_.cells.size(), std::vector<std::vector<Pending>>(job_.modes.size()));
+    for (std::size_t c = 0; c < job_.cells.size(); ++c) {
+      for (std::size_t m = 0; m < job_.modes.size(); ++m) collect_cell(c, m, found);
+    }
+  }
+
+  void collect_cell(std::size_t c, std::size_t m, const std::map<std::string, std::string>& found) {
+    const PreparedCell& cell = job_.cells[c];
+    const RunMode& mode = job_.modes[m];
+    const std::string name = cell_name(mode.name, cell.task->task->info().name, cell.length);
+    for (std::size_t i = 0; i < cell.samples.size(); ++i) {
+      const std::int64_t index = cell.samples[i].index;
+      if (index % job_.world_size != job_.rank) continue;
+      ++outcome_.planned;
+      std::string key = key_of(cell, i, mode);
+      const auto old = found.find(fmt::format("{}|{}", name, index));
+      if (old != found.end() && old->second != key) refuse_other_data(name, index);
+      if (store_.is_done(key)) {
+        ++outcome_.found;
+        continue;
+      }
+      tokens_ += sample_tokens(cell, cell.samples[i]);
+      pending_[c][m].push_back({i, std::move(key)});
+    }
+  }
+
+  [[noreturn]] void refuse_other_data(const std::string& cell, std::int64_t index) const {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{}: sample {} of {} was made from other data than now (its sources or "
+                            "their generator changed), so the run cannot be continued; choose "
+                            "another --output",
+                            store_.found().folder, index, cell));
+  }
+
+  // False where a signal came.
+  bool run_cell(const PreparedCell& cell, const RunMode& mode,
+                const std::vector<Pending>& pending) {
+    const auto batch = static_cast<std::size_t>(job_.options.batch_size);
+    for (std::size_t begin = 0; begin < pending.size(); begin += batch) {
+      if ((outcome_.signal = interrupted())) return false;
+      const std::size_t end = std::min(begin + batch, pending.size());
+      run_next(cell, mode, {pending.data() + begin, end - begin});
+    }
+    return true;
+  }
+
+  void run_next(const PreparedCell& cell, const RunMode& mode, std::span<const Pending> batch) {
+    std::vector<SampleRun> runs;
+    for (const Pending& pending : batch) {
+      SampleRun& run = runs.emplace_back();
+      run.cell = &cell;
+      run.sample = &cell.samples[pending.sample];
+      run.prompt = &prompt_of(cell, pending.sample);
+      run.record.key = pending.key;
+      run.record.mode = mode.name;
+    }
+    run_batch(job_.generator, job_.options, runs);
+    std::string label = fmt::format("{} {}", mode.name, cell.task->task->info().name);
+    if (cell.length > 0) label += fmt::format(" {}", format_length(cell.length));
+    for (const SampleRun& run : runs) {
+      store_.append(run.record);
+      count(run);
+      progress_->advance(sample_tokens(cell, *run.sample), label);
+    }
+  }
+
+  // One prompt serves all modes of the cell.
+  const PreparedPrompt& prompt_of(const PreparedCell& cell, std::size_t position) {
+    std::optional<PreparedPrompt>& prompt = prompts_[position];
+    if (prompt) return *prompt;
+    prompt = prepare_prompt({.cell = cell,
+                             .sample = cell.samples[position],
+                             .options = job_.options,
+                             .window = job_.generator.model().max_positions,
+                             .tokenizer = job_.tokenizer});
+    if (job_.options.log_prompts && !prompt->prompt_sha256.empty()) {
+      write_prompt(store_.found().folder, prompt->prompt_sha256, prompt->prompt.text);
+    }
+    return *prompt;
+  }
+
+  void count(const SampleRun& run) {
+    const SampleRecord& record = run.record;
+    ++outcome_.ran;
+    if (record.outcome != "ok") ++outcome_.failed;
+    if (record.truncated_tokens > 0) {
+      ++outcome_.truncated;
+      outcome_.truncated_tokens += record.truncated_tokens;
+    }
+    if (run.prompt->too_short) ++outcome_.short_samples;
+  }
+
+  const RunJob& job_;
+  RunStore& store_;
+  std::map<std::string, std::string> settings_;
+  RunOutcome outcome_;
+  double tokens_ = 0;
+  std::vector<std::vector<std::vector<Pending>>> pending_;  // [cell][mode]
+  std::vector<std::optional<PreparedPrompt>> prompts_;      // of the cell that runs
+  Progress* progress_ = nullptr;
+};
+
+}  // namespace
+
+std::vector<RunMode> resolve_modes(const std::vector<std::string>& names,
+                                   engine::Generator& generator) {
+  std::vector<RunMode> modes;
+  for (const std::string& name : names) {
+    generator.set_mode(name);
+    RunMode mode{name, generator.mode()};
+    for (const RunMode& other : modes) {
+      if (other.full == mode.full) {
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("--modes: `{}` and `{}` are the same mode ({}); give one of them",
+                                other.name, name, mode.full));
+      }
+    }
+    modes.push_back(std::move(mode));
+  }
+  return modes;
+}
+
+RunOutcome run_samples(const RunJob& job, RunStore& store) { return Run(job, store).run(); }
+
+}  // namespace elastic::harness

@@ -1,0 +1,179 @@
+#include "harness/run/sample_run.h"
+
+#include <fmt/format.h>
+
+#include <new>
+#include <vector>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace elastic::harness {
+namespace {
+
+// Tokens a prompt may have: the model's window less the answer budget. RULER's lengths do not count
+// the BOS the engine puts in front, so there it has a place of its own.
+std::int64_t prompt_limit(const PromptRequest& r, std::int64_t budget) {
+  if (r.options.max_length) return *r.options.max_length;
+  const bool bos = r.tokenizer != nullptr && r.tokenizer->bos_id().has_value();
+  return r.window - budget + (r.cell.length > 0 && bos ? 1 : 0);
+}
+
+void refuse_double_bos(const PromptRequest& r, const tasks::Prompt& prompt) {
+  if (r.tokenizer == nullptr || prompt.ids.size() < 2) return;
+  const std::optional<std::int32_t> bos = r.tokenizer->bos_id();
+  if (!bos || prompt.ids[0] != *bos || prompt.ids[1] != *bos) return;
+  throw Error(
+      ErrorKind::kInvalidArgument,
+      fmt::format("{}, sample {}: the prompt begins with two BOS tokens (id {}): the model "
+                  "template `{}` writes one and the tokenizer adds another; choose a "
+                  "template without it",
+                  r.cell.task->task->info().name, r.sample.index, *bos, r.options.model_template));
+}
+
+// A sample's tokens by RULER's count: prompt with answer prefix and answer budget, no BOS.
+std::int64_t achieved_length(const PromptRequest& r, const tasks::Prompt& prompt) {
+  const bool bos = r.tokenizer != nullptr && r.tokenizer->bos_id() && !prompt.ids.empty() &&
+                   prompt.ids[0] == *r.tokenizer->bos_id();
+  return static_cast<std::int64_t>(prompt.ids.size()) - (bos ? 1 : 0) +
+         r.cell.task->task->info().max_new_tokens;
+}
+
+void check_length(const PromptRequest& r, PreparedPrompt& prepared) {
+  const auto tokens = static_cast<std::int64_t>(prepared.prompt.ids.size());
+  if (tokens > r.window) {
+    prepared.error =
+        fmt::format("prompt of {} tokens exceeds the model's window of {}", tokens, r.window);
+    return;
+  }
+  if (r.cell.length == 0) return;
+  const std::int64_t achieved = achieved_length(r, prepared.prompt);
+  prepared.too_short =
+      static_cast<double>(achieved) < kAchievedLength * static_cast<double>(r.cell.length);
+  if (prepared.too_short && r.options.strict) {
+    prepared.error = fmt::format("--strict: {} tokens of the stated length {} are below {:.0f} %",
+                                 achieved, r.cell.length, 100 * kAchievedLength);
+  }
+}
+
+void describe(SampleRun& run) {
+  const tasks::TaskInfo& info = run.cell->task->task->info();
+  SampleRecord& r = run.record;
+  r.task = info.name;
+  r.length = run.cell->length;
+  r.index = run.sample->index;
+  r.references = run.sample->references;
+  r.metric = info.metric;
+  r.strata = run.sample->strata;
+  r.prompt_sha256 = run.prompt->prompt_sha256;
+  r.ids_sha256 = run.prompt->ids_sha256;
+  r.prompt_tokens = static_cast<std::int64_t>(run.prompt->prompt.ids.size());
+  r.truncated_tokens = run.prompt->prompt.truncated_tokens;
+}
+
+void fail(SampleRun& run, std::string outcome, std::string_view why) {
+  run.record.outcome = std::move(outcome);
+  run.record.error = std::string(why);
+}
+
+void fill(SampleRun& run, engine::Result result) {
+  SampleRecord& r = run.record;
+  r.prediction = std::move(result.text);
+  r.output_tokens = static_cast<std::int64_t>(result.ids.size());
+  r.msr = result.trace.msr;
+  r.esr_last_query = result.trace.esr.last_query;
+  r.esr_last_layer = result.trace.esr.last_layer;
+  r.esr_all_layers = result.trace.esr.all_layers;
+  r.block_density = result.trace.block_density;
+  r.routing = std::move(result.trace.routing);
+  r.prefill_ms = result.timing.prefill_ms;
+  r.router_ms = result.timing.router_ms;
+  r.select_ms = result.timing.select_ms;
+  r.attention_ms = result.timing.attention_ms;
+  r.ttft_ms = result.timing.ttft_ms;
+  r.decode_ms = result.timing.decode_ms;
+  if (result.peak_bytes > 0) r.peak_bytes = result.peak_bytes;
+  r.score = run.cell->task->task->score(*run.sample, r.prediction);
+}
+
+engine::Request request_of(const SampleRun& run, const RunOptions& options) {
+  engine::Request request;
+  request.ids = run.prompt->prompt.ids;
+  request.max_new_tokens = options.max_new_tokens.value_or(run.prompt->prompt.max_new_tokens);
+  request.sampling.seed = options.seed;
+  request.stop = run.prompt->prompt.stop;
+  return request;
+}
+
+bool is_out_of_memory(const Error& error) {
+  return error.kind() == ErrorKind::kDevice &&
+         std::string_view(error.what()).find("memory") != std::string_view::npos;
+}
+
+void run_single(engine::Generator& generator, const RunOptions& options, SampleRun& run) {
+  try {
+    fill(run, generator.generate(request_of(run, options)));
+  } catch (const Error& error) {
+    const bool oom = is_out_of_memory(error);
+    if (error.kind() == ErrorKind::kDevice && !oom) throw;
+    fail(run, oom ? "oom" : "error", error.what());
+  } catch (const std::bad_alloc&) {
+    fail(run, "oom",
+         fmt::format("out of memory on a prompt of {} tokens", run.record.prompt_tokens));
+  } catch (const std::exception& error) {
+    fail(run, "error", error.what());
+  }
+}
+
+// False where the batch as a whole failed; the caller then finds out whose fault it was.
+bool run_together(engine::Generator& generator, const RunOptions& options,
+                  const std::vector<SampleRun*>& runs) {
+  std::vector<engine::Request> requests;
+  for (const SampleRun* run : runs) requests.push_back(request_of(*run, options));
+  try {
+    std::vector<engine::Result> results = generator.generate(requests);
+    check(results.size() == runs.size(), "one result a request");
+    for (std::size_t i = 0; i < runs.size(); ++i) fill(*runs[i], std::move(results[i]));
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+PreparedPrompt prepare_prompt(const PromptRequest& request) {
+  const tasks::Task& task = *request.cell.task->task;
+  const std::int64_t budget = request.options.max_new_tokens.value_or(task.info().max_new_tokens);
+  PreparedPrompt prepared;
+  try {
+    prepared.prompt = task.prompt(request.sample, {.tokenizer = request.tokenizer,
+                                                   .max_length = prompt_limit(request, budget),
+                                                   .chat_template = request.options.chat_template});
+  } catch (const Error& error) {
+    prepared.error = error.what();
+    return prepared;
+  }
+  refuse_double_bos(request, prepared.prompt);
+  prepared.prompt_sha256 = sha256_hex(prepared.prompt.text);
+  prepared.ids_sha256 = sha256_ids(prepared.prompt.ids);
+  check_length(request, prepared);
+  return prepared;
+}
+
+void run_batch(engine::Generator& generator, const RunOptions& options, std::span<SampleRun> runs) {
+  std::vector<SampleRun*> ready;
+  for (SampleRun& run : runs) {
+    run.record.model = generator.model().name;
+    describe(run);
+    if (run.prompt->error) {
+      fail(run, "error", *run.prompt->error);
+    } else {
+      ready.push_back(&run);
+    }
+  }
+  if (ready.size() > 1 && run_together(generator, options, ready)) return;
+  for (SampleRun* run : ready) run_single(generator, options, *run);
+}
+
+}  // namespace elastic::harness
