@@ -20,7 +20,7 @@ target_link_libraries(elastic_torch INTERFACE
 # threads serves LibTorch and us.
 target_compile_options(elastic_torch INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>")
 # libtorch_cpu.so itself needs libcudart and libcupti, which lie in sibling folders of the wheel tree.
-get_filename_component(_site "${ELASTIC_TORCH_DIR}" DIRECTORY)
+get_filename_component(ELASTIC_SITE "${ELASTIC_TORCH_DIR}" DIRECTORY)
 target_link_options(elastic_torch INTERFACE
-  "-Wl,-rpath,${ELASTIC_TORCH_DIR}/lib" "-Wl,-rpath,${_site}/nvidia/cu13/lib"
+  "-Wl,-rpath,${ELASTIC_TORCH_DIR}/lib" "-Wl,-rpath,${ELASTIC_SITE}/nvidia/cu13/lib"
   "-Wl,--allow-shlib-undefined" "-Wl,--disable-new-dtags")

@@ -1,0 +1,178 @@
+#include <ATen/TensorIndexing.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/where.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/attention/masked_attention.h"
+
+namespace elastic::engine {
+namespace {
+
+// Scores held at a time, over all heads of a slice.
+constexpr std::int64_t kScoreBudget = std::int64_t{1} << 26;
+
+// Query heads that share one mask, all of one KV head each: q_heads = kv_heads x group.
+struct HeadSet {
+  at::Tensor kv_heads;  // int64 [n]
+  at::Tensor q_heads;   // int64 [n * group], in the order of kv_heads
+  std::int64_t group = 1;
+  const HeadMask* mask = nullptr;
+};
+
+at::Tensor index_tensor(const std::vector<std::int64_t>& values, const at::Tensor& like) {
+  return at::from_blob(const_cast<std::int64_t*>(values.data()),
+                       {static_cast<std::int64_t>(values.size())}, at::kLong)
+      .clone()
+      .to(like.device());
+}
+
+std::vector<HeadSet> head_sets(const AttentionInput& input, std::span<const int> kv_heads,
+                               const BlockMask& mask) {
+  const std::int64_t group = input.q.size(0) / input.k.size(0);
+  std::vector<HeadSet> sets;
+  std::vector<std::int64_t> kv, q;
+  for (std::size_t i = 0; i < kv_heads.size(); ++i) {
+    kv.push_back(kv_heads[i]);
+    for (std::int64_t g = 0; g < group; ++g) q.push_back(kv_heads[i] * group + g);
+  }
+  if (mask.heads.size() == 1) {
+    sets.push_back({index_tensor(kv, input.q), index_tensor(q, input.q), group, &mask.heads[0]});
+    return sets;
+  }
+  for (std::size_t h = 0; h < q.size(); ++h) {
+    sets.push_back(
+        {index_tensor({q[h] / group}, input.q), index_tensor({q[h]}, input.q), 1, &mask.heads[h]});
+  }
+  return sets;
+}
+
+// Union of the ranges of blocks [first, last), ascending and disjoint.
+std::vector<KeyRange> union_of(const HeadMask& mask, std::int64_t first, std::int64_t last) {
+  std::vector<KeyRange> all;
+  for (std::int64_t b = first; b < last; ++b) {
+    const auto ranges = mask.block(b);
+    all.insert(all.end(), ranges.begin(), ranges.end());
+  }
+  std::sort(all.begin(), all.end(),
+            [](const KeyRange& a, const KeyRange& b) { return a.begin < b.begin; });
+  std::vector<KeyRange> merged;
+  for (const KeyRange& range : all) {
+    if (!merged.empty() && range.begin <= merged.back().end) {
+      merged.back().end = std::max(merged.back().end, range.end);
+    } else {
+      merged.push_back(range);
+    }
+  }
+  return merged;
+}
+
+// bool [blocks, keys]: which of the gathered keys each query block's ranges hold.
+at::Tensor membership(const HeadMask& mask, std::int64_t first, std::int64_t last,
+                      const std::vector<KeyRange>& keys, const at::Tensor& like) {
+  std::int64_t count = 0;
+  for (const KeyRange& range : keys) count += range.end - range.begin;
+  std::vector<std::uint8_t> table(static_cast<std::size_t>((last - first) * count), 0);
+  for (std::int64_t b = first; b < last; ++b) {
+    std::uint8_t* row = table.data() + (b - first) * count;
+    for (const KeyRange& range : mask.block(b)) {
+      std::int64_t base = 0;  // column of keys[i].begin
+      for (const KeyRange& stretch : keys) {
+        const std::int64_t begin = std::max(range.begin, stretch.begin);
+        const std::int64_t end = std::min(range.end, stretch.end);
+        for (std::int64_t j = begin; j < end; ++j) row[base + j - stretch.begin] = 1;
+        base += stretch.end - stretch.begin;
+      }
+    }
+  }
+  return at::from_blob(table.data(), {last - first, count}, at::kByte)
+      .to(like.device(), at::kBool, false, true);
+}
+
+struct Slice {
+  std::int64_t first_row = 0, last_row = 0;      // of the call
+  std::int64_t first_block = 0, last_block = 0;  // of the mask
+};
+
+// bool [rows, keys] by the definition in block_mask.h.
+at::Tensor visible(const AttentionInput& input, const BlockMask& mask, const HeadMask& head,
+                   const Slice& slice, const std::vector<KeyRange>& keys, const at::Tensor& key) {
+  const auto options = at::TensorOptions(at::kLong).device(input.q.device());
+  const at::Tensor p =
+      at::arange(input.q_start + slice.first_row, input.q_start + slice.last_row, options);
+  const at::Tensor block =
+      p.div(mask.query_block, "floor").sub(mask.first_block + slice.first_block);
+  at::Tensor see =
+      membership(head, slice.first_block, slice.last_block, keys, input.q).index_select(0, block);
+  see.logical_and_(key.unsqueeze(0) <= p.unsqueeze(1));
+  if (mask.token_local > 0) {
+    const at::Tensor recent = (p.unsqueeze(1) - key.unsqueeze(0)) < mask.token_local;
+    see.logical_and_(recent.logical_or((key < mask.token_sink).unsqueeze(0)));
+  }
+  return see;
+}
+
+void attend_slice(const AttentionInput& input, const BlockMask& mask, const HeadSet& set,
+                  const Slice& slice, at::Tensor& out, at::Tensor* lse) {
+  const std::vector<KeyRange> keys = union_of(*set.mask, slice.first_block, slice.last_block);
+  const auto options = at::TensorOptions(at::kLong).device(input.q.device());
+  std::vector<at::Tensor> parts{at::empty({0}, options)};
+  for (const KeyRange& range : keys) parts.push_back(at::arange(range.begin, range.end, options));
+  const at::Tensor key = at::cat(parts);
+  const std::int64_t rows = slice.last_row - slice.first_row, dim = input.q.size(2);
+  const std::int64_t n = set.kv_heads.size(0);
+  const auto gather = [&](const at::Tensor& x) {
+    return x.index_select(0, set.kv_heads).index_select(1, key).to(at::kFloat);
+  };
+  const at::Tensor q = input.q.narrow(1, slice.first_row, rows)
+                           .index_select(0, set.q_heads)
+                           .to(at::kFloat)
+                           .mul(input.scale)
+                           .reshape({n, set.group * rows, dim});
+  at::Tensor scores = at::bmm(q, gather(input.k).transpose(1, 2));
+  scores = scores.view({n, set.group, rows, -1});
+  const at::Tensor see = visible(input, mask, *set.mask, slice, keys, key);
+  scores.masked_fill_(see.logical_not(), -std::numeric_limits<double>::infinity());
+  const at::Tensor norm = at::logsumexp(scores, {-1}, true);
+  scores.sub_(at::where(norm.isinf(), 0.0, norm)).exp_();
+  const at::Tensor result = at::bmm(scores.view({n, set.group * rows, -1}), gather(input.v));
+  out.narrow(1, slice.first_row, rows)
+      .index_put_({at::indexing::TensorIndex(set.q_heads)},
+                  result.view({n * set.group, rows, dim}).to(out.scalar_type()));
+  if (lse != nullptr) {
+    lse->narrow(1, slice.first_row, rows)
+        .index_put_({at::indexing::TensorIndex(set.q_heads)}, norm.view({-1, rows}));
+  }
+}
+
+}  // namespace
+
+void composed_attention(const AttentionInput& input, std::span<const int> kv_heads,
+                        const BlockMask& mask, at::Tensor& out, at::Tensor* lse) {
+  const RowSpan span = input.span();
+  const std::int64_t q_end = span.q_start + span.rows;
+  for (const HeadSet& set : head_sets(input, kv_heads, mask)) {
+    const std::int64_t budget =
+        kScoreBudget / std::max<std::int64_t>(1, set.q_heads.size(0) * q_end);
+    const std::int64_t step = std::clamp<std::int64_t>(budget / mask.query_block, 1, 1024);
+    const std::int64_t blocks = static_cast<std::int64_t>(set.mask->offsets.size()) - 1;
+    for (std::int64_t b = 0; b < blocks; b += step) {
+      const std::int64_t last = std::min(b + step, blocks);
+      const std::int64_t begin = (mask.first_block + b) * mask.query_block;
+      const std::int64_t end = (mask.first_block + last) * mask.query_block;
+      attend_slice(input, mask, set,
+                   {std::max(begin, span.q_start) - span.q_start,
+                    std::min(end, q_end) - span.q_start, b, last},
+                   out, lse);
+    }
+  }
+}
+
+}  // namespace elastic::engine

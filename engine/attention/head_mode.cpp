@@ -1,0 +1,12 @@
+#include "engine/attention/head_mode.h"
+
+#include "engine/attention/masked_attention.h"
+
+namespace elastic::engine {
+
+void HeadMode::forward(const AttentionInput& input, std::span<const int> kv_heads,
+                       const BlockMask& mask, at::Tensor& out) const {
+  masked_attention(input, kv_heads, mask, out);
+}
+
+}  // namespace elastic::engine

@@ -1,0 +1,51 @@
+#pragma once
+
+// A mode string taken apart: "fa-ssa:sink=128,local=2048" is the name `fa-ssa` with two options.
+// Each part of a plan takes the options it knows; what nobody took is an error. Torch-free.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace elastic::engine {
+
+/// Sizes that a checkpoint's config.json brings, in tokens.
+struct ModeDefaults {
+  std::optional<std::int64_t> sink, local;
+};
+
+class ModeOptions {
+ public:
+  /// kInvalidArgument for an option without `=` or given twice.
+  ModeOptions(std::string_view text, const ModeDefaults& defaults);
+
+  const std::string& text() const { return text_; }  // the whole string, for errors
+  const std::string& name() const { return name_; }
+  const ModeDefaults& defaults() const { return defaults_; }
+
+  /// The option's value, or the fallback where it is absent. kInvalidArgument naming option and
+  /// value for anything but a whole number >= `least`; sizes may be written 2k.
+  std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t least);
+  /// A number in [0, 1].
+  std::optional<double> fraction(std::string_view key);
+  /// One of two words; true for `yes`.
+  bool either(std::string_view key, std::string_view yes, std::string_view no);
+  std::optional<std::string> value(std::string_view key);
+
+  /// Throws kInvalidArgument naming an option that nothing asked for, and those that were.
+  void finish() const;
+
+ private:
+  struct Option {
+    std::string key, value;
+    bool used = false;
+  };
+  std::string text_, name_;
+  ModeDefaults defaults_;
+  std::vector<Option> options_;
+  std::vector<std::string> known_;
+};
+
+}  // namespace elastic::engine
