@@ -1,0 +1,250 @@
+#include "datasets/import.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "datasets/build_prompt_pack.h"
+
+namespace elastic::datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Where a file belongs.
+struct Place {
+  const DataSource* source = nullptr;
+  const DataFile* file = nullptr;
+  const Identity* identity = nullptr;  // null: an unknown corpus
+  bool archive = false;
+  std::string path;  // below the data folder
+};
+
+std::int64_t size_of(const fs::path& file) {
+  std::error_code code;
+  const auto size = fs::file_size(file, code);
+  if (code) throw Error(ErrorKind::kIo, fmt::format("{}: {}", file.string(), code.message()));
+  return static_cast<std::int64_t>(size);
+}
+
+std::string base_name(std::string_view path) {
+  return std::string(path.substr(path.rfind('/') + 1));
+}
+
+// By size first, so that nothing large is hashed in vain.
+std::optional<Place> place_by_hash(const fs::path& file) {
+  const std::int64_t bytes = size_of(file);
+  std::string sha256;
+  const auto matches = [&](const Identity& identity) {
+    if (identity.bytes != bytes || identity.sha256.empty()) return false;
+    if (sha256.empty()) sha256 = sha256_file(file);
+    return identity.sha256 == sha256;
+  };
+  for (const DataSource& source : catalog()) {
+    for (const DataFile& entry : source.files) {
+      for (const Identity& identity : entry.identities) {
+        if (matches(identity))
+          return Place{&source, &entry, &identity, false, std::string(entry.path)};
+      }
+    }
+    if (matches(source.archive)) return Place{&source, nullptr, &source.archive, true, ""};
+  }
+  return std::nullopt;
+}
+
+[[noreturn]] void wrong_bytes(const fs::path& file, const DataFile& entry) {
+  const Identity& expected = entry.identities.front();
+  throw Error(ErrorKind::kCorrupt,
+              fmt::format("{}: not the official {}: sha256 {} ({} bytes), expected {} ({} bytes); "
+                          "nothing was imported",
+                          file.string(), base_name(entry.path), sha256_file(file), size_of(file),
+                          expected.sha256, expected.bytes));
+}
+
+// A name that the source accepts beside its own, e.g. a subset.
+bool fits_pattern(std::string_view pattern, std::string_view name) {
+  const std::string tail = base_name(pattern);
+  const std::size_t star = tail.find('*');
+  return star != std::string::npos && name.starts_with(tail.substr(0, star)) &&
+         name.ends_with(tail.substr(star + 1)) && name.size() >= tail.size() - 1;
+}
+
+std::optional<Place> place_by_name(const fs::path& file) {
+  const std::string name = file.filename().string();
+  for (const DataSource& source : catalog()) {
+    if (source.kind == SourceKind::kArchive && name == source.archive_remote) {
+      if (!source.archive.sha256.empty()) {
+        throw Error(ErrorKind::kCorrupt,
+                    fmt::format("{}: sha256 {}, expected {}; nothing was imported", file.string(),
+                                sha256_file(file), source.archive.sha256));
+      }
+      return Place{&source, nullptr, nullptr, true, ""};
+    }
+    for (const DataFile& entry : source.files) {
+      const bool named = name == base_name(entry.path) ||
+                         (!entry.remote.empty() && name == base_name(entry.remote));
+      // Names like data.json say too little unless the folder above agrees.
+      const bool vague =
+          source.shape == Shape::kAny &&
+          !(file.parent_path().filename() == fs::path(entry.path).parent_path().filename());
+      if (!named || vague || source.optional) continue;
+      if (source.open) return Place{&source, &entry, nullptr, false, std::string(entry.path)};
+      std::string ignored;
+      if (has_shape(file, source.shape, ignored)) wrong_bytes(file, entry);
+    }
+    if (fits_pattern(source.name_pattern, name)) {
+      const std::string folder(source.name_pattern.substr(0, source.name_pattern.rfind('/')));
+      return Place{&source, &source.files.front(), nullptr, false, folder + "/" + name};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Place> place_by_shape(const fs::path& file) {
+  if (file.extension() != ".json") return std::nullopt;
+  std::string ignored;
+  for (const DataSource& source : catalog()) {
+    if (source.shape == Shape::kAny || source.shape == Shape::kLines || source.optional) continue;
+    if (source.shape == Shape::kPromptPack) continue;  // their profile tells them apart
+    if (!has_shape(file, source.shape, ignored)) continue;
+    const DataFile& entry = source.files.front();
+    if (!source.open) wrong_bytes(file, entry);
+    return Place{&source, &entry, nullptr, false, std::string(entry.path)};
+  }
+  if (has_shape(file, Shape::kPromptPack, ignored)) {
+    const std::string profile = check_prompt_pack(read_json(file), file.string());
+    for (const DataSource& source : catalog()) {
+      const DataFile& entry = source.files.front();
+      if (source.kind == SourceKind::kPromptPack &&
+          profile == fmt::format("ruler@{}", entry.identities.front().label)) {
+        return Place{&source, &entry, nullptr, false, std::string(entry.path)};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// Copies through a temporary name; other bytes already there are kept aside.
+void put(const fs::path& from, const fs::path& target) {
+  std::error_code code;
+  if (fs::exists(target, code) && fs::equivalent(from, target, code)) return;
+  create_folders(target.parent_path());
+  const fs::path part = target.string() + ".import";
+  fs::copy_file(from, part, fs::copy_options::overwrite_existing, code);
+  if (!code) {
+    fs::permissions(part, fs::perms::owner_write, fs::perm_options::add, code);
+  }
+  if (!code && fs::exists(target)) {
+    fs::rename(target, target.string() + ".replaced-" + sha256_file(target).substr(0, 8), code);
+  }
+  if (!code) fs::rename(part, target, code);
+  if (code) {
+    std::error_code ignored;
+    fs::remove(part, ignored);
+    throw Error(ErrorKind::kIo, fmt::format("{}: cannot import to {}: {}", from.string(),
+                                            target.string(), code.message()));
+  }
+}
+
+Imported import_place(const fs::path& file, const Place& place, const fs::path& data_dir) {
+  Imported imported{.from = file};
+  if (place.archive) {
+    imported.paths = unpack_source(*place.source, file, data_dir);
+    imported.note = "unpacked";
+    return imported;
+  }
+  std::string reason;
+  if (place.identity == nullptr && !has_shape(file, place.source->shape, reason)) {
+    throw Error(ErrorKind::kCorrupt, fmt::format("{}: named like {} but {}; nothing was imported",
+                                                 file.string(), place.path, reason));
+  }
+  imported.paths = {place.path};
+  imported.state = place.identity != nullptr ? FileState::kVerified : FileState::kUnknown;
+  imported.note = place.identity != nullptr
+                      ? std::string(place.identity->label)
+                      : fmt::format("sha256 {} is of no known copy", sha256_file(file));
+  const fs::path target = data_dir / place.path;
+  std::error_code ignored;
+  if (fs::exists(target, ignored) && sha256_file(target) == sha256_file(file)) {
+    imported.note += ", already there";
+    return imported;
+  }
+  put(file, target);
+  return imported;
+}
+
+std::optional<Place> find_place(const fs::path& file) {
+  if (auto place = place_by_hash(file)) return place;
+  if (auto place = place_by_name(file)) return place;
+  return place_by_shape(file);
+}
+
+std::optional<Imported> import_checkout(const fs::path& folder, const fs::path& data_dir) {
+  const auto pack = prompt_pack_of_checkout(folder);
+  if (!pack) return std::nullopt;
+  const std::string text = prompt_pack_text(*pack);
+  const std::string profile = pack->at("profile").get<std::string>();
+  for (const DataSource& source : catalog()) {
+    const DataFile& entry = source.files.front();
+    if (source.kind != SourceKind::kPromptPack ||
+        profile != fmt::format("ruler@{}", entry.identities.front().label)) {
+      continue;
+    }
+    create_folders((data_dir / entry.path).parent_path());
+    write_file_atomic(data_dir / entry.path, text);
+    const Identity* known = find_identity(entry, sha256_hex(text));
+    return Imported{.from = folder,
+                    .paths = {std::string(entry.path)},
+                    .state = known != nullptr ? FileState::kVerified : FileState::kUnknown,
+                    .note = known != nullptr ? std::string(known->label) : "built from a checkout"};
+  }
+  return std::nullopt;
+}
+
+std::vector<Imported> import_folder(const fs::path& folder, const fs::path& data_dir) {
+  std::vector<Imported> imported;
+  if (auto pack = import_checkout(folder, data_dir)) imported.push_back(*std::move(pack));
+  std::vector<fs::path> files;
+  std::error_code code;
+  fs::recursive_directory_iterator it(folder, fs::directory_options::skip_permission_denied, code);
+  for (; !code && it != fs::recursive_directory_iterator(); it.increment(code)) {
+    if (it->is_regular_file(code)) files.push_back(it->path());
+  }
+  if (code) throw Error(ErrorKind::kIo, fmt::format("{}: {}", folder.string(), code.message()));
+  std::sort(files.begin(), files.end());
+  for (const fs::path& file : files) {
+    const auto place = find_place(file);
+    if (place) imported.push_back(import_place(file, *place, data_dir));
+  }
+  return imported;
+}
+
+}  // namespace
+
+std::vector<Imported> import_path(const fs::path& path, const fs::path& data_dir) {
+  std::error_code code;
+  if (!fs::exists(path, code)) {
+    throw Error(ErrorKind::kNotFound, fmt::format("{}: does not exist", path.string()));
+  }
+  std::vector<Imported> imported;
+  if (fs::is_directory(path, code)) {
+    imported = import_folder(path, data_dir);
+  } else if (const auto place = find_place(path)) {
+    imported.push_back(import_place(path, *place, data_dir));
+  }
+  if (imported.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{}: nothing here that the catalogue knows by hash, name or content; "
+                            "`elastic-bench data list` names the files",
+                            path.string()));
+  }
+  return imported;
+}
+
+}  // namespace elastic::datasets
