@@ -1,0 +1,14 @@
+// `bench`: speed of one part, checked first, then timed.
+
+#include "harness/commands/bench_command.h"
+
+#include "harness/commands/command.h"
+
+namespace elastic::harness {
+
+void add_bench(CLI::App& sub, int& exit_code) {
+  sub.require_subcommand(1);
+  add_bench_tokenizer(sub, exit_code);
+}
+
+}  // namespace elastic::harness
