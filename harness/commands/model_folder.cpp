@@ -30,17 +30,15 @@ fs::path model_folder(const std::string& model) {
                 "--model is missing; give a checkpoint folder, or demo");
   }
   std::error_code code;
-  if (model == kDemoModel && !fs::exists(fs::path(model) / "config.json", code)) {
-    return demo_folder();
-  }
+  if (model == kDemoModel) return demo_folder();
   const fs::path folder(model);
   if (!fs::is_directory(folder, code)) {
     throw Error(
-        ErrorKind::kNotFound,
+        ErrorKind::kInvalidArgument,
         fmt::format("--model {}: no such folder; give a checkpoint folder, or demo", model));
   }
   if (!fs::exists(folder / "config.json", code)) {
-    throw Error(ErrorKind::kNotFound,
+    throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("--model {}: no config.json in this folder; give a Hugging Face "
                             "checkpoint folder, or demo",
                             model));

@@ -12,8 +12,9 @@ namespace elastic::harness {
 
 inline constexpr std::string_view kDemoModel = "demo";
 
-/// `demo` is models/demo beside the program or up to two folders above it. Throws kInvalidArgument
-/// where no model is given, kNotFound where the folder or its config.json is absent.
+/// `demo` is models/demo beside the program or up to two folders above it (a folder of that name is
+/// ./demo). Throws kInvalidArgument where no model is given or the folder holds no checkpoint,
+/// kNotFound where the demo model did not come along.
 std::filesystem::path model_folder(const std::string& model);
 
 }  // namespace elastic::harness

@@ -41,18 +41,17 @@ std::int64_t achieved_length(const PromptRequest& r, const tasks::Prompt& prompt
 
 void check_length(const PromptRequest& r, PreparedPrompt& prepared) {
   const auto tokens = static_cast<std::int64_t>(prepared.prompt.ids.size());
+  prepared.achieved_tokens = achieved_length(r, prepared.prompt);
   if (tokens > r.window) {
     prepared.error =
         fmt::format("prompt of {} tokens exceeds the model's window of {}", tokens, r.window);
     return;
   }
-  if (r.cell.length == 0) return;
-  const std::int64_t achieved = achieved_length(r, prepared.prompt);
-  prepared.too_short =
-      static_cast<double>(achieved) < kAchievedLength * static_cast<double>(r.cell.length);
+  prepared.too_short = static_cast<double>(prepared.achieved_tokens) <
+                       kAchievedLength * static_cast<double>(r.cell.length);
   if (prepared.too_short && r.options.strict) {
     prepared.error = fmt::format("--strict: {} tokens of the stated length {} are below {:.0f} %",
-                                 achieved, r.cell.length, 100 * kAchievedLength);
+                                 prepared.achieved_tokens, r.cell.length, 100 * kAchievedLength);
   }
 }
 

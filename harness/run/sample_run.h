@@ -20,6 +20,7 @@ inline constexpr double kAchievedLength = 0.95;
 struct PreparedPrompt {
   tasks::Prompt prompt;
   std::string prompt_sha256, ids_sha256;
+  std::int64_t achieved_tokens = 0;  // by RULER's count: prompt without BOS, and answer budget
   bool too_short = false;            // below kAchievedLength of the stated length
   std::optional<std::string> error;  // why it cannot run
 };

@@ -1,0 +1,20 @@
+#pragma once
+
+// `--config FILE.json`: every flag of a subcommand as a key (`max_new_tokens` or `max-new-tokens`).
+// A flag on the command line beats the file; a list may be written as a JSON list.
+//
+//   sub.add_option("--config", options->config, kConfigHelp);
+//   sub.callback([&sub, options] { apply_config_file(sub, options->config); ... });
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace elastic::harness {
+
+inline constexpr const char* kConfigHelp = "JSON file of flags; a flag given here beats the file";
+
+/// Nothing for an empty path. Throws kInvalidArgument naming file, key and value for keys that are
+/// no flags and values a flag does not take, otherwise as read_json().
+void apply_config_file(CLI::App& sub, const std::string& path);
+
+}  // namespace elastic::harness

@@ -1,0 +1,98 @@
+// `plan`: what `run` with the same flags would do; nothing is loaded or generated.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "base/text.h"
+#include "harness/commands/command.h"
+#include "harness/commands/config_file.h"
+#include "harness/commands/run_setup.h"
+
+namespace elastic::harness {
+namespace {
+
+CostMachine machine_of(const RunSetup& setup) {
+  CostMachine machine;
+  std::error_code ignored;
+  const bool gpu = std::filesystem::exists("/dev/nvidiactl", ignored);
+  const bool cuda = setup.options.device == "cuda" || (setup.options.device == "auto" && gpu);
+  machine.device = cuda ? "cuda" : "cpu";
+  machine.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  machine.dtype = setup.options.dtype;
+  if (machine.dtype == "auto") machine.dtype = cuda && setup.shape.half_weights ? "bf16" : "fp32";
+  return machine;
+}
+
+// Tokens of a prompt: the stated length less the answer, which RULER counts into it.
+std::int64_t prompt_tokens(const RunSetup& setup, const PlannedCell& cell) {
+  const std::int64_t budget = cell.task->task->info().max_new_tokens;
+  if (cell.length > 0) return std::max<std::int64_t>(1, cell.length - budget);
+  return setup.options.max_length.value_or(setup.shape.max_positions - budget);
+}
+
+std::string cell_label(const PlannedCell& cell) {
+  const std::string& name = cell.task->task->info().name;
+  return cell.length == 0 ? name : fmt::format("{} {}", name, format_length(cell.length));
+}
+
+}  // namespace
+
+void print_plan(const RunSetup& setup) {
+  const CostMachine machine = machine_of(setup);
+  const auto modes = static_cast<std::int64_t>(setup.plan.modes.size());
+  fmt::print("model {}: {:.1f} M parameters, window {}; device {}, {}; modes {}\n",
+             setup.shape.name, static_cast<double>(parameter_count(setup.shape)) / 1e6,
+             format_length(setup.shape.max_positions), machine.device, machine.dtype,
+             join(setup.plan.modes, ", "));
+  fmt::print("{:<32} {:<16} {:>8} {:>10} {:>12} {:>12} {:>12}\n", "cell", "profile", "samples",
+             "tokens", "K/V", "peak memory", "time");
+  std::int64_t samples = 0, tokens = 0, peak = 0;
+  double seconds = 0;
+  bool open = false;
+  for (const PlannedCell& cell : setup.plan.cells) {
+    const std::int64_t n = modes * cell.samples;
+    const std::int64_t prompt = prompt_tokens(setup, cell);
+    const std::int64_t batch = std::max<std::int64_t>(
+        1, cell.samples == 0 ? setup.options.batch_size
+                             : std::min(setup.options.batch_size, cell.samples));
+    const std::int64_t budget =
+        setup.options.max_new_tokens.value_or(cell.task->task->info().max_new_tokens);
+    const Cost cost = predict_cost(setup.shape, machine, {prompt, budget, batch});
+    const double time = cost.seconds * static_cast<double>(n) / static_cast<double>(batch);
+    fmt::print("{:<32} {:<16} {:>8} {:>10} {:>12} {:>12} {:>12}\n", cell_label(cell),
+               cell.task->profile, n == 0 ? "all" : std::to_string(n), n * prompt,
+               format_bytes(cost.kv_bytes), format_bytes(cost.peak_bytes()),
+               n == 0 ? "?" : format_seconds(time));
+    open = open || n == 0;
+    samples += n;
+    tokens += n * prompt;
+    seconds += time;
+    peak = std::max(peak, cost.peak_bytes());
+  }
+  fmt::print("total: {} samples{}, {} prompt tokens, peak memory {} (weights {}), about {}\n",
+             samples, open ? " and all of the sets above" : "", tokens, format_bytes(peak),
+             format_bytes(predict_cost(setup.shape, machine, {}).weight_bytes),
+             format_seconds(seconds));
+  fmt::print(
+      "time assumes full attention at a typical rate of this device, good to a factor of a "
+      "few; memory is prefill's peak with every key and value kept\n");
+}
+
+void add_plan(CLI::App& sub, int& exit_code) {
+  const auto options = std::make_shared<RunOptions>();
+  const auto config = std::make_shared<std::string>();
+  add_run_flags(sub, *options, *config);
+  sub.callback([&sub, &exit_code, options, config] {
+    apply_config_file(sub, *config);
+    print_plan(set_up(*options));
+    exit_code = kExitComplete;
+  });
+}
+
+}  // namespace elastic::harness

@@ -1,0 +1,115 @@
+// `preview`: the prompt exactly as the model gets it, its ids and its token account. No weights are
+// loaded.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/api/tokenizer.h"
+#include "harness/commands/command.h"
+#include "harness/commands/config_file.h"
+#include "harness/commands/run_setup.h"
+#include "harness/run/prepare.h"
+#include "harness/run/sample_run.h"
+
+namespace elastic::harness {
+namespace {
+
+struct PreviewOptions {
+  RunOptions run;
+  std::int64_t index = 0;
+  std::string config;
+};
+
+// The one cell, with just enough samples to hold the index.
+PlannedCell chosen_cell(const Plan& plan, std::int64_t index) {
+  if (plan.tasks.size() != 1) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--task names {} tasks; preview shows one (`tasks` lists them)",
+                            plan.tasks.size()));
+  }
+  PlannedCell cell = plan.cells.front();  // the shortest length
+  cell.samples = index + 1;
+  return cell;
+}
+
+const tasks::Sample& sample_at(const PreparedCell& cell, std::int64_t index) {
+  const auto it = std::find_if(cell.samples.begin(), cell.samples.end(),
+                               [&](const tasks::Sample& sample) { return sample.index == index; });
+  if (it == cell.samples.end()) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("--index {}: {} has samples 0 to {}", index, cell.task->task->info().name,
+                    static_cast<std::int64_t>(cell.samples.size()) - 1));
+  }
+  return *it;
+}
+
+void print_preview(const PromptRequest& request, const PreparedPrompt& prepared) {
+  const tasks::TaskInfo& info = request.cell.task->task->info();
+  const tasks::Prompt& prompt = prepared.prompt;
+  const auto tokens = static_cast<std::int64_t>(prompt.ids.size());
+  fmt::print("== {} ({}), length {}, sample {}\n", info.name, request.cell.task->profile,
+             request.cell.length == 0 ? "as it is" : format_length(request.cell.length),
+             request.sample.index);
+  fmt::print("== prompt, {} bytes, sha256 {}\n{}\n", prompt.text.size(), prepared.prompt_sha256,
+             prompt.text);
+  fmt::print("== ids, sha256 {}\n{}\n", prepared.ids_sha256, fmt::join(prompt.ids, " "));
+  fmt::print("== tokens: prompt {}, answer budget {}, together {}; truncated {}; window {}\n",
+             tokens, prompt.max_new_tokens, tokens + prompt.max_new_tokens, prompt.truncated_tokens,
+             request.window);
+  if (request.cell.length > 0) {
+    fmt::print("== stated length {}: achieved {:.1f} %\n", request.cell.length,
+               100.0 * static_cast<double>(prepared.achieved_tokens) /
+                   static_cast<double>(request.cell.length));
+  }
+  fmt::print("== references: {}\n", join(request.sample.references, " | "));
+  for (const auto& [key, value] : request.sample.strata) fmt::print("== {}: {}\n", key, value);
+  if (prepared.error) fmt::print("== would fail: {}\n", *prepared.error);
+}
+
+void preview(PreviewOptions& options) {
+  if (options.index < 0) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--index {}: give 0 or more", options.index));
+  }
+  options.run.modes = "fa";  // a prompt does not depend on it
+  RunSetup setup = set_up(options.run);
+  const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
+  const PlannedCell planned = chosen_cell(setup.plan, options.index);
+  setup.plan.cells = {planned};
+  const PreparedCell cell = prepare(setup.plan, setup.options, &tokenizer, 1).front();
+  const PromptRequest request{.cell = cell,
+                              .sample = sample_at(cell, options.index),
+                              .options = setup.options,
+                              .window = setup.shape.max_positions,
+                              .tokenizer = &tokenizer};
+  print_preview(request, prepare_prompt(request));
+}
+
+}  // namespace
+
+void add_preview(CLI::App& sub, int& exit_code) {
+  const auto options = std::make_shared<PreviewOptions>();
+  sub.add_option("-t,--task,--tasks", options->run.tasks, "One task; see `tasks`");
+  sub.add_option("-m,--model", options->run.model, "Checkpoint folder, or demo");
+  sub.add_option("--length,--lengths", options->run.lengths, "Tokens, for tasks that have lengths");
+  sub.add_option("--index", options->index, "Which sample (default 0)");
+  sub.add_option("--seed", options->run.seed, "Seed of the data (default 42)");
+  sub.add_option("--profile", options->run.profiles, "Profile of the task's suite");
+  add_prompt_flags(sub, options->run);
+  add_data_flags(sub, options->run);
+  sub.add_option("--config", options->config, kConfigHelp);
+  sub.callback([&sub, &exit_code, options] {
+    apply_config_file(sub, options->config);
+    preview(*options);
+    exit_code = kExitComplete;
+  });
+}
+
+}  // namespace elastic::harness

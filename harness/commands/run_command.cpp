@@ -1,0 +1,149 @@
+// `run`: tasks through an engine into a run folder, resumed where it has samples already.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/api/tokenizer.h"
+#include "engine/generate/make_generator.h"
+#include "harness/commands/command.h"
+#include "harness/commands/config_file.h"
+#include "harness/commands/run_setup.h"
+#include "harness/run/prepare.h"
+#include "harness/run/runner.h"
+#include "reports/input.h"
+#include "reports/write.h"
+
+namespace elastic::harness {
+namespace {
+
+constexpr std::string_view kInterruptNotice =
+    "\nstopping after the samples in flight; once more to stop now\n";
+
+std::string command_line() {
+  std::string text = read_file("/proc/self/cmdline");
+  while (!text.empty() && text.back() == '\0') text.pop_back();
+  std::replace(text.begin(), text.end(), '\0', ' ');
+  return text;
+}
+
+std::map<std::string, std::string> environment_of(const engine::Generator& generator) {
+  std::map<std::string, std::string> environment{
+      {"program", std::string("elastic-bench ") + ELASTIC_VERSION},
+      {"model", generator.model().name},
+      {"device", generator.device()},
+      {"command_line", command_line()},
+  };
+  for (const std::string& line : engine::describe_engine()) {
+    const std::size_t colon = line.find(": ");
+    if (colon != std::string::npos) environment[line.substr(0, colon)] = line.substr(colon + 2);
+  }
+  return environment;
+}
+
+std::vector<PreparedCell> prepare_data(const RunSetup& setup, const engine::Tokenizer& tokenizer) {
+  const Stopwatch watch;
+  const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::vector<PreparedCell> cells = prepare(setup.plan, setup.options, &tokenizer, threads);
+  std::int64_t samples = 0;
+  for (const PreparedCell& cell : cells) samples += static_cast<std::int64_t>(cell.samples.size());
+  log_info(fmt::format("data: {} samples of {} cells ready after {}", samples, cells.size(),
+                       format_seconds(watch.seconds())));
+  return cells;
+}
+
+void report_samples(const RunOutcome& outcome) {
+  if (outcome.truncated > 0) {
+    log_info(fmt::format("{} of {} samples truncated, {} tokens lost", outcome.truncated,
+                         outcome.ran, outcome.truncated_tokens));
+  }
+  if (outcome.short_samples > 0) {
+    log_warning(fmt::format("{} of {} samples are below 95 % of their stated length",
+                            outcome.short_samples, outcome.ran));
+  }
+}
+
+// The table of everything in the folder, and what to do next.
+void print_end(const std::string& folder) {
+  const reports::ReportInput input = reports::make_input({read_run(folder)});
+  std::fputs(reports::summary_text(input).c_str(), stdout);
+  log_info(fmt::format("samples: {}", folder));
+  log_info(fmt::format("report:  elastic-bench report {} --output {}/report", folder, folder));
+}
+
+int finish(const RunOutcome& outcome, const std::string& folder, bool print) {
+  report_samples(outcome);
+  if (outcome.signal) {
+    log_info(fmt::format("stopped; {} of {} samples are in {}: the same command goes on from there",
+                         outcome.found + outcome.ran - outcome.failed, outcome.planned, folder));
+    return 128 + *outcome.signal;
+  }
+  if (outcome.ran == 0) {
+    log_info(
+        fmt::format("nothing to do: all {} samples are in {} already", outcome.planned, folder));
+  }
+  if (print) print_end(folder);
+  if (outcome.failed == 0) return kExitComplete;
+  log_warning(fmt::format("{} of {} samples failed; the same command tries them again",
+                          outcome.failed, outcome.planned));
+  return kExitSomeFailed;
+}
+
+int run(const RunOptions& options) {
+  const Ranks ranks = ranks_from_environment();
+  set_log_rank(ranks.rank);
+  const RunSetup setup = set_up(options);
+  if (options.dry_run) {
+    if (ranks.rank == 0) print_plan(setup);
+    return kExitComplete;
+  }
+  const std::string& folder = options.output;
+  if (folder.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--output is missing; give a folder for the run");
+  }
+  const InterruptGuard guard(kInterruptNotice);
+  const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
+  const std::vector<PreparedCell> cells = prepare_data(setup, tokenizer);
+  const auto generator = engine::make_generator(
+      {.model = setup.model, .device = options.device, .dtype = options.dtype});
+  const RunJob job{.options = setup.options,
+                   .cells = cells,
+                   .modes = resolve_modes(setup.plan.modes, *generator),
+                   .generator = *generator,
+                   .tokenizer = &tokenizer,
+                   .rank = ranks.rank,
+                   .world_size = ranks.world_size};
+  RunSpec spec = run_spec(job);
+  spec.environment = environment_of(*generator);
+  RunStore store({.folder = folder,
+                  .rank = ranks.rank,
+                  .world_size = ranks.world_size,
+                  .resume = options.resume},
+                 spec);
+  for (const std::string& note : store.found().notes) log_warning(note);
+  return finish(run_samples(job, store), folder, ranks.rank == 0);
+}
+
+}  // namespace
+
+void add_run(CLI::App& sub, int& exit_code) {
+  const auto options = std::make_shared<RunOptions>();
+  const auto config = std::make_shared<std::string>();
+  add_run_flags(sub, *options, *config);
+  sub.callback([&sub, &exit_code, options, config] {
+    apply_config_file(sub, *config);
+    exit_code = run(*options);
+  });
+}
+
+}  // namespace elastic::harness

@@ -1,0 +1,99 @@
+#include "harness/commands/run_setup.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "datasets/folders.h"
+#include "harness/commands/config_file.h"
+#include "harness/commands/model_folder.h"
+
+namespace elastic::harness {
+namespace {
+
+std::optional<int> environment_number(const char* name) {
+  const char* text = std::getenv(name);
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  const std::optional<std::int64_t> number = parse_int(text);
+  if (!number || *number < 0 || *number > 1 << 20) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("environment variable {}={} is not a number of processes", name, text));
+  }
+  return static_cast<int>(*number);
+}
+
+}  // namespace
+
+void add_prompt_flags(CLI::App& sub, RunOptions& o) {
+  sub.add_option("--max-new-tokens", o.max_new_tokens, "Answer budget (default: the task's)");
+  sub.add_option("--max-length", o.max_length,
+                 "Prompt tokens beyond which a prompt is truncated or refused, as its task does");
+  sub.add_option("--model-template", o.model_template,
+                 "RULER: wrapper of the prompt by name, or checkpoint (default base)");
+  sub.add_flag_function(
+      "--no-chat-template", [&o](std::int64_t count) { o.chat_template = count <= 0; },
+      "Never wrap a prompt in the checkpoint's chat template");
+  sub.add_option("--bos", o.bos, "single or official (default single)");
+  sub.add_option("--thinking", o.thinking, "on or off, for models that think first");
+  sub.add_option("--thinking-tokens", o.thinking_tokens, "Budget for thinking");
+}
+
+void add_data_flags(CLI::App& sub, RunOptions& o) {
+  sub.add_option("--data-dir", o.data_dir, "Folder of benchmark data (default: see `data list`)");
+  sub.add_option("--cache-dir", o.cache_dir, "Folder of generated data");
+}
+
+void add_run_flags(CLI::App& sub, RunOptions& o, std::string& config) {
+  sub.add_option("-m,--model", o.model, "Checkpoint folder, or demo");
+  sub.add_option("-t,--tasks", o.tasks, "Comma-separated tasks or suites; see `tasks`");
+  sub.add_option("--modes", o.modes, "Comma-separated attention modes: fa,ssa,fa-ssa,...");
+  sub.add_option("--lengths", o.lengths,
+                 "Comma-separated token counts for tasks that have lengths (default 4k..128k, at "
+                 "most the model's window)");
+  sub.add_option("-L,--limit", o.limit,
+                 "Samples per task and length (default: RULER 50, else all)");
+  sub.add_option("--seed", o.seed, "Seed of the data (default 42)");
+  sub.add_option("-o,--output,--output-path", o.output, "Run folder; resumed where it has samples");
+  sub.add_option("--profile", o.profiles, "Comma-separated profiles, at most one a suite");
+  sub.add_option("--device", o.device, "cpu, cuda or auto");
+  sub.add_option("--dtype", o.dtype, "fp32, bf16 or auto (fp32 on CPU)");
+  sub.add_option("-b,--batch-size", o.batch_size, "Samples at once; answers do not depend on it");
+  add_prompt_flags(sub, o);
+  add_data_flags(sub, o);
+  sub.add_option("--config", config, kConfigHelp);
+  sub.add_flag("--log-prompts", o.log_prompts, "Keep every prompt, compressed, beside the run");
+  sub.add_flag("--strict", o.strict, "A sample below 95 % of its stated length fails");
+  sub.add_flag_function(
+      "--no-resume", [&o](std::int64_t count) { o.resume = count <= 0; },
+      "Start anew: refuse a folder that already holds a run");
+  sub.add_flag("--dry-run", o.dry_run, "Print the plan and stop");
+}
+
+RunSetup set_up(const RunOptions& options) {
+  RunSetup setup{.options = options};
+  RunOptions& o = setup.options;
+  o.data_dir = datasets::data_folder(o.data_dir).string();
+  o.cache_dir = datasets::cache_folder(o.cache_dir).string();
+  setup.model = model_folder(o.model);
+  setup.shape = read_model_shape(setup.model);
+  setup.plan = make_plan(o, {.window = setup.shape.max_positions, .demo = o.model == kDemoModel});
+  return setup;
+}
+
+Ranks ranks_from_environment() {
+  Ranks ranks;
+  if (const auto size = environment_number("WORLD_SIZE")) {
+    ranks = {environment_number("RANK").value_or(0), *size};
+  } else if (const auto tasks = environment_number("SLURM_NTASKS")) {
+    ranks = {environment_number("SLURM_PROCID").value_or(0), *tasks};
+  }
+  if (ranks.world_size < 1 || ranks.rank >= ranks.world_size) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("RANK={} does not fit WORLD_SIZE={}", ranks.rank, ranks.world_size));
+  }
+  return ranks;
+}
+
+}  // namespace elastic::harness

@@ -1,0 +1,46 @@
+#pragma once
+
+// What `run`, `plan` and `preview` share: their flags, and the steps from flags to a plan.
+//
+//   auto options = std::make_shared<RunOptions>();
+//   add_run_flags(sub, *options);
+//   const RunSetup setup = set_up(*options);
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+
+#include "harness/run/cost.h"
+#include "harness/run/plan.h"
+#include "harness/run/run_options.h"
+
+namespace elastic::harness {
+
+/// The flags of `run` and `plan`, `--config` included (its path goes to `config`).
+void add_run_flags(CLI::App& sub, RunOptions& options, std::string& config);
+
+/// Parts of them that `preview` has too: how a prompt is made, where data and caches lie.
+void add_prompt_flags(CLI::App& sub, RunOptions& options);
+void add_data_flags(CLI::App& sub, RunOptions& options);
+
+struct RunSetup {
+  RunOptions options;  // with folders resolved
+  std::filesystem::path model;
+  ModelShape shape;
+  Plan plan;
+};
+
+/// Throws as model_folder(), read_model_shape() and make_plan().
+RunSetup set_up(const RunOptions& options);
+
+/// This process among those that share a run: RANK and WORLD_SIZE, else Slurm's variables.
+struct Ranks {
+  int rank = 0;
+  int world_size = 1;
+};
+Ranks ranks_from_environment();
+
+/// `--dry-run` and `plan`: samples, memory and time per cell on standard output.
+void print_plan(const RunSetup& setup);
+
+}  // namespace elastic::harness
