@@ -12,7 +12,7 @@ namespace {
 
 // Field numbers of sentencepiece's model description.
 constexpr std::uint32_t kPieces = 1, kTrainer = 2, kNormalizer = 3;
-constexpr std::uint32_t kModelType = 3, kWhitespaceAsSuffix = 24;
+constexpr std::uint32_t kModelType = 3, kWhitespaceAsSuffix = 24, kByteFallback = 35;
 constexpr std::uint32_t kCharsMap = 2, kDummyPrefix = 3, kExtraWhitespaces = 4, kEscape = 5;
 constexpr std::uint64_t kBpe = 2;
 
@@ -90,6 +90,7 @@ SentencepieceFile read_sentencepiece_file(std::string_view bytes, std::string_vi
     if (field->number == kTrainer) {
       while (const auto entry = inner.next()) {
         if (entry->number == kModelType) file.is_bpe = entry->value == kBpe;
+        if (entry->number == kByteFallback) file.byte_fallback = entry->value != 0;
         if (entry->number == kWhitespaceAsSuffix) file.whitespace_as_suffix = entry->value != 0;
       }
     } else if (field->number == kNormalizer) {

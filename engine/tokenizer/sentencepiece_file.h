@@ -8,6 +8,7 @@
 namespace elastic::engine {
 
 struct SentencepieceFile {
+  bool byte_fallback = false;         // trainer_spec: characters without a piece become bytes
   bool is_bpe = false;                // trainer_spec.model_type
   bool whitespace_as_suffix = false;  // trainer_spec.treat_whitespace_as_suffix
   bool has_normalizer_map = false;    // normalizer_spec.precompiled_charsmap is not empty

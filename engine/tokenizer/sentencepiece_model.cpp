@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "engine/tokenizer/id_sink.h"
+#include "engine/tokenizer/piece_boundaries.h"
 #include "engine/tokenizer/sentencepiece_file.h"
 #include "engine/tokenizer/utf8.h"
 #include "engine/tokenizer/word_cache.h"
@@ -13,111 +14,101 @@
 namespace elastic::engine {
 namespace {
 
-constexpr std::string_view kBlank = "\xE2\x96\x81";  // U+2581, a space inside pieces
-
 struct Workspace {
   WordCache words;
   std::vector<std::int32_t> ids;
   std::vector<int> word_ids;
-  std::string repaired;
+  std::string repaired, prefixed;
 };
 
-bool goes_on_after_blank(std::string_view piece) {
-  for (std::size_t at = piece.find(kBlank); at != std::string_view::npos;
-       at = piece.find(kBlank, at + kBlank.size())) {
-    if (at > 0 && !piece.substr(0, at).ends_with(kBlank)) return true;
-  }
-  return false;
-}
+// Appended to a model file, this second normalizer_spec {add_dummy_prefix: false} overrides that
+// field of the first: fields of a repeated message are merged, the last value counts.
+constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00", 4);
 
 }  // namespace
 
 struct SentencepieceModel::Impl {
   sentencepiece::SentencePieceProcessor processor;
+  sentencepiece::SentencePieceProcessor word_processor;  // puts no blank in front; cut text only
+  std::optional<PieceBoundaries> boundaries;             // set where text may be cut
   SentencepieceOptions options;
-  bool cut_at_blanks = false;
-  std::int32_t blank_id = -1;
   WorkspacePool<Workspace> pool;
 
-  void encode_all(std::string_view text, std::vector<int>& ids) const {
-    const auto status = processor.Encode({text.data(), text.size()}, &ids);
-    if (!status.ok()) throw Error(ErrorKind::kInvalidArgument, status.ToString());
-  }
-
-  bool may_cut(const SentencepieceFile& file) const {
-    if (!file.is_bpe || file.whitespace_as_suffix || file.has_normalizer_map ||
-        !file.add_dummy_prefix || file.remove_extra_whitespaces || !file.escape_whitespaces) {
-      return false;
+  void load(std::string_view bytes, std::string_view source) {
+    const SentencepieceFile file = read_sentencepiece_file(bytes, source);
+    load_processor(processor, std::string(bytes), source);
+    if (!file.is_bpe || !file.byte_fallback || file.whitespace_as_suffix ||
+        file.has_normalizer_map || !file.add_dummy_prefix || file.remove_extra_whitespaces ||
+        !file.escape_whitespaces) {
+      return;
     }
+    load_processor(word_processor, std::string(bytes).append(kNoDummyPrefix), source);
+    boundaries.emplace();
     for (int id = 0; id < processor.GetPieceSize(); ++id) {
-      if (goes_on_after_blank(processor.IdToPiece(id))) return false;
+      if (!processor.IsControl(id)) boundaries->add_piece(processor.IdToPiece(id));
     }
-    return !processor.IsUnknown(blank_id);
   }
 
-  // The library puts a blank in front of every text, so a word is given to it without its first
-  // one.
-  void encode_word(std::string_view word, bool first, std::vector<int>& ids) const {
-    if (!first) word.remove_prefix(1);
-    if (word.empty()) {
-      ids.assign(1, blank_id);
-    } else {
-      encode_all(word, ids);
+  static void load_processor(sentencepiece::SentencePieceProcessor& target,
+                             const std::string& bytes, std::string_view source) {
+    const auto status = target.LoadFromSerializedProto({bytes.data(), bytes.size()});
+    if (!status.ok()) {
+      throw Error(ErrorKind::kCorrupt, fmt::format("{}: {}", source, status.ToString()));
     }
+  }
+
+  static void run(const sentencepiece::SentencePieceProcessor& encoder, std::string_view text,
+                  std::vector<int>& ids) {
+    const auto status = encoder.Encode({text.data(), text.size()}, &ids);
+    if (!status.ok()) throw Error(ErrorKind::kInvalidArgument, status.ToString());
   }
 
   template <typename Sink>
   void encode_words(std::string_view text, Workspace& workspace, Sink& sink) const {
+    std::vector<int>& ids = workspace.word_ids;
     for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = word_end(text, begin);
+      const std::size_t end = boundaries->word_end(text, begin);
       const std::string_view word = text.substr(begin, end - begin);
-      const bool first = begin == 0;
       begin = end;
-      if (first || word.size() > WordCache::kMaxBytes) {
-        encode_word(word, first, workspace.word_ids);
-        sink.add(std::span<const std::int32_t>(workspace.word_ids));
+      if (word.size() > WordCache::kMaxBytes) {
+        run(word_processor, word, ids);
+        sink.add(std::span<const std::int32_t>(ids));
         continue;
       }
       WordCache::Entry& entry = workspace.words.place(word);
-      if (!WordCache::holds(entry, word)) {
-        encode_word(word, first, workspace.word_ids);
-        WordCache::store(entry, word, workspace.word_ids);
-        sink.add(std::span<const std::int32_t>(workspace.word_ids));
-      } else {
+      if (WordCache::holds(entry, word)) {
         sink.add(entry);
+        continue;
       }
+      run(word_processor, word, ids);
+      WordCache::store(entry, word, ids);
+      sink.add(std::span<const std::int32_t>(ids));
     }
-  }
-
-  // A word is its leading spaces and all up to the next space that follows something else; a
-  // written-out U+2581 counts as a space.
-  static std::size_t word_end(std::string_view text, std::size_t at) {
-    for (++at; at < text.size(); ++at) {
-      if (text[at] == ' ' && text[at - 1] != ' ' && !text.substr(0, at).ends_with(kBlank)) break;
-    }
-    return at;
   }
 
   template <typename Sink>
   void encode(std::string_view text, Workspace& workspace, Sink& sink) const {
     text = valid_utf8(text, workspace.repaired);
-    if (cut_at_blanks) return encode_words(text, workspace, sink);
-    encode_all(text, workspace.word_ids);
-    sink.add(std::span<const std::int32_t>(workspace.word_ids));
+    if (text.empty()) return;
+    if (!boundaries) {
+      run(processor, text, workspace.word_ids);
+      return sink.add(std::span<const std::int32_t>(workspace.word_ids));
+    }
+    // The first word gets the blank that the library would put in front of the text.
+    const std::size_t first_end = boundaries->word_end(text, 0);
+    const bool apart = boundaries->may_cut(' ', decode_utf8(text, 0).value);
+    workspace.prefixed.assign(" ");
+    if (!apart) workspace.prefixed.append(text.substr(0, first_end));
+    encode_words(workspace.prefixed, workspace, sink);
+    encode_words(text.substr(apart ? 0 : first_end), workspace, sink);
   }
 };
 
 SentencepieceModel::SentencepieceModel(std::string_view bytes, std::string_view source,
                                        const SentencepieceOptions& options)
     : impl_(std::make_unique<Impl>()) {
-  const SentencepieceFile file = read_sentencepiece_file(bytes, source);
-  const auto status = impl_->processor.LoadFromSerializedProto({bytes.data(), bytes.size()});
-  if (!status.ok()) {
-    throw Error(ErrorKind::kCorrupt, fmt::format("{}: {}", source, status.ToString()));
-  }
   impl_->options = options;
-  impl_->blank_id = impl_->processor.PieceToId({kBlank.data(), kBlank.size()});
-  impl_->cut_at_blanks = impl_->may_cut(file);
+  impl_->load(bytes, source);
 }
 
 SentencepieceModel::~SentencepieceModel() = default;

@@ -1,8 +1,9 @@
 #pragma once
 
 // A sentencepiece `.model` through the sentencepiece library. Where the model allows it (BPE,
-// identity normalizer, no piece that goes on after a blank: all Llama-type models) the text is cut
-// before its blanks and the words are remembered, which gives the library's ids many times faster.
+// identity normalizer, byte fallback: all Llama-type models) the text is cut between characters
+// that are neighbours in no piece, which no merge can cross, and the words are remembered: the
+// library's ids, many times faster.
 //
 //   const SentencepieceModel model("models/demo/tokenizer.model", {.add_bos = true});
 
