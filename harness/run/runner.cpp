@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/log.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "harness/run/sample_run.h"
@@ -14,6 +16,8 @@
 
 namespace elastic::harness {
 namespace {
+
+constexpr std::ptrdiff_t kWarmUpTokens = 256;
 
 // Work of a sample for the estimate of time left, in tokens.
 double sample_tokens(const PreparedCell& cell, const tasks::Sample& sample) {
@@ -41,6 +45,7 @@ class Run {
       for (std::size_t m = 0; m < job_.modes.size(); ++m) {
         if (pending_[c][m].empty()) continue;
         job_.generator.set_mode(job_.modes[m].name);
+        warm_up(job_.cells[c], m, pending_[c][m].front().sample);
         if (!run_cell(job_.cells[c], job_.modes[m], pending_[c][m])) return outcome_;
       }
     }
@@ -96,6 +101,24 @@ class Run {
                             "their generator changed), so the run cannot be continued; choose "
                             "another --output",
                             store_.found().folder, index, cell));
+  }
+
+  // The first request of a mode pays for allocations and kernel choices that no later one pays; a
+  // short one of its own keeps them out of the sample's times. Its failures are left to the sample.
+  void warm_up(const PreparedCell& cell, std::size_t mode, std::size_t position) {
+    if (!warm_.insert(mode).second) return;
+    const PreparedPrompt& prompt = prompt_of(cell, position);
+    if (prompt.error) return;
+    engine::Request request;
+    request.ids.assign(prompt.prompt.ids.begin(),
+                       prompt.prompt.ids.begin() +
+                           std::min<std::ptrdiff_t>(kWarmUpTokens, std::ssize(prompt.prompt.ids)));
+    request.max_new_tokens = 2;
+    try {
+      job_.generator.generate(request);
+    } catch (const std::exception& error) {
+      log_debug(fmt::format("warm-up of {}: {}", job_.modes[mode].name, error.what()));
+    }
   }
 
   // False where a signal came.
@@ -163,6 +186,7 @@ class Run {
   double tokens_ = 0;
   std::vector<std::vector<std::vector<Pending>>> pending_;  // [cell][mode]
   std::vector<std::optional<PreparedPrompt>> prompts_;      // of the cell that runs
+  std::set<std::size_t> warm_;                              // modes that have run
   Progress* progress_ = nullptr;
 };
 

@@ -1,0 +1,153 @@
+#pragma once
+
+// A Generator and a Task without a model, for tests of the loop around them. The fake engine's
+// answer is a pure function of ids and mode, so two runs can be compared record by record.
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/api/generator.h"
+#include "harness/run/plan.h"
+#include "tasks/task.h"
+
+namespace elastic::testing {
+
+/// Answers "right-<first id>" in mode `fa`, and "wrong" for odd first ids in others.
+class FakeGenerator : public engine::Generator {
+ public:
+  FakeGenerator() {
+    info_.name = "fake";
+    info_.max_positions = 8192;
+    info_.weights_sha256 = "w0";
+    info_.config_sha256 = "c0";
+  }
+
+  const engine::ModelInfo& model() const override { return info_; }
+  std::string device() const override { return "cpu"; }
+  std::string dtype() const override { return "fp32"; }
+  void set_mode(std::string_view mode) override {
+    if (mode.empty() || mode.front() == '?') {
+      throw Error(ErrorKind::kInvalidArgument, fmt::format("unknown mode `{}`", mode));
+    }
+    mode_ = mode;
+  }
+  std::string mode() const override { return mode_ == "alias" ? "fa" : mode_; }
+
+  std::vector<engine::Result> generate(std::span<const engine::Request> requests) override {
+    std::vector<engine::Result> results;
+    for (const engine::Request& request : requests) {
+      requests_.push_back(request);
+      if (before_) before_(request);
+      if (delay_.count() > 0) std::this_thread::sleep_for(delay_);
+      engine::Result result;
+      const std::int32_t id = request.ids.front();
+      result.text = mode_ != "fa" && id % 2 == 1 ? "wrong" : fmt::format("right-{}", id);
+      result.ids = {id, 2};
+      result.trace.routing = {"01", mode_ == "fa" ? "00" : "11"};
+      result.trace.msr = mode_ == "fa" ? 0.25 : 0.75;
+      result.timing = {.prefill_ms = 2, .attention_ms = 1, .ttft_ms = 2.5, .decode_ms = 1.5};
+      result.peak_bytes = 1000 + id;
+      results.push_back(std::move(result));
+    }
+    return results;
+  }
+
+  engine::ModelInfo info_;
+  std::string mode_ = "fa";
+  std::function<void(const engine::Request&)> before_;  // may throw
+  std::chrono::microseconds delay_{0};
+  std::vector<engine::Request> requests_;  // all that came, in order
+};
+
+/// Sample i of length L: ids {i, 0, 0, ...}, L minus the budget of 10 of them.
+class FakeTask : public tasks::Task {
+ public:
+  explicit FakeTask(std::string name = "ruler/fake", bool has_lengths = true) {
+    info_.name = std::move(name);
+    info_.suite = info_.name.substr(0, info_.name.find('/'));
+    info_.category = "testing";
+    info_.metric = "equality";
+    info_.max_new_tokens = 10;
+    info_.has_lengths = has_lengths;
+    info_.default_limit = 5;
+  }
+
+  const tasks::TaskInfo& info() const override { return info_; }
+
+  std::vector<tasks::Sample> load(const tasks::LoadRequest& request) const override {
+    if (request.length > 0 && request.length < 64) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("{}: length {} is too short; the smallest that works is 64",
+                              info_.name, request.length));
+    }
+    std::vector<tasks::Sample> samples;
+    for (std::int64_t i = 0; i < request.limit; ++i) {
+      samples.push_back(
+          {.index = i,
+           .input = fmt::format("{} {} {} {}", salt_, request.seed, i, request.length),
+           .references = {fmt::format("right-{}", i)},
+           .strata = {{"depth", std::to_string(i * 10)}}});
+    }
+    return samples;
+  }
+
+  tasks::Prompt prompt(const tasks::Sample& sample,
+                       const tasks::PromptContext& context) const override {
+    const std::int64_t length = parse_int(sample.input.substr(sample.input.rfind(' ') + 1)).value();
+    std::int64_t tokens = std::max<std::int64_t>(1, length - info_.max_new_tokens - missing_);
+    tasks::Prompt prompt{.text = sample.input, .max_new_tokens = info_.max_new_tokens};
+    if (sample.index == refused_) throw Error(ErrorKind::kInvalidArgument, "cannot be asked");
+    if (truncates_ && tokens > context.max_length) {
+      prompt.truncated_tokens = tokens - context.max_length;
+      tokens = context.max_length;
+    }
+    prompt.ids.assign(static_cast<std::size_t>(tokens), 0);
+    prompt.ids[0] = static_cast<std::int32_t>(sample.index);
+    if (prefix_ >= 0) prompt.ids.insert(prompt.ids.begin(), 2, prefix_);
+    return prompt;
+  }
+
+  double score(const tasks::Sample& sample, std::string_view prediction) const override {
+    return prediction == sample.references.front() ? 1 : 0;
+  }
+
+  tasks::TaskInfo info_;
+  std::string salt_ = "text";
+  std::int64_t missing_ = 0;   // tokens by which prompts fall short of their length
+  std::int64_t refused_ = -1;  // sample whose prompt cannot be made
+  std::int32_t prefix_ = -1;   // id put in front twice
+  bool truncates_ = false;
+};
+
+/// Names "ruler/fake", "ruler/second" and "longbench/set" (no lengths); "ruler" is the first two.
+inline harness::TaskSource fake_tasks() {
+  return {.resolve =
+              [](std::string_view list) {
+                std::vector<std::string> names;
+                for (const std::string& name : split_list(list)) {
+                  if (name == "ruler") {
+                    names.insert(names.end(), {"ruler/fake", "ruler/second"});
+                  } else {
+                    names.push_back(name);
+                  }
+                }
+                return names;
+              },
+          .make = [](std::string_view name) -> std::unique_ptr<tasks::Task> {
+            return std::make_unique<FakeTask>(std::string(name), !name.starts_with("longbench"));
+          },
+          .default_profile =
+              [](std::string_view suite, bool demo) {
+                return fmt::format("{}@{}", suite, demo ? "builtin" : "official");
+              }};
+}
+
+}  // namespace elastic::testing
