@@ -1,0 +1,17 @@
+# ELASTIC_CUDA ON, OFF or AUTO -> ELASTIC_BUILD_CUDA: whether libelastic_cuda.so is built. It takes a CUDA toolkit of
+# LibTorch's major version; a GPU is not needed for building.
+set(ELASTIC_BUILD_CUDA OFF)
+if(NOT ELASTIC_ENGINE OR NOT ELASTIC_CUDA MATCHES "^(ON|AUTO)$")
+  return()
+endif()
+find_package(CUDAToolkit QUIET)
+if(CUDAToolkit_FOUND AND CUDAToolkit_VERSION_MAJOR EQUAL 13)
+  set(ELASTIC_BUILD_CUDA ON)
+  add_library(elastic_torch_cuda INTERFACE)
+  # --no-as-needed: loading the library is what registers LibTorch's CUDA kernels.
+  target_link_libraries(elastic_torch_cuda INTERFACE "-Wl,--no-as-needed" "${ELASTIC_TORCH_DIR}/lib/libtorch_cuda.so"
+    "${ELASTIC_TORCH_DIR}/lib/libc10_cuda.so" "-Wl,--as-needed" "${ELASTIC_SITE}/nvidia/cu13/lib/libcudart.so.13")
+elseif(ELASTIC_CUDA STREQUAL "ON")
+  message(FATAL_ERROR "ELASTIC_CUDA=ON, but no CUDA 13 toolkit (nvcc) was found")
+endif()
+message(STATUS "CUDA library: ${ELASTIC_BUILD_CUDA} (toolkit ${CUDAToolkit_VERSION})")

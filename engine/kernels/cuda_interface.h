@@ -1,0 +1,31 @@
+#pragma once
+
+// The C functions that libelastic_cuda.so exports and cuda_library.cpp looks up by name.
+
+#include <cstdint>
+
+namespace elastic::engine {
+
+struct DeviceAttention;
+
+inline constexpr int kCudaInterfaceVersion = 1;
+
+struct CudaDeviceInfo {
+  char name[256];
+  int major, minor;
+  std::int64_t total_bytes, free_bytes;
+};
+
+extern "C" {
+
+/// kCudaInterfaceVersion of the library.
+int elastic_cuda_version();
+
+/// Fills up to `capacity` devices and returns how many there are; on failure a negative CUDA error
+/// code and the driver's words in `problem`.
+int elastic_cuda_devices(CudaDeviceInfo* devices, int capacity, const char** problem);
+
+void elastic_cuda_install(DeviceAttention& table);
+}
+
+}  // namespace elastic::engine

@@ -1,0 +1,36 @@
+#pragma once
+
+// Opens libelastic_cuda.so, the only part of the program that links LibTorch's CUDA half, where a
+// GPU is present. The program itself therefore starts on machines without any CUDA installation.
+// Torch-free.
+//
+//   const CudaLibrary& cuda = cuda_library();          // opened on first use, kept for the process
+//   if (!cuda.devices.empty()) cuda.install(device_attention());
+//   else log_info(cuda.problem);
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace elastic::engine {
+
+struct DeviceAttention;  // engine/attention/masked_attention.h
+
+struct CudaDevice {
+  std::string name;
+  int major = 0, minor = 0;  // compute capability
+  std::int64_t total_bytes = 0, free_bytes = 0;
+};
+
+struct CudaLibrary {
+  std::vector<CudaDevice> devices;  // empty where no GPU can be used
+  std::string problem;              // then: why, and what to do about it
+  /// Fills the table with the library's attention functions; null without devices.
+  void (*install)(DeviceAttention& table) = nullptr;
+};
+
+/// Thread-safe; never throws. Once it returned devices, ATen operations on CUDA tensors work in
+/// this process.
+const CudaLibrary& cuda_library();
+
+}  // namespace elastic::engine
