@@ -18,7 +18,7 @@ std::string_view suite_of(std::string_view source) { return source.substr(0, sou
 std::span<const DataSource> catalog() {
   static const std::vector<DataSource> all = [] {
     std::vector<DataSource> rows;
-    for (const auto part : {ruler_sources(), longbench_sources()}) {
+    for (const auto part : {ruler_sources(), longbench_sources(), report_sources()}) {
       rows.insert(rows.end(), part.begin(), part.end());
     }
     return rows;
@@ -35,7 +35,7 @@ std::vector<const DataSource*> find_sources(std::string_view name) {
     if (std::find(known.begin(), known.end(), suite) == known.end()) {
       known.emplace_back(suite);
     }
-    known.emplace_back(source.name);
+    if (source.name != suite) known.emplace_back(source.name);
   }
   if (found.empty()) throw_unknown_name("data source", name, known);
   return found;

@@ -1,0 +1,267 @@
+// `data`: what lies in the data folder, and bringing what does not.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "datasets/catalog.h"
+#include "datasets/folders.h"
+#include "datasets/import.h"
+#include "datasets/sources.h"
+#include "harness/commands/command.h"
+
+namespace elastic::harness {
+
+void add_data_generate(CLI::App& data, int& exit_code);  // data_generate.cpp
+
+namespace {
+
+namespace fs = std::filesystem;
+using datasets::DataSource;
+using datasets::FileState;
+using datasets::FileStatus;
+
+struct DataOptions {
+  std::vector<std::string> names;  // suites and sources; for import: paths
+  std::string data_dir;
+  std::string mirror;
+  bool json = false;
+};
+
+std::vector<const DataSource*> chosen(const DataOptions& options, bool optional_too) {
+  std::vector<const DataSource*> sources;
+  for (const std::string& name : options.names) {
+    for (const DataSource* source : datasets::find_sources(name)) sources.push_back(source);
+  }
+  if (!options.names.empty()) return sources;
+  for (const DataSource& source : datasets::catalog()) {
+    if (optional_too || !source.optional) sources.push_back(&source);
+  }
+  return sources;
+}
+
+std::string state_text(const FileStatus& file) {
+  const std::string state(to_string(file.state));
+  return file.label.empty() || file.label == "official" ? state
+                                                        : fmt::format("{} ({})", state, file.label);
+}
+
+Json status_json(const FileStatus& file) {
+  const auto text_or_null = [](std::string_view text) {
+    return text.empty() ? Json() : Json(text);
+  };
+  return {{"source", file.source->name},
+          {"path", file.path},
+          {"bytes", file.state == FileState::kMissing ? Json() : Json(file.bytes)},
+          {"sha256", text_or_null(file.sha256)},
+          {"licence", file.source->licence},
+          {"state", to_string(file.state)},
+          {"identity", text_or_null(file.label)}};
+}
+
+void print_files(const std::vector<FileStatus>& files, const DataOptions& options) {
+  if (options.json) {
+    Json rows = Json::array();
+    for (const FileStatus& file : files) rows.push_back(status_json(file));
+    const Json all = {{"schema_version", 1},
+                      {"data_dir", datasets::data_folder(options.data_dir).string()},
+                      {"files", rows}};
+    std::fputs(dump_pretty(all).c_str(), stdout);
+    return;
+  }
+  std::size_t source_width = 6, path_width = 4;
+  for (const FileStatus& file : files) {
+    source_width = std::max(source_width, file.source->name.size());
+    path_width = std::max(path_width, file.path.size());
+  }
+  fmt::print("{:<{}}  {:<{}}  {:>12}  {:<40}  {}\n", "source", source_width, "file", path_width,
+             "bytes", "state", "licence");
+  for (const FileStatus& file : files) {
+    const std::string bytes =
+        file.state == FileState::kMissing ? "-" : fmt::format("{}", file.bytes);
+    fmt::print("{:<{}}  {:<{}}  {:>12}  {:<40}  {}\n", file.source->name, source_width, file.path,
+               path_width, bytes, state_text(file), file.source->licence);
+  }
+}
+
+std::vector<FileStatus> inspect_all(const DataOptions& options, std::int64_t hash_limit) {
+  const fs::path folder = datasets::data_folder(options.data_dir);
+  std::vector<FileStatus> files;
+  for (const DataSource* source : chosen(options, false)) {
+    for (FileStatus& file : datasets::inspect(*source, folder, hash_limit)) {
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
+}
+
+int list_data(const DataOptions& options) {
+  print_files(inspect_all(options, datasets::kHashInListing), options);
+  log_info(fmt::format("data folder: {}", datasets::data_folder(options.data_dir).string()));
+  return kExitComplete;
+}
+
+// Absent files count against the verdict where they were asked for by name.
+int verify_data(const DataOptions& options) {
+  std::vector<FileStatus> files = inspect_all(options, INT64_MAX);
+  if (options.names.empty()) {
+    std::erase_if(files, [](const FileStatus& f) { return f.state == FileState::kMissing; });
+  }
+  print_files(files, options);
+  std::int64_t bad = 0, verified = 0, unknown = 0;
+  for (const FileStatus& file : files) {
+    verified += file.state == FileState::kVerified;
+    unknown += file.state == FileState::kUnknown;
+    if (file.state == FileState::kMissing) {
+      ++bad;
+      log_error(datasets::missing_data(file.source->name));
+    } else if (file.state == FileState::kMismatch) {
+      ++bad;
+      const auto& entries = file.source->files;
+      const auto entry = std::find_if(entries.begin(), entries.end(),
+                                      [&](const auto& e) { return e.path == file.path; });
+      log_error(
+          fmt::format("{}: sha256 {}, expected {}; fetch it anew: elastic-bench data fetch {}",
+                      file.path, file.sha256, entry->identities.front().sha256, file.source->name));
+    }
+  }
+  log_info(fmt::format("{} verified, {} of unknown contents, {} missing or wrong", verified,
+                       unknown, bad));
+  if (files.empty()) {
+    throw Error(ErrorKind::kNotFound,
+                fmt::format("{}: no data there; `elastic-bench data fetch ruler` brings RULER's",
+                            datasets::data_folder(options.data_dir).string()));
+  }
+  return bad == 0 ? kExitComplete : kExitData;
+}
+
+// A moving line on a terminal, else a line every quarter.
+class FetchProgress {
+ public:
+  explicit FetchProgress(std::string_view name) : name_(name) {}
+  ~FetchProgress() {
+    if (shown_) std::fputs("\r\x1b[K", stderr);
+  }
+  FetchProgress(const FetchProgress&) = delete;
+  FetchProgress& operator=(const FetchProgress&) = delete;
+
+  void update(std::int64_t done, std::int64_t total) {
+    const std::int64_t quarter = total > 0 ? done * 4 / total : 0;
+    if (!stderr_is_terminal()) {
+      if (quarter > quarter_ && quarter < 4) log_info(text(done, total));
+      quarter_ = std::max(quarter, quarter_);
+      return;
+    }
+    std::fputs(("\r\x1b[K" + text(done, total)).c_str(), stderr);
+    shown_ = true;
+  }
+
+ private:
+  std::string text(std::int64_t done, std::int64_t total) const {
+    return total > 0 ? fmt::format("{}: {} of {}", name_, format_bytes(done), format_bytes(total))
+                     : fmt::format("{}: {}", name_, format_bytes(done));
+  }
+
+  std::string_view name_;
+  std::int64_t quarter_ = 0;
+  bool shown_ = false;
+};
+
+// True where the source is whole afterwards.
+bool fetch_one(const DataSource& source, const fs::path& folder, const std::string& mirror) {
+  FetchProgress progress(source.name);
+  datasets::FetchOptions fetch{.mirror = mirror};
+  fetch.pull.progress = [&](std::int64_t done, std::int64_t total) {
+    progress.update(done, total);
+  };
+  try {
+    const std::vector<std::string> written = datasets::fetch_source(source, folder, fetch);
+    if (written.empty()) log_info(fmt::format("{}: already there", source.name));
+    for (const std::string& path : written) {
+      log_info(fmt::format("{}: {} (licence: {})", source.name, path, source.licence));
+    }
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kIo) throw;
+    log_error(error.what());
+    if (source.kind != datasets::SourceKind::kImportOnly) {
+      log_error(
+          fmt::format("  try again: elastic-bench data fetch {0}; or get the file by other "
+                      "means: elastic-bench data import PATH",
+                      source.name));
+    }
+    return false;
+  }
+}
+
+int fetch_data(const DataOptions& options) {
+  const fs::path folder = datasets::data_folder(options.data_dir);
+  const std::vector<const DataSource*> sources = chosen(options, false);
+  std::vector<std::string> missing;
+  for (const DataSource* source : sources) {
+    if (!fetch_one(*source, folder, options.mirror)) missing.emplace_back(source->name);
+  }
+  log_info(fmt::format("{} of {} sources in {}", sources.size() - missing.size(), sources.size(),
+                       folder.string()));
+  if (missing.empty()) return kExitComplete;
+  log_error(fmt::format("still missing: {}", join(missing, ", ")));
+  return kExitData;
+}
+
+int import_data(const DataOptions& options) {
+  const fs::path folder = datasets::data_folder(options.data_dir);
+  for (const std::string& path : options.names) {
+    for (const datasets::Imported& file : datasets::import_path(path, folder)) {
+      for (const std::string& target : file.paths) {
+        fmt::print("{} -> {}: {} ({})\n", file.from.string(), target, to_string(file.state),
+                   file.note);
+      }
+    }
+  }
+  log_info(fmt::format("data folder: {}", folder.string()));
+  return kExitComplete;
+}
+
+CLI::App* add_verb(CLI::App& data, const char* name, const char* summary,
+                   const std::shared_ptr<DataOptions>& options, int& exit_code,
+                   int (*run)(const DataOptions&)) {
+  CLI::App* verb = data.add_subcommand(name, summary);
+  verb->add_option("--data-dir", options->data_dir,
+                   "Data folder (default: ELASTIC_DATA_DIR, else the user's data folder)");
+  verb->callback([options, &exit_code, run] { exit_code = run(*options); });
+  return verb;
+}
+
+}  // namespace
+
+void add_data(CLI::App& sub, int& exit_code) {
+  sub.require_subcommand(1);
+  const auto options = std::make_shared<DataOptions>();
+  constexpr const char* kNames = "Suites (ruler, longbench, longbench_v2) or sources; none: all";
+  CLI::App* list = add_verb(sub, "list", "Files, sizes, licences and their state", options,
+                            exit_code, list_data);
+  CLI::App* verify =
+      add_verb(sub, "verify", "Recompute every hash", options, exit_code, verify_data);
+  for (CLI::App* verb : {list, verify}) {
+    verb->add_option("names", options->names, kNames);
+    verb->add_flag("--json", options->json, "One JSON object on standard output");
+  }
+  CLI::App* fetch = add_verb(sub, "fetch", "Download from upstream, continued and verified",
+                             options, exit_code, fetch_data);
+  fetch->add_option("names", options->names, "Suites or sources")->required();
+  fetch->add_option("--mirror", options->mirror,
+                    "URL of a data folder on a server of yours, tried before upstream");
+  CLI::App* import = add_verb(sub, "import", "Recognise files you have and copy them into place",
+                              options, exit_code, import_data);
+  import->add_option("paths", options->names, "Files or folders")->required();
+  add_data_generate(sub, exit_code);
+}
+
+}  // namespace elastic::harness

@@ -1,0 +1,189 @@
+// `score`: predictions that exist already, scored again. Needs no model and no GPU.
+
+#include "harness/commands/score_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/registry.h"
+#include "base/text.h"
+#include "harness/commands/command.h"
+#include "harness/store/run_store.h"
+#include "reports/input.h"
+#include "reports/registry.h"
+#include "reports/render/render.h"
+#include "reports/write.h"
+#include "tasks/registry.h"
+
+namespace elastic::harness {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ScoreFormat {
+  const char* name;
+  const char* summary;
+  Scored (*score)(const ScoreInput& input);
+};
+
+constexpr ScoreFormat kFormats[] = {
+    {"elastic", "run folders of this program", score_elastic},
+    {"ruler", "RULER pred folders: MODEL/synthetic/LENGTH/pred/TASK.jsonl, or TASK.jsonl files",
+     score_ruler},
+};
+
+struct ScoreOptions {
+  std::vector<std::string> paths;
+  std::string format;
+  std::string tasks;
+  std::string output;
+};
+
+void check_output(const ScoreOptions& options) {
+  for (const std::string& path : options.paths) {
+    std::error_code ignored;
+    if (fs::equivalent(path, options.output, ignored)) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("--output {} is an input; results go to a folder of their own",
+                              options.output));
+    }
+  }
+}
+
+// results.csv and results.json, as `report` writes them.
+void write_results(const reports::ReportInput& input, const fs::path& output) {
+  for (const reports::Document& document : reports::build_documents(input)) {
+    if (document.id != "results") continue;
+    for (const auto& files : {reports::render_csv(std::span(&document, 1)),
+                              reports::render_json(std::span(&document, 1))}) {
+      for (const reports::OutputFile& file : files) {
+        write_file_atomic(output / file.path, file.bytes);
+      }
+    }
+  }
+}
+
+std::string scores_jsonl(const reports::ReportInput& input,
+                         const std::map<std::string, double>& old_scores) {
+  std::string text;
+  for (const auto& run : input.runs) {
+    for (const SampleRecord& sample : run.data.samples) {
+      Json line = {{"key", sample.key},
+                   {"metric", sample.metric},
+                   {"score", sample.score ? Json(*sample.score) : Json(nullptr)}};
+      if (const auto old = old_scores.find(sample.key); old != old_scores.end()) {
+        line["old_score"] = old->second;
+      }
+      text += dump_line(line) + "\n";
+    }
+  }
+  return text;
+}
+
+// Says how new and old scores differ, where there are old ones.
+void compare_with_old(const Scored& scored) {
+  if (scored.old_scores.empty()) return;
+  std::int64_t changed = 0;
+  for (const RunData& run : scored.runs) {
+    for (const SampleRecord& sample : run.samples) {
+      const auto old = scored.old_scores.find(sample.key);
+      changed += old != scored.old_scores.end() && sample.score && *sample.score != old->second;
+    }
+  }
+  log_info(fmt::format("{} of {} scores differ from the stored ones", changed,
+                       scored.old_scores.size()));
+}
+
+void rescore(RunData& run, std::map<std::string, double>& old_scores) {
+  std::map<std::string, std::unique_ptr<tasks::Task>> by_name;
+  for (SampleRecord& record : run.samples) {
+    if (record.score) old_scores[record.key] = *record.score;
+    if (record.outcome != "ok") continue;
+    auto& task = by_name[record.task];
+    if (!task) task = tasks::make_task(record.task);
+    record.metric = task->info().metric;
+    record.score =
+        task->score({.index = record.index, .references = record.references}, record.prediction);
+  }
+}
+
+int score(const ScoreOptions& options) {
+  check_output(options);
+  const ScoreFormat& format = find_entry<ScoreFormat>(kFormats, "format", options.format);
+  ScoreInput in{.tasks = split_list(options.tasks)};
+  in.paths.assign(options.paths.begin(), options.paths.end());
+  Scored scored = format.score(in);
+  compare_with_old(scored);
+  const std::map<std::string, double> old_scores = std::move(scored.old_scores);
+  const reports::ReportInput input = reports::make_input(std::move(scored.runs));
+  for (const std::string& warning : input.warnings) log_warning(warning);
+
+  const fs::path output = options.output;
+  create_folders(output);
+  for (const auto& [path, bytes] : scored.files) {
+    create_folders((output / path).parent_path());
+    write_file_atomic(output / path, bytes);
+  }
+  write_results(input, output);
+  write_file_atomic(output / "scores.jsonl", scores_jsonl(input, old_scores));
+  std::fputs(reports::summary_text(input).c_str(), stdout);
+  log_info(fmt::format("written to {}", output.string()));
+
+  const bool whole = std::all_of(input.runs.begin(), input.runs.end(), [](const auto& run) {
+    return std::all_of(run.summary.cells.begin(), run.summary.cells.end(),
+                       [](const Cell& cell) { return cell.scored == cell.planned; });
+  });
+  return whole ? kExitComplete : kExitSomeFailed;
+}
+
+}  // namespace
+
+Scored score_elastic(const ScoreInput& input) {
+  std::vector<std::string> wanted;
+  for (const std::string& name : input.tasks) {
+    const auto resolved = tasks::resolve_tasks(name);
+    wanted.insert(wanted.end(), resolved.begin(), resolved.end());
+  }
+  const auto left_out = [&wanted](std::string_view task) {
+    return !wanted.empty() && std::find(wanted.begin(), wanted.end(), task) == wanted.end();
+  };
+  Scored scored;
+  for (const fs::path& path : input.paths) {
+    RunData run = read_run(path);
+    std::erase_if(run.samples, [&](const SampleRecord& s) { return left_out(s.task); });
+    std::erase_if(run.spec.tasks, [&](const std::string& task) { return left_out(task); });
+    std::erase_if(run.spec.planned, [&](const auto& cell) {  // "mode|task|length"
+      const auto parts = split(cell.first, '|');
+      return parts.size() == 3 && left_out(parts[1]);
+    });
+    rescore(run, scored.old_scores);
+    scored.runs.push_back(std::move(run));
+  }
+  return scored;
+}
+
+void add_score(CLI::App& sub, int& exit_code) {
+  const auto options = std::make_shared<ScoreOptions>();
+  std::string formats;
+  for (const ScoreFormat& format : kFormats) {
+    formats += fmt::format("{}{} ({})", formats.empty() ? "" : "; ", format.name, format.summary);
+  }
+  sub.add_option("paths", options->paths, "Files and folders of predictions")->required();
+  sub.add_option("--format", options->format, formats)->required();
+  sub.add_option("--task", options->tasks, "Score these only; names the task of a single file");
+  sub.add_option("--output", options->output,
+                 "Folder for results, scores.jsonl and the format's "
+                 "own summary")
+      ->required();
+  sub.callback([options, &exit_code] { exit_code = score(*options); });
+}
+
+}  // namespace elastic::harness
