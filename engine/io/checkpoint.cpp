@@ -23,21 +23,26 @@ constexpr const char* kIndex = "model.safetensors.index.json";
 
 at::ScalarType scalar_type(const TensorView& view, const fs::path& file) {
   switch (view.type) {
-    case TensorType::kF32: return at::kFloat;
-    case TensorType::kF16: return at::kHalf;
-    case TensorType::kBF16: return at::kBFloat16;
-    default: break;
+    case TensorType::kF32:
+      return at::kFloat;
+    case TensorType::kF16:
+      return at::kHalf;
+    case TensorType::kBF16:
+      return at::kBFloat16;
+    default:
+      break;
   }
   throw Error(ErrorKind::kUnsupported,
-              fmt::format("{}: tensor `{}` is {}; weights must be F32, F16 or BF16", file.string(), view.name,
-                          to_string(view.type)));
+              fmt::format("{}: tensor `{}` is {}; weights must be F32, F16 or BF16", file.string(),
+                          view.name, to_string(view.type)));
 }
 
 std::vector<std::string> safetensors_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".safetensors") names.push_back(entry.path().filename().string());
+    if (entry.path().extension() == ".safetensors")
+      names.push_back(entry.path().filename().string());
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -47,8 +52,9 @@ std::vector<std::string> safetensors_in(const fs::path& folder) {
 void check_file_name(const std::string& name, const fs::path& index) {
   if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
       name.find('\0') != std::string::npos) {
-    throw Error(ErrorKind::kCorrupt,
-                fmt::format("{}: `weight_map` names `{}`, not a plain file name", index.string(), name));
+    throw Error(
+        ErrorKind::kCorrupt,
+        fmt::format("{}: `weight_map` names `{}`, not a plain file name", index.string(), name));
   }
 }
 
@@ -67,7 +73,8 @@ Checkpoint::Checkpoint(const fs::path& folder) : folder_(folder) {
   }
   if (files_.empty()) {
     throw Error(ErrorKind::kNotFound,
-                fmt::format("{}: no *.safetensors file; convert other weight formats first", folder.string()));
+                fmt::format("{}: no *.safetensors file; convert other weight formats first",
+                            folder.string()));
   }
 }
 
@@ -76,8 +83,9 @@ void Checkpoint::add_file(const std::string& name) {
   files_.push_back(file);
   for (const TensorView& view : file->tensors()) {
     if (!entries_.emplace(view.name, Entry{file, &view}).second) {
-      throw Error(ErrorKind::kCorrupt, fmt::format("{}: tensor `{}` is also in {}", file->path().string(),
-                                                   view.name, entries_.at(view.name).file->path().string()));
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: tensor `{}` is also in {}", file->path().string(), view.name,
+                              entries_.at(view.name).file->path().string()));
     }
   }
 }
@@ -85,39 +93,46 @@ void Checkpoint::add_file(const std::string& name) {
 void Checkpoint::read_index(const fs::path& path) {
   const Json json = read_json(path);
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
-    throw Error(ErrorKind::kCorrupt, fmt::format("{}: key `weight_map` is missing or no object", path.string()));
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: key `weight_map` is missing or no object", path.string()));
   }
   std::set<std::string> names;
   for (const auto& [tensor, file] : json["weight_map"].items()) {
     if (!file.is_string()) {
-      throw Error(ErrorKind::kCorrupt, fmt::format("{}: `weight_map` of `{}` is no file name", path.string(), tensor));
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: `weight_map` of `{}` is no file name", path.string(), tensor));
     }
     check_file_name(file.get<std::string>(), path);
     names.insert(file.get<std::string>());
   }
   for (const std::string& name : names) {
     if (!fs::exists(folder_ / name)) {
-      throw Error(ErrorKind::kNotFound, fmt::format("{}: names shard `{}`, which is not in the folder", path.string(), name));
+      throw Error(
+          ErrorKind::kNotFound,
+          fmt::format("{}: names shard `{}`, which is not in the folder", path.string(), name));
     }
     add_file(name);
   }
   for (const auto& [tensor, file] : json["weight_map"].items()) {
     const auto it = entries_.find(tensor);
     if (it == entries_.end() || it->second.file->path().filename() != file.get<std::string>()) {
-      throw Error(ErrorKind::kCorrupt, fmt::format("{}: tensor `{}` is not in shard `{}`", path.string(), tensor,
-                                                   file.get<std::string>()));
+      throw Error(ErrorKind::kCorrupt, fmt::format("{}: tensor `{}` is not in shard `{}`",
+                                                   path.string(), tensor, file.get<std::string>()));
     }
   }
 }
 
-bool Checkpoint::contains(std::string_view name) const { return entries_.contains(std::string(name)); }
+bool Checkpoint::contains(std::string_view name) const {
+  return entries_.contains(std::string(name));
+}
 
 const Checkpoint::Entry& Checkpoint::entry(std::string_view name) const {
   const auto it = entries_.find(std::string(name));
   if (it == entries_.end()) {
-    throw Error(ErrorKind::kCorrupt, fmt::format("{}: no tensor `{}` in {}", folder_.string(), name,
-                                                 files_.size() == 1 ? files_[0]->path().filename().string()
-                                                                    : fmt::format("{} shards", files_.size())));
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: no tensor `{}` in {}", folder_.string(), name,
+                            files_.size() == 1 ? files_[0]->path().filename().string()
+                                               : fmt::format("{} shards", files_.size())));
   }
   return it->second;
 }
@@ -135,7 +150,8 @@ at::Tensor Checkpoint::load(std::string_view name, at::IntArrayRef shape, at::Sc
                             fmt::join(shape.begin(), shape.end(), ", ")));
   }
   const at::ScalarType type = scalar_type(stored, found.file->path());
-  const bool aligned = reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % item_size(stored.type) == 0;
+  const bool aligned =
+      reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % item_size(stored.type) == 0;
   at::Tensor tensor;
   if (aligned) {
     tensor = at::from_blob(

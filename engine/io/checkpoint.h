@@ -1,8 +1,8 @@
 #pragma once
 
-// The weight files of a Hugging Face folder as tensors by name: model.safetensors, else the shards that
-// model.safetensors.index.json lists, else every *.safetensors. Files stay mapped for as long as a tensor that
-// was handed out without a copy lives.
+// The weight files of a Hugging Face folder as tensors by name: model.safetensors, else the shards
+// that model.safetensors.index.json lists, else every *.safetensors. Files stay mapped for as long
+// as a tensor that was handed out without a copy lives.
 //
 //   const Checkpoint checkpoint("models/demo");
 //   at::Tensor w = checkpoint.load("model.norm.weight", {256}, at::kFloat, at::kCPU);
@@ -31,8 +31,9 @@ class Checkpoint {
   /// Header entry; kCorrupt naming folder and tensor where absent.
   const TensorView& view(std::string_view name) const;
 
-  /// The tensor in `dtype` on `device`; a CPU tensor of the stored dtype is the mapped bytes themselves and must
-  /// not be written to. kCorrupt where its shape is not `shape`, kUnsupported where it is not F32, F16 or BF16.
+  /// The tensor in `dtype` on `device`; a CPU tensor of the stored dtype is the mapped bytes
+  /// themselves and must not be written to. kCorrupt where its shape is not `shape`, kUnsupported
+  /// where it is not F32, F16 or BF16.
   at::Tensor load(std::string_view name, at::IntArrayRef shape, at::ScalarType dtype,
                   at::Device device) const;
 

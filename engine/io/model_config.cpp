@@ -34,11 +34,13 @@ std::optional<T> optional_key(const JsonSource& in, const char* key) {
 
 void read_heads(const JsonSource& in, ModelConfig& config) {
   config.heads_q = positive(in, "num_attention_heads");
-  config.heads_kv = optional_key<std::int64_t>(in, "num_key_value_heads") ? positive(in, "num_key_value_heads")
-                                                                          : config.heads_q;
+  config.heads_kv = optional_key<std::int64_t>(in, "num_key_value_heads")
+                        ? positive(in, "num_key_value_heads")
+                        : config.heads_q;
   if (config.heads_q % config.heads_kv != 0) {
-    corrupt(in, fmt::format("`num_attention_heads` {} is not a multiple of `num_key_value_heads` {}",
-                            config.heads_q, config.heads_kv));
+    corrupt(in,
+            fmt::format("`num_attention_heads` {} is not a multiple of `num_key_value_heads` {}",
+                        config.heads_q, config.heads_kv));
   }
   if (optional_key<std::int64_t>(in, "head_dim")) {
     config.head_dim = positive(in, "head_dim");
@@ -46,15 +48,18 @@ void read_heads(const JsonSource& in, ModelConfig& config) {
     config.head_dim = config.hidden / config.heads_q;
   } else {
     corrupt(in, fmt::format("no `head_dim`, and `hidden_size` {} is not a multiple of "
-                            "`num_attention_heads` {}", config.hidden, config.heads_q));
+                            "`num_attention_heads` {}",
+                            config.hidden, config.heads_q));
   }
   if (config.head_dim % 2 != 0) {
-    corrupt(in, fmt::format("head_dim {} is odd: rotary position embedding needs pairs", config.head_dim));
+    corrupt(in, fmt::format("head_dim {} is odd: rotary position embedding needs pairs",
+                            config.head_dim));
   }
 }
 
 std::string read_dtype(const JsonSource& in) {
-  const auto name = optional_key<std::string>(in, in.object.contains("dtype") ? "dtype" : "torch_dtype");
+  const auto name =
+      optional_key<std::string>(in, in.object.contains("dtype") ? "dtype" : "torch_dtype");
   if (!name) return {};
   if (*name == "float32") return "fp32";
   if (*name == "bfloat16") return "bf16";
@@ -76,9 +81,13 @@ void reject_unsupported(const JsonSource& in) {
       if (type != "full_attention") refuse(fmt::format("`layer_types` holds {}", dump_line(type)));
     }
   }
-  if (json_get_or<double>(in, "partial_rotary_factor", 1.0) != 1.0) refuse("`partial_rotary_factor` is not 1");
-  if (const auto it = in.object.find("quantization_config"); it != in.object.end() && !it->is_null()) {
-    refuse("`quantization_config`: quantised checkpoints are not supported; use the F32, F16 or BF16 weights");
+  if (json_get_or<double>(in, "partial_rotary_factor", 1.0) != 1.0)
+    refuse("`partial_rotary_factor` is not 1");
+  if (const auto it = in.object.find("quantization_config");
+      it != in.object.end() && !it->is_null()) {
+    refuse(
+        "`quantization_config`: quantised checkpoints are not supported; use the F32, F16 or BF16 "
+        "weights");
   }
 }
 
@@ -110,7 +119,8 @@ RoutingConfig read_routing(const JsonSource& in) {
   if (routing.sink_size && (*routing.sink_size < 0 || *routing.sink_size > kMaxExtent)) {
     corrupt(in, fmt::format("`sink_size` is {}", *routing.sink_size));
   }
-  if (routing.local_window_size && (*routing.local_window_size < 1 || *routing.local_window_size > kMaxExtent)) {
+  if (routing.local_window_size &&
+      (*routing.local_window_size < 1 || *routing.local_window_size > kMaxExtent)) {
     corrupt(in, fmt::format("`local_window_size` is {}", *routing.local_window_size));
   }
   return routing;

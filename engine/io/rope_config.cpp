@@ -27,7 +27,8 @@ double optional(const JsonSource& in, const char* key, double fallback) {
 }
 
 std::int64_t original_positions(const JsonSource& in, std::int64_t max_positions) {
-  const auto value = json_get_or<std::int64_t>(in, "original_max_position_embeddings", max_positions);
+  const auto value =
+      json_get_or<std::int64_t>(in, "original_max_position_embeddings", max_positions);
   if (value < 1) corrupt(in, "original_max_position_embeddings", static_cast<double>(value));
   return value;
 }
@@ -41,10 +42,12 @@ void read_llama3(const JsonSource& in, RopeConfig& rope) {
   rope.factor = required(in, "factor");
   rope.low_freq_factor = required(in, "low_freq_factor");
   rope.high_freq_factor = required(in, "high_freq_factor");
-  if (rope.high_freq_factor <= rope.low_freq_factor) corrupt(in, "high_freq_factor", rope.high_freq_factor);
+  if (rope.high_freq_factor <= rope.low_freq_factor)
+    corrupt(in, "high_freq_factor", rope.high_freq_factor);
   rope.original_max_positions = json_get<std::int64_t>(in, "original_max_position_embeddings");
   if (rope.original_max_positions < 1) {
-    corrupt(in, "original_max_position_embeddings", static_cast<double>(rope.original_max_positions));
+    corrupt(in, "original_max_position_embeddings",
+            static_cast<double>(rope.original_max_positions));
   }
 }
 
@@ -70,7 +73,8 @@ void read_yarn(const JsonSource& in, std::int64_t max_positions, RopeConfig& rop
 
 RopeConfig parse_rope_config(const JsonSource& config, std::int64_t max_positions) {
   RopeConfig rope;
-  const bool newer = config.object.contains("rope_parameters") && !config.object["rope_parameters"].is_null();
+  const bool newer =
+      config.object.contains("rope_parameters") && !config.object["rope_parameters"].is_null();
   const char* key = newer ? "rope_parameters" : "rope_scaling";
   rope.theta = optional(config, "rope_theta", rope.theta);
   if (!config.object.contains(key) || config.object[key].is_null()) return rope;
@@ -92,8 +96,9 @@ RopeConfig parse_rope_config(const JsonSource& config, std::int64_t max_position
   } else if (type.empty()) {
     throw Error(ErrorKind::kCorrupt, fmt::format("{}: key `rope_type` is missing", in.source));
   } else if (type != "default") {
-    throw Error(ErrorKind::kUnsupported,
-                fmt::format("{}: rope_type `{}`; known: default, linear, llama3, yarn", in.source, type));
+    throw Error(
+        ErrorKind::kUnsupported,
+        fmt::format("{}: rope_type `{}`; known: default, linear, llama3, yarn", in.source, type));
   }
   return rope;
 }

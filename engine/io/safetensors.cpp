@@ -28,11 +28,11 @@ struct TypeRow {
   std::size_t bytes;
 };
 constexpr std::array kTypes = {
-    TypeRow{TensorType::kF64, "F64", 8},   TypeRow{TensorType::kF32, "F32", 4},
-    TypeRow{TensorType::kF16, "F16", 2},   TypeRow{TensorType::kBF16, "BF16", 2},
-    TypeRow{TensorType::kI64, "I64", 8},   TypeRow{TensorType::kI32, "I32", 4},
-    TypeRow{TensorType::kI16, "I16", 2},   TypeRow{TensorType::kI8, "I8", 1},
-    TypeRow{TensorType::kU8, "U8", 1},     TypeRow{TensorType::kBool, "BOOL", 1},
+    TypeRow{TensorType::kF64, "F64", 8}, TypeRow{TensorType::kF32, "F32", 4},
+    TypeRow{TensorType::kF16, "F16", 2}, TypeRow{TensorType::kBF16, "BF16", 2},
+    TypeRow{TensorType::kI64, "I64", 8}, TypeRow{TensorType::kI32, "I32", 4},
+    TypeRow{TensorType::kI16, "I16", 2}, TypeRow{TensorType::kI8, "I8", 1},
+    TypeRow{TensorType::kU8, "U8", 1},   TypeRow{TensorType::kBool, "BOOL", 1},
 };
 
 const TypeRow& row_of(TensorType type) {
@@ -40,7 +40,8 @@ const TypeRow& row_of(TensorType type) {
                        [&](const TypeRow& row) { return row.type == type; });
 }
 
-[[noreturn]] void corrupt(std::string_view source, std::string_view tensor, const std::string& what) {
+[[noreturn]] void corrupt(std::string_view source, std::string_view tensor,
+                          const std::string& what) {
   throw Error(ErrorKind::kCorrupt, fmt::format("{}: tensor `{}`: {}", source, tensor, what));
 }
 
@@ -55,14 +56,17 @@ std::string brief(const HeaderJson& value) {
 std::uint64_t non_negative(const HeaderJson& value, std::string_view source,
                            std::string_view tensor, std::string_view key) {
   if (!value.is_number_unsigned() ||
-      value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-    corrupt(source, tensor, fmt::format("`{}` holds {}, not a whole number >= 0", key, brief(value)));
+      value.get<std::uint64_t>() >
+          static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+    corrupt(source, tensor,
+            fmt::format("`{}` holds {}, not a whole number >= 0", key, brief(value)));
   }
   return value.get<std::uint64_t>();
 }
 
-std::vector<std::int64_t> parse_shape(const HeaderJson& value, std::string_view source, std::string_view tensor,
-                                      std::uint64_t item, std::uint64_t& bytes) {
+std::vector<std::int64_t> parse_shape(const HeaderJson& value, std::string_view source,
+                                      std::string_view tensor, std::uint64_t item,
+                                      std::uint64_t& bytes) {
   if (!value.is_array()) corrupt(source, tensor, "`shape` is not an array");
   if (value.size() > 16) corrupt(source, tensor, fmt::format("{} dimensions", value.size()));
   std::vector<std::int64_t> shape;
@@ -78,8 +82,8 @@ std::vector<std::int64_t> parse_shape(const HeaderJson& value, std::string_view 
   return shape;
 }
 
-TensorView parse_entry(const std::string& name, const HeaderJson& entry, std::span<const std::uint8_t> data,
-                       std::string_view source) {
+TensorView parse_entry(const std::string& name, const HeaderJson& entry,
+                       std::span<const std::uint8_t> data, std::string_view source) {
   if (!entry.is_object()) corrupt(source, name, "header entry is not an object");
   for (const char* key : {"dtype", "shape", "data_offsets"}) {
     if (!entry.contains(key)) corrupt(source, name, fmt::format("key `{}` is missing", key));
@@ -90,26 +94,31 @@ TensorView parse_entry(const std::string& name, const HeaderJson& entry, std::sp
   });
   if (row == kTypes.end()) corrupt(source, name, fmt::format("unknown dtype {}", brief(dtype)));
   std::uint64_t bytes = 0;
-  TensorView view{name, row->type, parse_shape(entry.at("shape"), source, name, row->bytes, bytes), {}};
+  TensorView view{
+      name, row->type, parse_shape(entry.at("shape"), source, name, row->bytes, bytes), {}};
   const HeaderJson& offsets = entry.at("data_offsets");
   if (!offsets.is_array() || offsets.size() != 2) {
-    corrupt(source, name, fmt::format("`data_offsets` is {}, expected [begin, end]", brief(offsets)));
+    corrupt(source, name,
+            fmt::format("`data_offsets` is {}, expected [begin, end]", brief(offsets)));
   }
   const std::uint64_t begin = non_negative(offsets[0], source, name, "data_offsets");
   const std::uint64_t end = non_negative(offsets[1], source, name, "data_offsets");
   if (begin > end || end > data.size()) {
-    corrupt(source, name, fmt::format("bytes [{}, {}) lie outside the {} data bytes of the file", begin,
-                                      end, data.size()));
+    corrupt(source, name,
+            fmt::format("bytes [{}, {}) lie outside the {} data bytes of the file", begin, end,
+                        data.size()));
   }
   if (end - begin != bytes) {
-    corrupt(source, name, fmt::format("bytes [{}, {}) do not hold shape {} of {} ({} bytes)", begin, end,
-                                      brief(entry.at("shape")), row->name, bytes));
+    corrupt(source, name,
+            fmt::format("bytes [{}, {}) do not hold shape {} of {} ({} bytes)", begin, end,
+                        brief(entry.at("shape")), row->name, bytes));
   }
   view.bytes = data.subspan(begin, bytes);
   return view;
 }
 
-// Entries are checked and taken as they are parsed; a name seen twice would otherwise silently replace the first.
+// Entries are checked and taken as they are parsed; a name seen twice would otherwise silently
+// replace the first.
 std::vector<TensorView> parse_header(std::string_view header, std::span<const std::uint8_t> data,
                                      std::string_view source) {
   std::vector<TensorView> tensors;
@@ -120,7 +129,8 @@ std::vector<TensorView> parse_header(std::string_view header, std::span<const st
   const auto callback = [&](int depth, Event event, HeaderJson& parsed) {
     if (depth > kMaxHeaderDepth) corrupt(source, name, "header nested too deep");
     if (event == Event::object_start && depth == 0) is_object = true;
-    if (depth != 1 || !is_object || event == Event::object_start || event == Event::array_start) return true;
+    if (depth != 1 || !is_object || event == Event::object_start || event == Event::array_start)
+      return true;
     if (event == Event::key) {
       name = parsed.get<std::string>();
       if (!seen.insert(name).second) corrupt(source, name, "named twice in the header");
@@ -132,7 +142,8 @@ std::vector<TensorView> parse_header(std::string_view header, std::span<const st
   try {
     const HeaderJson rest = HeaderJson::parse(header.begin(), header.end(), callback);
   } catch (const HeaderJson::exception& error) {
-    throw Error(ErrorKind::kCorrupt, fmt::format("{}: header is not JSON: {}", source, error.what()));
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: header is not JSON: {}", source, error.what()));
   }
   if (!is_object) {
     throw Error(ErrorKind::kCorrupt, fmt::format("{}: the header is not a JSON object", source));
@@ -140,7 +151,8 @@ std::vector<TensorView> parse_header(std::string_view header, std::span<const st
   return tensors;
 }
 
-// Sorted by position, tensors must tile the data: an overlap or a hole means a broken writer or a cut file.
+// Sorted by position, tensors must tile the data: an overlap or a hole means a broken writer or a
+// cut file.
 void check_tiling(std::vector<TensorView>& tensors, std::span<const std::uint8_t> data,
                   std::string_view source) {
   std::stable_sort(tensors.begin(), tensors.end(), [](const TensorView& a, const TensorView& b) {
@@ -149,16 +161,19 @@ void check_tiling(std::vector<TensorView>& tensors, std::span<const std::uint8_t
   std::size_t position = 0;
   for (const TensorView& tensor : tensors) {
     const auto begin = static_cast<std::size_t>(tensor.bytes.data() - data.data());
-    if (begin < position) corrupt(source, tensor.name, fmt::format("overlaps another tensor at byte {}", begin));
+    if (begin < position)
+      corrupt(source, tensor.name, fmt::format("overlaps another tensor at byte {}", begin));
     if (begin > position) {
-      corrupt(source, tensor.name, fmt::format("bytes [{}, {}) before it belong to no tensor", position, begin));
+      corrupt(source, tensor.name,
+              fmt::format("bytes [{}, {}) before it belong to no tensor", position, begin));
     }
     position = begin + tensor.bytes.size();
   }
   if (position != data.size()) {
-    throw Error(ErrorKind::kCorrupt,
-                fmt::format("{}: tensors end at data byte {} but the file holds {}: cut, padded or joined",
-                            source, position, data.size()));
+    throw Error(
+        ErrorKind::kCorrupt,
+        fmt::format("{}: tensors end at data byte {} but the file holds {}: cut, padded or joined",
+                    source, position, data.size()));
   }
 }
 
@@ -196,16 +211,18 @@ std::string_view to_string(TensorType type) { return row_of(type).name; }
 
 std::size_t item_size(TensorType type) { return row_of(type).bytes; }
 
-std::vector<TensorView> parse_safetensors(std::span<const std::uint8_t> bytes, std::string_view source) {
+std::vector<TensorView> parse_safetensors(std::span<const std::uint8_t> bytes,
+                                          std::string_view source) {
   if (bytes.size() < kPrefixBytes) {
-    throw Error(ErrorKind::kCorrupt,
-                fmt::format("{}: {} bytes are too few for a safetensors file", source, bytes.size()));
+    throw Error(ErrorKind::kCorrupt, fmt::format("{}: {} bytes are too few for a safetensors file",
+                                                 source, bytes.size()));
   }
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < kPrefixBytes; ++i) length |= std::uint64_t{bytes[i]} << (8 * i);
   if (length > kMaxHeaderBytes || length > bytes.size() - kPrefixBytes) {
-    throw Error(ErrorKind::kCorrupt, fmt::format("{}: header of {} bytes does not fit a file of {} bytes",
-                                                 source, length, bytes.size()));
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: header of {} bytes does not fit a file of {} bytes", source,
+                            length, bytes.size()));
   }
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + kPrefixBytes, length);
   const auto data = bytes.subspan(kPrefixBytes + length);
@@ -236,29 +253,38 @@ std::vector<float> float_values(const TensorView& tensor) {
   switch (tensor.type) {
     case TensorType::kF64:
       return widen<double, float>(tensor, [](double v) { return static_cast<float>(v); });
-    case TensorType::kF32: return widen<float, float>(tensor, [](float v) { return v; });
-    case TensorType::kF16: return widen<std::uint16_t, float>(tensor, half_to_float);
+    case TensorType::kF32:
+      return widen<float, float>(tensor, [](float v) { return v; });
+    case TensorType::kF16:
+      return widen<std::uint16_t, float>(tensor, half_to_float);
     case TensorType::kBF16:
       return widen<std::uint16_t, float>(
           tensor, [](std::uint16_t v) { return std::bit_cast<float>(std::uint32_t{v} << 16); });
-    default: break;
+    default:
+      break;
   }
-  throw Error(ErrorKind::kCorrupt, fmt::format("tensor `{}` is {}, expected floating point", tensor.name,
-                                               to_string(tensor.type)));
+  throw Error(ErrorKind::kCorrupt, fmt::format("tensor `{}` is {}, expected floating point",
+                                               tensor.name, to_string(tensor.type)));
 }
 
 std::vector<std::int64_t> integer_values(const TensorView& tensor) {
   switch (tensor.type) {
-    case TensorType::kI64: return widen_integers<std::int64_t>(tensor);
-    case TensorType::kI32: return widen_integers<std::int32_t>(tensor);
-    case TensorType::kI16: return widen_integers<std::int16_t>(tensor);
-    case TensorType::kI8: return widen_integers<std::int8_t>(tensor);
+    case TensorType::kI64:
+      return widen_integers<std::int64_t>(tensor);
+    case TensorType::kI32:
+      return widen_integers<std::int32_t>(tensor);
+    case TensorType::kI16:
+      return widen_integers<std::int16_t>(tensor);
+    case TensorType::kI8:
+      return widen_integers<std::int8_t>(tensor);
     case TensorType::kU8:
-    case TensorType::kBool: return widen_integers<std::uint8_t>(tensor);
-    default: break;
+    case TensorType::kBool:
+      return widen_integers<std::uint8_t>(tensor);
+    default:
+      break;
   }
-  throw Error(ErrorKind::kCorrupt,
-              fmt::format("tensor `{}` is {}, expected integers", tensor.name, to_string(tensor.type)));
+  throw Error(ErrorKind::kCorrupt, fmt::format("tensor `{}` is {}, expected integers", tensor.name,
+                                               to_string(tensor.type)));
 }
 
 }  // namespace elastic::engine

@@ -1,12 +1,13 @@
 #pragma once
 
-// The safetensors file format: eight bytes of header length (little-endian), a JSON header that gives dtype,
-// shape and byte range of every tensor, then the bytes. Files are memory-mapped and the header is checked
-// whole before anything is handed out: ranges must lie inside the file, follow each other without overlap or
-// hole, and agree with shape x dtype. Torch-free.
+// The safetensors file format: eight bytes of header length (little-endian), a JSON header that
+// gives dtype, shape and byte range of every tensor, then the bytes. Files are memory-mapped and
+// the header is checked whole before anything is handed out: ranges must lie inside the file,
+// follow each other without overlap or hole, and agree with shape x dtype. Torch-free.
 //
 //   const SafetensorsFile file("model.safetensors");
-//   const TensorView& w = file.at("model.norm.weight");   // w.bytes points into the map: keep `file`
+//   const TensorView& w = file.at("model.norm.weight");   // w.bytes points into the map: keep
+//   `file`
 
 #include <cstdint>
 #include <filesystem>
@@ -54,9 +55,11 @@ class SafetensorsFile {
 };
 
 /// The checked tensor list of a whole file's bytes; `source` names it in errors.
-std::vector<TensorView> parse_safetensors(std::span<const std::uint8_t> bytes, std::string_view source);
+std::vector<TensorView> parse_safetensors(std::span<const std::uint8_t> bytes,
+                                          std::string_view source);
 
-/// Values widened to float (F64, F32, F16, BF16) or integers (the others); kCorrupt for the wrong kind.
+/// Values widened to float (F64, F32, F16, BF16) or integers (the others); kCorrupt for the wrong
+/// kind.
 std::vector<float> float_values(const TensorView& tensor);
 std::vector<std::int64_t> integer_values(const TensorView& tensor);
 
@@ -67,7 +70,8 @@ struct FloatTensor {
   std::span<const float> values;
 };
 
-/// Writes F32 tensors beside the target, syncs and renames: the old file or the new one, never a part.
+/// Writes F32 tensors beside the target, syncs and renames: the old file or the new one, never a
+/// part.
 void write_safetensors(const std::filesystem::path& path, std::span<const FloatTensor> tensors);
 
 }  // namespace elastic::engine

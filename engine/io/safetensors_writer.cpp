@@ -49,7 +49,8 @@ class PendingFile {
 
  private:
   [[noreturn]] void fail(std::string_view what) const {
-    throw Error(ErrorKind::kIo, fmt::format("{} {}: {}", target_.string(), what, std::strerror(errno)));
+    throw Error(ErrorKind::kIo,
+                fmt::format("{} {}: {}", target_.string(), what, std::strerror(errno)));
   }
 
   fs::path target_, temporary_;
@@ -83,7 +84,8 @@ void write_safetensors(const fs::path& path, std::span<const FloatTensor> tensor
   for (int i = 0; i < 8; ++i) prefix[i] = static_cast<char>((length >> (8 * i)) & 0xff);
   file.write(prefix, sizeof prefix);
   file.write(text.data(), text.size());
-  for (const FloatTensor& tensor : tensors) file.write(tensor.values.data(), tensor.values.size_bytes());
+  for (const FloatTensor& tensor : tensors)
+    file.write(tensor.values.data(), tensor.values.size_bytes());
   file.commit();
 }
 

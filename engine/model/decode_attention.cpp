@@ -8,14 +8,15 @@ namespace elastic::engine {
 namespace {
 
 at::Tensor attend(const at::Tensor& q, const KvView& view) {
-  return at::scaled_dot_product_attention(q.unsqueeze(0), view.k.unsqueeze(0), view.v.unsqueeze(0), std::nullopt, 0.0,
-                                          false)
+  return at::scaled_dot_product_attention(q.unsqueeze(0), view.k.unsqueeze(0), view.v.unsqueeze(0),
+                                          std::nullopt, 0.0, false)
       .squeeze(0);
 }
 
 }  // namespace
 
-void decode_attention(const at::Tensor& q, const std::vector<KvView>& views, const at::Tensor& out) {
+void decode_attention(const at::Tensor& q, const std::vector<KvView>& views,
+                      const at::Tensor& out) {
   for (const KvView& view : views) {
     if (view.heads.defined()) {
       at::Tensor target = out;

@@ -36,14 +36,17 @@ void add_mlp(const LayerWeights& layer, const ModelConfig& config, at::Tensor& x
   x.add_(at::linear(gate, layer.down, layer.down_bias));
 }
 
-// Projected rows [rows, heads * head_dim] as [rows, heads, head_dim], normed per head where the family does so.
-at::Tensor split_heads(const at::Tensor& projected, std::int64_t heads, const at::Tensor& norm, double eps) {
+// Projected rows [rows, heads * head_dim] as [rows, heads, head_dim], normed per head where the
+// family does so.
+at::Tensor split_heads(const at::Tensor& projected, std::int64_t heads, const at::Tensor& norm,
+                       double eps) {
   const at::Tensor by_head = projected.view({projected.size(0), heads, projected.size(1) / heads});
   return norm.defined() ? rms_norm(by_head, norm, eps) : by_head;
 }
 
 // Cuts the cache of the heads in the sparse mode once it holds more than their decode window.
-void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan, std::int64_t tokens) {
+void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan,
+               std::int64_t tokens) {
   if (!plan.sparse_decode || plan.sparse == nullptr) return;
   const HeadMode::DecodeWindow window = plan.sparse->decode_window();
   const HeadDecision& decision = sequence.decisions[static_cast<std::size_t>(layer)];
@@ -54,7 +57,9 @@ void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan
   sequence.cache.cut(layer, heads, tokens, window.sink, window.local);
 }
 
-std::int64_t whole_blocks(std::int64_t rows) { return (rows + kMaskBlock - 1) / kMaskBlock * kMaskBlock; }
+std::int64_t whole_blocks(std::int64_t rows) {
+  return (rows + kMaskBlock - 1) / kMaskBlock * kMaskBlock;
+}
 
 }  // namespace
 
@@ -62,22 +67,27 @@ Decoder::Decoder(DecoderWeights weights, std::int64_t chunk_rows)
     : weights_(std::move(weights)),
       rotary_(weights_.config.rope, weights_.config.head_dim, weights_.embedding.scalar_type(),
               weights_.embedding.device()),
-      chunk_rows_(chunk_rows > 0 ? whole_blocks(chunk_rows)
-                                 : default_chunk_rows(weights_.config, weights_.embedding.element_size())) {}
+      chunk_rows_(chunk_rows > 0
+                      ? whole_blocks(chunk_rows)
+                      : default_chunk_rows(weights_.config, weights_.embedding.element_size())) {}
 
 Sequence Decoder::start(std::int64_t expected_tokens) const {
   const KvShape shape{config().layers, config().heads_kv, config().head_dim, dtype(), device()};
-  return {KvCache(shape, expected_tokens), 0, {}, SparsityMeter(config().layers, config().heads_q / config().heads_kv)};
+  return {KvCache(shape, expected_tokens),
+          0,
+          {},
+          SparsityMeter(config().layers, config().heads_q / config().heads_kv)};
 }
 
 at::Tensor Decoder::embed(std::span<const std::int32_t> ids) const {
-  const at::Tensor index =
-      at::tensor(at::ArrayRef<std::int32_t>(ids.data(), ids.size()), at::TensorOptions().dtype(at::kInt));
+  const at::Tensor index = at::tensor(at::ArrayRef<std::int32_t>(ids.data(), ids.size()),
+                                      at::TensorOptions().dtype(at::kInt));
   return weights_.embedding.index_select(0, index.to(device()));
 }
 
-at::Tensor Decoder::prefill(Sequence& sequence, std::span<const std::int32_t> ids, const AttentionPlan& plan,
-                            StageClock& clock, const HiddenObserver& observe) {
+at::Tensor Decoder::prefill(Sequence& sequence, std::span<const std::int32_t> ids,
+                            const AttentionPlan& plan, StageClock& clock,
+                            const HiddenObserver& observe) {
   check(sequence.tokens == 0 && !ids.empty(), "prefill starts an empty sequence with a prompt");
   sequence.tokens = static_cast<std::int64_t>(ids.size());
   rotary_.reserve(sequence.tokens);
@@ -94,7 +104,8 @@ void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tenso
                          StageClock& clock) {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
-  const std::int64_t tokens = x.size(0), q_rows = c.heads_q * c.head_dim, kv_rows = c.heads_kv * c.head_dim;
+  const std::int64_t tokens = x.size(0), q_rows = c.heads_q * c.head_dim,
+                     kv_rows = c.heads_kv * c.head_dim;
   const at::Tensor weight = w.qkv.narrow(0, q_rows, 2 * kv_rows);
   const at::Tensor bias = bias_rows(w.qkv_bias, q_rows, 2 * kv_rows);
   for (std::int64_t start = 0; start < tokens; start += chunk_rows_) {
@@ -110,8 +121,8 @@ void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tenso
   }
 }
 
-void Decoder::prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x, const AttentionPlan& plan,
-                            StageClock& clock) {
+void Decoder::prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
+                            const AttentionPlan& plan, StageClock& clock) {
   const std::int64_t tokens = x.size(0);
   KeyPool pool(tokens);
   const bool routed = plan.policy->needs_keys();
@@ -127,23 +138,26 @@ void Decoder::prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& 
   cut_cache(sequence, layer, plan, tokens);
 }
 
-// part += o(attention(norm(part))) for rows [start, start + rows) of the prompt; part [rows, hidden].
-void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,
-                           const AttentionPlan& plan, StageClock& clock) {
+// part += o(attention(norm(part))) for rows [start, start + rows) of the prompt; part [rows,
+// hidden].
+void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start,
+                           at::Tensor& part, const AttentionPlan& plan, StageClock& clock) {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
   const std::int64_t rows = part.size(0), q_rows = c.heads_q * c.head_dim;
   const at::Tensor h = rms_norm(part, w.input_norm, c.rms_eps);
-  const at::Tensor projected = at::linear(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
+  const at::Tensor projected =
+      at::linear(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
   const KvView cached = sequence.cache.read_all(layer, sequence.tokens);
-  AttentionInput input{at::empty({c.heads_q, rows, c.head_dim}, part.options()), cached.k, cached.v, start,
-                       1.0 / std::sqrt(static_cast<double>(c.head_dim))};
+  AttentionInput input{at::empty({c.heads_q, rows, c.head_dim}, part.options()), cached.k, cached.v,
+                       start, 1.0 / std::sqrt(static_cast<double>(c.head_dim))};
   rotary_.rotate(split_heads(projected, c.heads_q, w.q_norm, c.rms_eps), start, input.q);
   const at::Tensor attended = at::empty({rows, q_rows}, part.options());
   at::Tensor by_head = attended.view({rows, c.heads_q, c.head_dim}).transpose(0, 1);
   std::vector<HeadGroup> groups;
-  clock.time(Stage::kSelect,
-             [&] { groups = select_heads(plan, sequence.decisions[static_cast<std::size_t>(layer)], input); });
+  clock.time(Stage::kSelect, [&] {
+    groups = select_heads(plan, sequence.decisions[static_cast<std::size_t>(layer)], input);
+  });
   sequence.sparsity.add(layer, groups, input.span());
   clock.time(Stage::kAttention, [&] { attend(groups, input, by_head); });
   part.add_(at::linear(attended, w.o, w.o_bias));
@@ -154,7 +168,8 @@ at::Tensor Decoder::step(std::span<Sequence* const> sequences, std::span<const s
   check(sequences.size() == ids.size(), "one token for each sequence");
   for (const Sequence* sequence : sequences) rotary_.reserve(sequence->tokens + 1);
   at::Tensor x = embed(ids);
-  for (std::int64_t layer = 0; layer < config().layers; ++layer) step_layer(sequences, layer, x, plan);
+  for (std::int64_t layer = 0; layer < config().layers; ++layer)
+    step_layer(sequences, layer, x, plan);
   for (Sequence* sequence : sequences) ++sequence->tokens;
   return x;
 }
@@ -192,6 +207,8 @@ at::Tensor Decoder::final_norm(const at::Tensor& x) const {
   return rms_norm(x, weights_.final_norm, config().rms_eps);
 }
 
-at::Tensor Decoder::logits(const at::Tensor& x) const { return at::linear(final_norm(x), weights_.lm_head); }
+at::Tensor Decoder::logits(const at::Tensor& x) const {
+  return at::linear(final_norm(x), weights_.lm_head);
+}
 
 }  // namespace elastic::engine

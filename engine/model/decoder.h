@@ -2,9 +2,9 @@
 
 // The pre-norm grouped-query decoder that all families share:
 //   x += o(attention(norm(x)));  x += down(silu(gate(norm(x))) * up(norm(x)))
-// Prefill is layer-major: one layer over the whole prompt, row-chunked inside, then the next. So a head policy sees
-// the real first and last keys at any length, and peak memory is K/V, one activation of the prompt and the
-// temporaries of one chunk. Works on any ATen device.
+// Prefill is layer-major: one layer over the whole prompt, row-chunked inside, then the next. So a
+// head policy sees the real first and last keys at any length, and peak memory is K/V, one
+// activation of the prompt and the temporaries of one chunk. Works on any ATen device.
 //
 //   Decoder decoder(std::move(weights), 0);
 //   Sequence sequence = decoder.start(ids.size() + 32);
@@ -36,7 +36,8 @@ struct Sequence {
   SparsityMeter sparsity;               // of the prefill
 };
 
-/// Called in prefill with the activations [tokens, hidden] before layer `layer` (0 = the embedding).
+/// Called in prefill with the activations [tokens, hidden] before layer `layer` (0 = the
+/// embedding).
 using HiddenObserver = std::function<void(std::int64_t layer, const at::Tensor& x)>;
 
 class Decoder {
@@ -53,12 +54,14 @@ class Decoder {
   /// An empty sequence whose cache starts with room for `expected_tokens`.
   Sequence start(std::int64_t expected_tokens) const;
 
-  /// Runs the prompt through all layers; returns the activations [tokens, hidden] before the final norm.
-  at::Tensor prefill(Sequence& sequence, std::span<const std::int32_t> ids, const AttentionPlan& plan,
-                     StageClock& clock, const HiddenObserver& observe = {});
+  /// Runs the prompt through all layers; returns the activations [tokens, hidden] before the final
+  /// norm.
+  at::Tensor prefill(Sequence& sequence, std::span<const std::int32_t> ids,
+                     const AttentionPlan& plan, StageClock& clock,
+                     const HiddenObserver& observe = {});
 
-  /// Appends one token to each sequence (weights are read once for all of them); activations [sequences, hidden]
-  /// before the final norm. Every head attends to all its cache holds.
+  /// Appends one token to each sequence (weights are read once for all of them); activations
+  /// [sequences, hidden] before the final norm. Every head attends to all its cache holds.
   at::Tensor step(std::span<Sequence* const> sequences, std::span<const std::int32_t> ids,
                   const AttentionPlan& plan);
 
@@ -69,8 +72,8 @@ class Decoder {
 
  private:
   at::Tensor embed(std::span<const std::int32_t> ids) const;
-  void prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x, const AttentionPlan& plan,
-                     StageClock& clock);
+  void prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
+                     const AttentionPlan& plan, StageClock& clock);
   void fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x, KeyPool* pool,
                   StageClock& clock);
   void attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,

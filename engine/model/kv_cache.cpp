@@ -13,30 +13,37 @@ namespace {
 
 constexpr std::int64_t kGranularity = 64;  // tokens
 
-std::int64_t rounded(std::int64_t tokens) { return (tokens + kGranularity - 1) / kGranularity * kGranularity; }
+std::int64_t rounded(std::int64_t tokens) {
+  return (tokens + kGranularity - 1) / kGranularity * kGranularity;
+}
 
 at::Tensor index_tensor(const std::vector<std::int64_t>& heads, at::Device device) {
   return at::tensor(heads, at::TensorOptions().dtype(at::kLong)).to(device);
 }
 
 // First `sink` and last `local` rows; the last ones placed where the ring will look for them.
-at::Tensor sink_and_ring(const at::Tensor& rows, std::int64_t tokens, std::int64_t sink, std::int64_t local) {
-  const std::int64_t first = tokens - local;                // position of the oldest local row
-  const std::int64_t turn = (first - sink) % local;         // its slot in the ring
+at::Tensor sink_and_ring(const at::Tensor& rows, std::int64_t tokens, std::int64_t sink,
+                         std::int64_t local) {
+  const std::int64_t first = tokens - local;         // position of the oldest local row
+  const std::int64_t turn = (first - sink) % local;  // its slot in the ring
   return at::cat({rows.narrow(1, 0, sink), rows.narrow(1, tokens - turn, turn),
-                  rows.narrow(1, first, local - turn)}, 1);
+                  rows.narrow(1, first, local - turn)},
+                 1);
 }
 
 }  // namespace
 
 KvCache::KvCache(const KvShape& shape, std::int64_t expected_tokens)
-    : shape_(shape), expected_tokens_(expected_tokens), layers_(static_cast<std::size_t>(shape.layers)) {}
+    : shape_(shape),
+      expected_tokens_(expected_tokens),
+      layers_(static_cast<std::size_t>(shape.layers)) {}
 
 void KvCache::grow(Layer& layer, std::int64_t tokens) {
   const std::int64_t have = layer.k.defined() ? layer.k.size(1) : 0;
   if (tokens <= have) return;
   const std::int64_t heads = layer.k.defined() ? layer.k.size(0) : shape_.heads;
-  const std::int64_t capacity = rounded(std::max({tokens, have + have / 2, have == 0 ? expected_tokens_ : 0}));
+  const std::int64_t capacity =
+      rounded(std::max({tokens, have + have / 2, have == 0 ? expected_tokens_ : 0}));
   for (at::Tensor* tensor : {&layer.k, &layer.v}) {
     at::Tensor larger = at::empty({heads, capacity, shape_.head_dim},
                                   at::TensorOptions().dtype(shape_.dtype).device(shape_.device));
@@ -76,7 +83,8 @@ void KvCache::cut(std::int64_t layer, const std::vector<std::int64_t>& heads, st
   entry.v = entry.v.index_select(0, entry.whole_index);
 }
 
-void KvCache::append(std::int64_t layer, std::int64_t position, const at::Tensor& k, const at::Tensor& v) {
+void KvCache::append(std::int64_t layer, std::int64_t position, const at::Tensor& k,
+                     const at::Tensor& v) {
   Layer& entry = layers_[static_cast<std::size_t>(layer)];
   if (entry.cut_heads.empty()) {
     grow(entry, position + 1);
@@ -99,7 +107,8 @@ std::vector<KvView> KvCache::read_step(std::int64_t layer, std::int64_t tokens) 
   if (entry.cut_heads.empty()) return {read_all(layer, tokens)};
   std::vector<KvView> views;
   if (!entry.whole.empty()) {
-    views.push_back({entry.whole_index, entry.k.narrow(1, 0, tokens), entry.v.narrow(1, 0, tokens)});
+    views.push_back(
+        {entry.whole_index, entry.k.narrow(1, 0, tokens), entry.v.narrow(1, 0, tokens)});
   }
   views.push_back({entry.cut_index, entry.cut_k, entry.cut_v});
   return views;

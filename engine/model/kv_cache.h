@@ -1,9 +1,9 @@
 #pragma once
 
-// Keys (after RoPE) and values of one sequence, per layer [heads, capacity, head_dim]. Capacity grows
-// geometrically, so that a decode step copies nothing. Under decode=sparse the heads in the streaming mode are cut
-// to their first `sink` and last `local` tokens after prefill; the local part is a ring, since attention does not
-// depend on the order of keys.
+// Keys (after RoPE) and values of one sequence, per layer [heads, capacity, head_dim]. Capacity
+// grows geometrically, so that a decode step copies nothing. Under decode=sparse the heads in the
+// streaming mode are cut to their first `sink` and last `local` tokens after prefill; the local
+// part is a ring, since attention does not depend on the order of keys.
 
 #include <ATen/core/Tensor.h>
 
@@ -29,21 +29,23 @@ class KvCache {
   /// `expected_tokens`: capacity to start with (prompt + answer budget), so that growth is rare.
   KvCache(const KvShape& shape, std::int64_t expected_tokens);
 
-  /// Room for rows [start, start + rows) of a layer whose heads are whole: views [heads, rows, head_dim] to write.
+  /// Room for rows [start, start + rows) of a layer whose heads are whole: views [heads, rows,
+  /// head_dim] to write.
   KvView write_rows(std::int64_t layer, std::int64_t start, std::int64_t rows);
 
   /// All heads of a layer that was not cut, tokens [0, tokens).
   KvView read_all(std::int64_t layer, std::int64_t tokens) const;
 
-  /// Keeps the first `sink` and the last `local` of the `tokens` rows of the given heads. Nothing happens where
-  /// there are no more rows than that, or the layer was cut before.
-  void cut(std::int64_t layer, const std::vector<std::int64_t>& heads, std::int64_t tokens, std::int64_t sink,
-           std::int64_t local);
+  /// Keeps the first `sink` and the last `local` of the `tokens` rows of the given heads. Nothing
+  /// happens where there are no more rows than that, or the layer was cut before.
+  void cut(std::int64_t layer, const std::vector<std::int64_t>& heads, std::int64_t tokens,
+           std::int64_t sink, std::int64_t local);
 
   /// Stores k, v [heads, 1, head_dim] of position `position`, whole and cut heads alike.
   void append(std::int64_t layer, std::int64_t position, const at::Tensor& k, const at::Tensor& v);
 
-  /// What a query at the last stored position reads: one entry, or one for whole and one for cut heads.
+  /// What a query at the last stored position reads: one entry, or one for whole and one for cut
+  /// heads.
   std::vector<KvView> read_step(std::int64_t layer, std::int64_t tokens) const;
 
   /// Bytes of stored rows now, and had every head kept every token.
@@ -52,10 +54,10 @@ class KvCache {
 
  private:
   struct Layer {
-    at::Tensor k, v;                            // whole heads [heads, capacity, head_dim]
-    at::Tensor cut_k, cut_v;                    // cut heads [heads, sink + local, head_dim]
+    at::Tensor k, v;                             // whole heads [heads, capacity, head_dim]
+    at::Tensor cut_k, cut_v;                     // cut heads [heads, sink + local, head_dim]
     std::vector<std::int64_t> whole, cut_heads;  // both empty = nothing is cut
-    at::Tensor whole_index, cut_index;          // the same on the device
+    at::Tensor whole_index, cut_index;           // the same on the device
     std::int64_t sink = 0, local = 0;
   };
   void grow(Layer& layer, std::int64_t tokens);

@@ -14,7 +14,8 @@
 namespace elastic::engine {
 namespace {
 
-constexpr int kLanes = 16;  // independent partial sums, so that the compiler can use vector registers
+constexpr int kLanes =
+    16;  // independent partial sums, so that the compiler can use vector registers
 
 template <typename T>
 float mean_square(const T* x, std::int64_t n) {
@@ -43,23 +44,26 @@ void norm_rows(const at::Tensor& x, const at::Tensor& weight, float eps, at::Ten
   const std::int64_t outer_stride = x.dim() > 1 ? x.stride(0) : 0;
   const std::int64_t inner_stride = x.dim() > 2 ? x.stride(1) : 0;
   constexpr std::int64_t kGrainElements = 1 << 15;
-  at::parallel_for(0, rows, std::max<std::int64_t>(1, kGrainElements / n), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const T* in = source + (row / inner) * outer_stride + (row % inner) * inner_stride;
-      T* o = target + row * n;
-      const float factor = 1.0f / std::sqrt(mean_square(in, n) + eps);
-      for (std::int64_t i = 0; i < n; ++i) {
-        const T rounded = static_cast<T>(static_cast<float>(in[i]) * factor);
-        o[i] = static_cast<T>(static_cast<float>(rounded) * static_cast<float>(scale[i]));
-      }
-    }
-  });
+  at::parallel_for(
+      0, rows, std::max<std::int64_t>(1, kGrainElements / n),
+      [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+          const T* in = source + (row / inner) * outer_stride + (row % inner) * inner_stride;
+          T* o = target + row * n;
+          const float factor = 1.0f / std::sqrt(mean_square(in, n) + eps);
+          for (std::int64_t i = 0; i < n; ++i) {
+            const T rounded = static_cast<T>(static_cast<float>(in[i]) * factor);
+            o[i] = static_cast<T>(static_cast<float>(rounded) * static_cast<float>(scale[i]));
+          }
+        }
+      });
 }
 
 }  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  check(x.dim() <= 3 && x.stride(-1) == 1, "rms_norm: at most three dimensions, last one contiguous");
+  check(x.dim() <= 3 && x.stride(-1) == 1,
+        "rms_norm: at most three dimensions, last one contiguous");
   if (!x.is_cpu()) {
     const at::Tensor wide = x.to(at::kFloat);
     const at::Tensor variance = (wide * wide).mean(-1, true);

@@ -28,7 +28,8 @@ struct Random {
 };
 
 LayerWeights random_layer(const Random& random, const ModelConfig& config) {
-  const std::int64_t q_rows = config.heads_q * config.head_dim, kv_rows = config.heads_kv * config.head_dim;
+  const std::int64_t q_rows = config.heads_q * config.head_dim,
+                     kv_rows = config.heads_kv * config.head_dim;
   LayerWeights w;
   w.input_norm = random.ones(config.hidden);
   w.post_norm = random.ones(config.hidden);
@@ -74,7 +75,7 @@ constexpr Shape kShapes[] = {
 }  // namespace
 
 ModelConfig shape_config(const std::string& name) {
-  const Shape& shape = find_entry(std::span(kShapes), "shape", name);
+  const Shape& shape = find_entry(std::span<const Shape>(kShapes), "shape", name);
   ModelConfig config;
   config.architecture = fmt::format("random weights, shape {}", shape.name);
   config.family = shape.family;

@@ -1,9 +1,9 @@
 #pragma once
 
-// Model families: how a Hugging Face config.json of one architecture maps to the decoder's ModelConfig. The
-// decoder itself is one for all families; weight names are those of Hugging Face and shared (model/weights.h).
-// Torch-free. A new family is a file in families/ with one function, and one line in
-// families/registry.cpp.
+// Model families: how a Hugging Face config.json of one architecture maps to the decoder's
+// ModelConfig. The decoder itself is one for all families; weight names are those of Hugging Face
+// and shared (model/weights.h). Torch-free. A new family is a file in families/ with one function,
+// and one line in families/registry.cpp.
 
 #include <span>
 #include <string>

@@ -30,17 +30,20 @@ at::Tensor llama3_frequencies(const RopeConfig& config, const at::Tensor& plain)
   const auto original = static_cast<double>(config.original_max_positions);
   const at::Tensor wavelength = 2 * std::numbers::pi / plain;
   const at::Tensor scaled = plain / config.factor;
-  const at::Tensor smooth =
-      (original / wavelength - config.low_freq_factor) / (config.high_freq_factor - config.low_freq_factor);
+  const at::Tensor smooth = (original / wavelength - config.low_freq_factor) /
+                            (config.high_freq_factor - config.low_freq_factor);
   const at::Tensor blended = (1 - smooth) * scaled + smooth * plain;
   const at::Tensor low = at::where(wavelength > original / config.low_freq_factor, scaled, blended);
   return at::where(wavelength < original / config.high_freq_factor, plain, low);
 }
 
-at::Tensor yarn_frequencies(const RopeConfig& config, std::int64_t head_dim, const at::Tensor& powers) {
+at::Tensor yarn_frequencies(const RopeConfig& config, std::int64_t head_dim,
+                            const at::Tensor& powers) {
   const auto dim = static_cast<double>(head_dim);
   const auto correction = [&](double rotations) {
-    return dim * std::log(static_cast<double>(config.original_max_positions) / (rotations * 2 * std::numbers::pi)) /
+    return dim *
+           std::log(static_cast<double>(config.original_max_positions) /
+                    (rotations * 2 * std::numbers::pi)) /
            (2 * std::log(config.theta));
   };
   double low = correction(config.beta_fast), high = correction(config.beta_slow);
@@ -89,15 +92,20 @@ at::Tensor rope_frequencies(const RopeConfig& config, std::int64_t head_dim) {
   const at::Tensor powers = wavelengths_over_2pi(config.theta, head_dim);
   const at::Tensor plain = 1.0 / powers;
   switch (config.type) {
-    case RopeType::kDefault: return plain;
-    case RopeType::kLinear: return plain / config.factor;
-    case RopeType::kLlama3: return llama3_frequencies(config, plain);
-    case RopeType::kYarn: return yarn_frequencies(config, head_dim, powers);
+    case RopeType::kDefault:
+      return plain;
+    case RopeType::kLinear:
+      return plain / config.factor;
+    case RopeType::kLlama3:
+      return llama3_frequencies(config, plain);
+    case RopeType::kYarn:
+      return yarn_frequencies(config, head_dim, powers);
   }
   return plain;
 }
 
-RotaryTable::RotaryTable(const RopeConfig& config, std::int64_t head_dim, at::ScalarType dtype, at::Device device)
+RotaryTable::RotaryTable(const RopeConfig& config, std::int64_t head_dim, at::ScalarType dtype,
+                         at::Device device)
     : frequencies_(rope_frequencies(config, head_dim).to(device)),
       attention_factor_(config.attention_factor),
       dtype_(dtype),
@@ -107,8 +115,9 @@ void RotaryTable::reserve(std::int64_t positions) {
   const std::int64_t have = cos_.defined() ? cos_.size(0) : 0;
   if (positions <= have) return;
   const std::int64_t size = std::max({positions, have * 2, std::int64_t{2048}});
-  const at::Tensor index =
-      at::arange(size, at::TensorOptions().dtype(at::kLong).device(device_)).to(at::kFloat).unsqueeze(1);
+  const at::Tensor index = at::arange(size, at::TensorOptions().dtype(at::kLong).device(device_))
+                               .to(at::kFloat)
+                               .unsqueeze(1);
   const at::Tensor angles = index * frequencies_;  // [positions, head_dim / 2]
   cos_ = (at::cos(angles) * attention_factor_).to(dtype_);
   sin_ = (at::sin(angles) * attention_factor_).to(dtype_);
@@ -121,7 +130,8 @@ void RotaryTable::rotate(const at::Tensor& x, std::int64_t start, at::Tensor out
   if (x.is_cpu() && x.scalar_type() == at::kFloat) {
     rotate_rows<float>(x, c.const_data_ptr<float>(), s.const_data_ptr<float>(), out);
   } else if (x.is_cpu() && x.scalar_type() == at::kBFloat16) {
-    rotate_rows<at::BFloat16>(x, c.const_data_ptr<at::BFloat16>(), s.const_data_ptr<at::BFloat16>(), out);
+    rotate_rows<at::BFloat16>(x, c.const_data_ptr<at::BFloat16>(), s.const_data_ptr<at::BFloat16>(),
+                              out);
   } else {
     const at::Tensor by_head = x.transpose(0, 1);  // [heads, rows, head_dim]
     const at::Tensor a = by_head.narrow(2, 0, half), b = by_head.narrow(2, half, half);

@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kStages = 3;
 
 c10::Event record_event(c10::Device device) {
-  c10::Event event(device.type(), c10::EventFlag::BACKEND_DEFAULT);  // the backend's default keeps time
+  c10::Event event(device.type(),
+                   c10::EventFlag::BACKEND_DEFAULT);  // the backend's default keeps time
   event.record(c10::impl::getDeviceGuardImpl(device.type())->getStream(device));
   return event;
 }
@@ -32,7 +33,8 @@ struct StageClock::Impl {
 };
 
 void synchronize(c10::Device device) {
-  if (!device.is_cpu()) c10::impl::getDeviceGuardImpl(device.type())->synchronizeDevice(device.index());
+  if (!device.is_cpu())
+    c10::impl::getDeviceGuardImpl(device.type())->synchronizeDevice(device.index());
 }
 
 StageClock::StageClock(c10::Device device) : impl_(new Impl{device, {}, {}, {}, {}}) {}
@@ -52,7 +54,8 @@ void StageClock::stop(Stage stage) {
   if (impl_->device.is_cpu()) {
     impl_->milliseconds[index] += impl_->watches[index].milliseconds();
   } else {
-    impl_->intervals[index].push_back({std::move(impl_->open[index].back()), record_event(impl_->device)});
+    impl_->intervals[index].push_back(
+        {std::move(impl_->open[index].back()), record_event(impl_->device)});
     impl_->open[index].pop_back();
   }
 }

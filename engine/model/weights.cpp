@@ -30,7 +30,8 @@ struct Part {
 
 at::Tensor load_stacked(const Target& target, const std::vector<Part>& parts, std::int64_t inputs) {
   std::vector<at::Tensor> tensors;
-  for (const Part& part : parts) tensors.push_back(target.load(part.name + ".weight", {part.rows, inputs}));
+  for (const Part& part : parts)
+    tensors.push_back(target.load(part.name + ".weight", {part.rows, inputs}));
   return at::cat(tensors, 0);
 }
 
@@ -45,9 +46,11 @@ LayerWeights load_layer(const Target& target, const ModelConfig& config, std::in
   const std::string prefix = fmt::format("model.layers.{}.", layer);
   const std::string attention = prefix + "self_attn.";
   const std::string mlp = prefix + "mlp.";
-  const std::int64_t q_rows = config.heads_q * config.head_dim, kv_rows = config.heads_kv * config.head_dim;
-  const std::vector<Part> qkv = {
-      {attention + "q_proj", q_rows}, {attention + "k_proj", kv_rows}, {attention + "v_proj", kv_rows}};
+  const std::int64_t q_rows = config.heads_q * config.head_dim,
+                     kv_rows = config.heads_kv * config.head_dim;
+  const std::vector<Part> qkv = {{attention + "q_proj", q_rows},
+                                 {attention + "k_proj", kv_rows},
+                                 {attention + "v_proj", kv_rows}};
   const std::vector<Part> gate_up = {{mlp + "gate_proj", config.intermediate},
                                      {mlp + "up_proj", config.intermediate}};
   LayerWeights weights;
@@ -58,7 +61,8 @@ LayerWeights load_layer(const Target& target, const ModelConfig& config, std::in
   weights.q_norm = target.load_if(config.qk_norm, attention + "q_norm.weight", {config.head_dim});
   weights.k_norm = target.load_if(config.qk_norm, attention + "k_norm.weight", {config.head_dim});
   weights.o = target.load(attention + "o_proj.weight", {config.hidden, q_rows});
-  weights.o_bias = target.load_if(config.attention_bias, attention + "o_proj.bias", {config.hidden});
+  weights.o_bias =
+      target.load_if(config.attention_bias, attention + "o_proj.bias", {config.hidden});
   weights.gate_up = load_stacked(target, gate_up, config.hidden);
   weights.gate_up_bias = load_stacked_bias(target, gate_up, config.mlp_bias);
   weights.down = target.load(mlp + "down_proj.weight", {config.hidden, config.intermediate});
@@ -73,21 +77,26 @@ std::string router_prefix(std::int64_t layer) {
 }
 
 // What the config claims about its routers is compared with what the tensors are; the tensors win.
-void check_router_config(const ModelConfig& config, const RouterWeights& router, const std::string& where) {
+void check_router_config(const ModelConfig& config, const RouterWeights& router,
+                         const std::string& where) {
   const RoutingConfig& routing = config.routing;
   const bool two_classes = router.logits.size(0) == 2;
   if (routing.pooling_mode && *routing.pooling_mode != "ctx_q") {
     throw Error(ErrorKind::kUnsupported,
-                fmt::format("{}: `pooling_mode` is `{}`; routers are run with ctx_q only", where, *routing.pooling_mode));
+                fmt::format("{}: `pooling_mode` is `{}`; routers are run with ctx_q only", where,
+                            *routing.pooling_mode));
   }
-  if (!routing.pooling_mode) log_warning(where + ": no `pooling_mode`; taking ctx_q (first and last 100 keys)");
+  if (!routing.pooling_mode)
+    log_warning(where + ": no `pooling_mode`; taking ctx_q (first and last 100 keys)");
   if (routing.use_softmax.value_or(!two_classes) != two_classes) {
-    log_warning(fmt::format("{}: `use_softmax` is {}, but the router tensors have {} output(s); the tensors decide",
-                            where, routing.use_softmax ? (*routing.use_softmax ? "true" : "false") : "absent",
-                            router.logits.size(0)));
+    log_warning(fmt::format(
+        "{}: `use_softmax` is {}, but the router tensors have {} output(s); the tensors decide",
+        where, routing.use_softmax ? (*routing.use_softmax ? "true" : "false") : "absent",
+        router.logits.size(0)));
   }
   if (!routing.enable_ada_sparsity.value_or(false)) {
-    log_warning(where + ": `enable_ada_sparsity` is not true, but router tensors are there; using them");
+    log_warning(where +
+                ": `enable_ada_sparsity` is not true, but router tensors are there; using them");
   }
 }
 
@@ -97,8 +106,9 @@ std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig&
   std::vector<RouterWeights> routers;
   if (!target.checkpoint.contains(router_prefix(0) + std::string(kFirst))) {
     if (config.routed_architecture) {
-      log_warning(fmt::format("{}: architecture {} but no router tensors; routed modes are not available", where,
-                              config.architecture));
+      log_warning(
+          fmt::format("{}: architecture {} but no router tensors; routed modes are not available",
+                      where, config.architecture));
     }
     return routers;
   }
@@ -109,8 +119,9 @@ std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig&
       return target.load(full, target.checkpoint.view(full).shape);
     }));
     if (routers.back().task_up.size(1) != config.head_dim) {
-      throw Error(ErrorKind::kCorrupt, fmt::format("{}: tensor `{}{}` takes {} values, head_dim is {}", where, prefix,
-                                                   kFirst, routers.back().task_up.size(1), config.head_dim));
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: tensor `{}{}` takes {} values, head_dim is {}", where, prefix,
+                              kFirst, routers.back().task_up.size(1), config.head_dim));
     }
   }
   check_router_config(config, routers.front(), where + "/config.json");
@@ -124,8 +135,9 @@ std::int64_t count_parameters(const DecoderWeights& weights) {
   if (!weights.config.tied) total += numel(weights.lm_head);
   for (const LayerWeights& layer : weights.layers) {
     for (const at::Tensor* tensor :
-         {&layer.input_norm, &layer.post_norm, &layer.qkv, &layer.qkv_bias, &layer.q_norm, &layer.k_norm, &layer.o,
-          &layer.o_bias, &layer.gate_up, &layer.gate_up_bias, &layer.down, &layer.down_bias}) {
+         {&layer.input_norm, &layer.post_norm, &layer.qkv, &layer.qkv_bias, &layer.q_norm,
+          &layer.k_norm, &layer.o, &layer.o_bias, &layer.gate_up, &layer.gate_up_bias, &layer.down,
+          &layer.down_bias}) {
       total += numel(*tensor);
     }
   }
@@ -133,8 +145,8 @@ std::int64_t count_parameters(const DecoderWeights& weights) {
   return total;
 }
 
-DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype,
-                            at::Device device) {
+DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config,
+                            at::ScalarType dtype, at::Device device) {
   const Target target{checkpoint, dtype, device};
   DecoderWeights weights;
   weights.config = config;

@@ -1,0 +1,97 @@
+#include "engine/generate/make_generator.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <ATen/Version.h>
+#include <torch/headeronly/version.h>
+
+#include <future>
+#include <optional>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/attention/attention_plan.h"
+#include "engine/generate/device.h"
+#include "engine/generate/torch_generator.h"
+#include "engine/io/checkpoint.h"
+#include "engine/model/registry.h"
+
+namespace elastic::engine {
+namespace {
+
+constexpr std::uint64_t kRandomWeightsSeed = 42;
+
+at::ScalarType resolve_dtype(const std::string& name, const std::string& checkpoint,
+                             at::Device device) {
+  if (name == "fp32") return at::kFloat;
+  if (name == "bf16") return at::kBFloat16;
+  if (name != "auto") {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("dtype `{}`; known: auto, fp32, bf16", name));
+  }
+  return device.is_cpu() || checkpoint == "fp32" ? at::kFloat : at::kBFloat16;
+}
+
+std::optional<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
+  try {
+    return Tokenizer::load(folder);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kNotFound) return std::nullopt;  // ids only
+    throw;
+  }
+}
+
+std::string folder_name(const std::filesystem::path& folder) {
+  const auto whole = std::filesystem::weakly_canonical(folder);
+  return whole.filename().string();
+}
+
+std::unique_ptr<Generator> make_random(const GeneratorOptions& options) {
+  const at::Device device = resolve_device(options.device);
+  const ModelConfig config = shape_config(options.random_shape);
+  const at::ScalarType dtype = resolve_dtype(options.dtype, config.dtype, device);
+  ModelInfo info;
+  info.name = options.random_shape + " (random weights)";
+  Decoder decoder(random_weights(config, dtype, device, kRandomWeightsSeed), options.chunk_rows);
+  return std::make_unique<TorchGenerator>(std::move(decoder), std::nullopt, std::move(info));
+}
+
+}  // namespace
+
+std::unique_ptr<Generator> make_generator(const GeneratorOptions& options) {
+  if (!options.random_shape.empty()) return make_random(options);
+  const ModelConfig config = read_model_config(options.model);
+  const Checkpoint checkpoint(options.model);
+  const at::Device device = resolve_device(options.device);
+  const at::ScalarType dtype = resolve_dtype(options.dtype, config.dtype, device);
+  std::future<std::string> hash =
+      std::async(std::launch::async, [&] { return checkpoint.sha256(); });
+  DecoderWeights weights = load_weights(checkpoint, config, dtype, device);
+  ModelInfo info;
+  info.name = folder_name(options.model);
+  info.config_sha256 = sha256_file(options.model / "config.json");
+  std::optional<Tokenizer> tokenizer = load_tokenizer(options.model);
+  info.weights_sha256 = hash.get();
+  return std::make_unique<TorchGenerator>(Decoder(std::move(weights), options.chunk_rows),
+                                          std::move(tokenizer), std::move(info));
+}
+
+std::vector<ModeDescription> list_modes() {
+  std::vector<ModeDescription> modes;
+  for (const PlanName& plan : list_plans()) modes.push_back({plan.name, plan.summary});
+  return modes;
+}
+
+std::vector<std::string> describe_engine() {
+  std::string known;
+  for (const Family& family : families())
+    known += (known.empty() ? "" : ", ") + std::string(family.architecture);
+  return {fmt::format("libtorch: {}", TORCH_VERSION),
+          fmt::format("cpu capability: {}", at::get_cpu_capability()),
+          fmt::format("cpu threads: {}", at::get_num_threads()),
+          fmt::format("accelerator: {}", describe_accelerator()),
+          fmt::format("architectures: {}", known)};
+}
+
+}  // namespace elastic::engine

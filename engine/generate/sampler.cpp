@@ -1,0 +1,105 @@
+#include "engine/generate/sampler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "base/error.h"
+
+namespace elastic::engine {
+namespace {
+
+struct Candidate {
+  std::int32_t id = 0;
+  double weight = 0;  // not normalised
+};
+
+bool more_likely(const Candidate& a, const Candidate& b) {
+  return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+}
+
+// Weights exp((logit - max) / temperature), most likely first, the top_k of them.
+std::vector<Candidate> ranked(std::span<const float> logits, const Sampling& sampling) {
+  const double largest = logits[static_cast<std::size_t>(argmax(logits))];
+  std::vector<Candidate> candidates;
+  candidates.reserve(logits.size());
+  for (std::size_t id = 0; id < logits.size(); ++id) {
+    const double weight =
+        std::exp((static_cast<double>(logits[id]) - largest) / sampling.temperature);
+    if (weight > 0) candidates.push_back({static_cast<std::int32_t>(id), weight});
+  }
+  const auto keep =
+      sampling.top_k > 0
+          ? std::min<std::size_t>(static_cast<std::size_t>(sampling.top_k), candidates.size())
+          : candidates.size();
+  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(keep),
+                    candidates.end(), more_likely);
+  candidates.resize(keep);
+  return candidates;
+}
+
+double total_weight(const std::vector<Candidate>& candidates) {
+  return std::accumulate(
+      candidates.begin(), candidates.end(), 0.0,
+      [](double sum, const Candidate& candidate) { return sum + candidate.weight; });
+}
+
+}  // namespace
+
+double SampleStream::uniform() {
+  state_ += 0x9e3779b97f4a7c15u;
+  std::uint64_t z = state_;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  z ^= z >> 31;
+  return static_cast<double>(z >> 11) * 0x1p-53;
+}
+
+void check_sampling(const Sampling& sampling) {
+  const auto refuse = [](const char* field, double value, const char* range) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{} is {}, expected {}", field, value, range));
+  };
+  if (!(sampling.temperature >= 0) || std::isinf(sampling.temperature)) {
+    refuse("temperature", sampling.temperature, "a number >= 0");
+  }
+  if (!(sampling.top_p > 0 && sampling.top_p <= 1))
+    refuse("top_p", sampling.top_p, "0 < top_p <= 1");
+  if (sampling.top_k < 0) refuse("top_k", static_cast<double>(sampling.top_k), "0 (all) or more");
+}
+
+std::int32_t argmax(std::span<const float> logits) {
+  std::size_t best = 0;
+  float largest = -std::numeric_limits<float>::infinity();
+  for (std::size_t id = 0; id < logits.size(); ++id) {
+    if (logits[id] > largest) {
+      largest = logits[id];
+      best = id;
+    }
+  }
+  return static_cast<std::int32_t>(best);
+}
+
+std::int32_t sample(std::span<const float> logits, const Sampling& sampling, SampleStream& stream) {
+  if (sampling.temperature <= 0) return argmax(logits);
+  std::vector<Candidate> candidates = ranked(logits, sampling);
+  if (candidates.empty()) return argmax(logits);  // no finite logit
+  const double total = total_weight(candidates);
+  double kept = 0;
+  std::size_t count = 0;
+  while (count < candidates.size() && (count == 0 || kept < sampling.top_p * total)) {
+    kept += candidates[count++].weight;
+  }
+  double target = stream.uniform() * kept;
+  for (std::size_t i = 0; i + 1 < count; ++i) {
+    target -= candidates[i].weight;
+    if (target < 0) return candidates[i].id;
+  }
+  return candidates[count - 1].id;
+}
+
+}  // namespace elastic::engine

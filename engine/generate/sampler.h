@@ -1,0 +1,35 @@
+#pragma once
+
+// Choice of the next token from one row of logits: greedy, or temperature, then top-k, then top-p,
+// drawn with a generator of our own so that a seed gives the same tokens everywhere. Torch-free.
+
+#include <cstdint>
+#include <span>
+
+#include "engine/api/generator.h"
+
+namespace elastic::engine {
+
+/// SplitMix64: 64-bit state, every seed is good.
+class SampleStream {
+ public:
+  explicit SampleStream(std::uint64_t seed) : state_(seed) {}
+  /// Uniform in [0, 1), 53 bits.
+  double uniform();
+
+ private:
+  std::uint64_t state_;
+};
+
+/// Throws kInvalidArgument naming the field for a negative temperature, top_p outside (0, 1] or a
+/// negative top_k.
+void check_sampling(const Sampling& sampling);
+
+/// Index of the largest value, the first of equals; NaN counts as -infinity.
+std::int32_t argmax(std::span<const float> logits);
+
+/// temperature 0: argmax and no draw. top_p keeps the fewest most likely tokens whose probabilities
+/// sum to at least top_p; equal probabilities in index order.
+std::int32_t sample(std::span<const float> logits, const Sampling& sampling, SampleStream& stream);
+
+}  // namespace elastic::engine

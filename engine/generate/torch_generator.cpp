@@ -1,0 +1,251 @@
+#include "engine/generate/torch_generator.h"
+
+#include <ATen/ops/cat.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/generate/memory_meter.h"
+#include "engine/generate/sampler.h"
+#include "engine/generate/stop_matcher.h"
+#include "engine/router/sparsity.h"
+
+namespace elastic::engine {
+namespace {
+
+// fp32 values of a small tensor or of rows of a large one, on the CPU.
+std::vector<float> to_floats(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kCPU, at::kFloat).contiguous();
+  const float* data = values.const_data_ptr<float>();
+  return {data, data + values.numel()};
+}
+
+NamedTensor named(std::string name, const at::Tensor& tensor) {
+  return {std::move(name), tensor.sizes().vec(), to_floats(tensor)};
+}
+
+// Logits of every row, a slice of rows at a time: the model-dtype copy never exists whole.
+NamedTensor all_logits(const Decoder& decoder, const at::Tensor& x) {
+  constexpr std::int64_t kRows = 1024;
+  NamedTensor out{"logits", {x.size(0), decoder.config().vocab}, {}};
+  out.values.reserve(static_cast<std::size_t>(x.size(0) * decoder.config().vocab));
+  for (std::int64_t start = 0; start < x.size(0); start += kRows) {
+    const std::vector<float> part =
+        to_floats(decoder.logits(x.narrow(0, start, std::min(kRows, x.size(0) - start))));
+    out.values.insert(out.values.end(), part.begin(), part.end());
+  }
+  return out;
+}
+
+Trace make_trace(const Sequence& sequence) {
+  Trace trace;
+  for (const HeadDecision& decision : sequence.decisions) {
+    std::string row;
+    for (const std::uint8_t sparse : decision.is_sparse) row += sparse != 0 ? '1' : '0';
+    trace.routing.push_back(std::move(row));
+    if (!decision.router_logits.empty()) trace.router_logits.push_back(decision.router_logits);
+  }
+  sequence.sparsity.fill(trace);
+  return trace;
+}
+
+[[noreturn]] void rethrow_device_error(const std::string& message, at::Device device) {
+  const std::string first_line = message.substr(0, message.find('\n'));
+  throw Error(ErrorKind::kDevice, fmt::format("{}: {}", device.str(), first_line));
+}
+
+}  // namespace
+
+struct TorchGenerator::Running {
+  const Request* request = nullptr;
+  Sequence sequence;
+  Result result;
+  SampleStream stream;
+  StopMatcher stop;
+  bool done = false;
+  std::int64_t prompt_tokens = 0;
+};
+
+TorchGenerator::TorchGenerator(Decoder decoder, std::optional<Tokenizer> tokenizer, ModelInfo info)
+    : decoder_(std::move(decoder)), tokenizer_(std::move(tokenizer)), info_(std::move(info)) {
+  const ModelConfig& config = decoder_.config();
+  info_.family = config.family;
+  info_.layers = config.layers;
+  info_.heads_q = config.heads_q;
+  info_.heads_kv = config.heads_kv;
+  info_.head_dim = config.head_dim;
+  info_.hidden = config.hidden;
+  info_.vocab = config.vocab;
+  info_.max_positions = config.max_positions;
+  info_.parameters = decoder_.weights().parameters;
+  info_.has_router = !decoder_.weights().routers.empty();
+  set_mode("fa");
+}
+
+std::string TorchGenerator::device() const {
+  return decoder_.device().is_cpu() ? "cpu" : decoder_.device().str();
+}
+
+std::string TorchGenerator::dtype() const {
+  return decoder_.dtype() == at::kFloat ? "fp32" : "bf16";
+}
+
+void TorchGenerator::set_mode(std::string_view mode) {
+  const ModelConfig& config = decoder_.config();
+  PlanContext context;
+  context.layers = config.layers;
+  context.heads_q = config.heads_q;
+  context.heads_kv = config.heads_kv;
+  context.head_dim = config.head_dim;
+  context.sink = config.routing.sink_size;
+  context.local = config.routing.local_window_size;
+  context.routers = decoder_.weights().routers;
+  plan_ = make_attention_plan(mode, context);
+}
+
+void TorchGenerator::check_request(const Request& request) const {
+  if (request.ids.empty())
+    throw Error(ErrorKind::kInvalidArgument, "the prompt is empty: no token ids");
+  for (const std::int32_t id : request.ids) {
+    if (id < 0 || id >= info_.vocab) {
+      throw Error(
+          ErrorKind::kInvalidArgument,
+          fmt::format("token id {} lies outside the model's vocabulary of {}", id, info_.vocab));
+    }
+  }
+  if (request.max_new_tokens < 0) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("max_new_tokens is {}", request.max_new_tokens));
+  }
+  check_sampling(request.sampling);
+  const auto total = static_cast<std::int64_t>(request.ids.size()) + request.max_new_tokens;
+  if (total > info_.max_positions) {
+    log_warning(fmt::format("{} prompt + {} new tokens exceed the model's {} positions",
+                            request.ids.size(), request.max_new_tokens, info_.max_positions));
+  }
+}
+
+std::vector<Result> TorchGenerator::generate(std::span<const Request> requests) {
+  try {
+    return run(requests);
+  } catch (const c10::Error& error) {  // out of memory names its bytes in the first line
+    rethrow_device_error(error.what_without_backtrace(), decoder_.device());
+  } catch (const std::bad_alloc&) {
+    rethrow_device_error("out of memory", decoder_.device());
+  }
+}
+
+std::vector<Result> TorchGenerator::run(std::span<const Request> requests) {
+  const c10::InferenceMode no_gradients;
+  for (const Request& request : requests) check_request(request);
+  const MemoryMeter memory(decoder_.device());
+  std::vector<Running> batch;
+  batch.reserve(requests.size());
+  for (const Request& request : requests) batch.push_back(prefill(request));
+  decode(batch);
+  std::vector<Result> results;
+  for (Running& running : batch) {
+    finish(running);
+    running.result.peak_bytes = memory.peak_bytes();
+    results.push_back(std::move(running.result));
+  }
+  return results;
+}
+
+TorchGenerator::Running TorchGenerator::prefill(const Request& request) {
+  constexpr std::int64_t kReserveAtMost = 4096;  // answer tokens; longer answers grow the cache
+  const auto prompt_tokens = static_cast<std::int64_t>(request.ids.size());
+  Running running{&request,
+                  decoder_.start(prompt_tokens + std::min(request.max_new_tokens, kReserveAtMost)),
+                  {},
+                  SampleStream(request.sampling.seed),
+                  StopMatcher(tokenizer_ ? &*tokenizer_ : nullptr, request.stop),
+                  request.max_new_tokens == 0,
+                  prompt_tokens};
+  Result& result = running.result;
+  HiddenObserver observe;
+  if (request.hidden_states) {
+    observe = [&](std::int64_t layer, const at::Tensor& x) {
+      result.tensors.push_back(named(fmt::format("hidden.{}", layer), x));
+    };
+  }
+  synchronize(decoder_.device());
+  StageClock clock(decoder_.device());
+  const Stopwatch watch;
+  const at::Tensor x = decoder_.prefill(running.sequence, request.ids, plan_, clock, observe);
+  const std::vector<float> last = to_floats(decoder_.logits(x.narrow(0, prompt_tokens - 1, 1)));
+  result.timing.prefill_ms = watch.milliseconds();
+  if (!running.done) accept(running, last);
+  result.timing.ttft_ms = watch.milliseconds();
+  result.timing.router_ms = clock.milliseconds(Stage::kRouter);
+  result.timing.select_ms = clock.milliseconds(Stage::kSelect);
+  result.timing.attention_ms = clock.milliseconds(Stage::kAttention);
+  result.trace = make_trace(running.sequence);
+  if (request.hidden_states) {
+    result.tensors.push_back(named(fmt::format("hidden.{}", info_.layers), decoder_.final_norm(x)));
+  }
+  if (request.all_logits) result.tensors.push_back(all_logits(decoder_, x));
+  return running;
+}
+
+void TorchGenerator::decode(std::vector<Running>& batch) {
+  const Stopwatch watch;
+  for (;;) {
+    std::vector<Running*> active;
+    std::vector<Sequence*> sequences;
+    std::vector<std::int32_t> ids;
+    for (Running& running : batch) {
+      if (running.done) continue;
+      active.push_back(&running);
+      sequences.push_back(&running.sequence);
+      ids.push_back(running.result.ids.back());
+    }
+    if (active.empty()) return;
+    const std::vector<float> logits =
+        to_floats(decoder_.logits(decoder_.step(sequences, ids, plan_)));
+    const auto vocab = static_cast<std::size_t>(info_.vocab);
+    for (std::size_t row = 0; row < active.size(); ++row) {
+      accept(*active[row], std::span(logits).subspan(row * vocab, vocab));
+      active[row]->result.timing.decode_ms = watch.milliseconds();
+    }
+  }
+}
+
+// Takes the next token and decides whether the request is finished by it.
+void TorchGenerator::accept(Running& running, std::span<const float> logits) const {
+  const Request& request = *running.request;
+  Result& result = running.result;
+  const std::int32_t id = sample(logits, request.sampling, running.stream);
+  result.ids.push_back(id);
+  const std::vector<std::int32_t>& eos = decoder_.config().eos_ids;
+  const auto contains = [id](const std::vector<std::int32_t>& ids) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  };
+  if ((!request.ignore_eos && contains(eos)) || contains(request.stop_ids)) {
+    result.finish = Finish::kEos;
+    running.done = true;
+  } else if (auto text = running.stop.find(result.ids)) {
+    result.finish = Finish::kStop;
+    result.text = std::move(*text);
+    running.done = true;
+  } else if (static_cast<std::int64_t>(result.ids.size()) >= request.max_new_tokens) {
+    result.finish = Finish::kLength;
+    running.done = true;
+  }
+}
+
+void TorchGenerator::finish(Running& running) const {
+  Result& result = running.result;
+  if (tokenizer_ && result.finish != Finish::kStop) {
+    result.text =
+        tokenizer_->decode(result.ids, {.skip_special = true, .clean_up_spaces = std::nullopt});
+  }
+  result.kv_bytes = running.sequence.cache.bytes(running.sequence.tokens);
+  result.kv_bytes_full = running.sequence.cache.bytes_full(running.sequence.tokens);
+}
+
+}  // namespace elastic::engine

@@ -1,0 +1,45 @@
+#pragma once
+
+// The LibTorch implementation of api/generator.h: one decoder on one device, prefill per request,
+// decode steps for all unfinished requests of a batch together.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/api/generator.h"
+#include "engine/api/tokenizer.h"
+#include "engine/attention/attention_plan.h"
+#include "engine/model/decoder.h"
+
+namespace elastic::engine {
+
+class TorchGenerator final : public Generator {
+ public:
+  /// `info` without the fields that the decoder's config and weights give. Starts in mode `fa`.
+  TorchGenerator(Decoder decoder, std::optional<Tokenizer> tokenizer, ModelInfo info);
+
+  const ModelInfo& model() const override { return info_; }
+  std::string device() const override;
+  std::string dtype() const override;
+  void set_mode(std::string_view mode) override;
+  std::string mode() const override { return plan_.describe(); }
+  std::vector<Result> generate(std::span<const Request> requests) override;
+  using Generator::generate;
+
+ private:
+  struct Running;
+  std::vector<Result> run(std::span<const Request> requests);
+  void check_request(const Request& request) const;
+  Running prefill(const Request& request);
+  void decode(std::vector<Running>& batch);
+  void accept(Running& running, std::span<const float> logits) const;
+  void finish(Running& running) const;
+
+  Decoder decoder_;
+  std::optional<Tokenizer> tokenizer_;
+  ModelInfo info_;
+  AttentionPlan plan_;
+};
+
+}  // namespace elastic::engine
