@@ -1,0 +1,123 @@
+// Content-addressed cache of generated data, and the identity of what data are made from.
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "tasks/ruler/generate.h"
+
+namespace elastic::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kCacheVersion = 1;  // raised where the same request yields other lines
+
+std::string cache_key(const GenerateRequest& request, const RulerProfile& profile,
+                      const std::map<std::string, std::string>& sources) {
+  std::string text = fmt::format(
+      "{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n", kCacheVersion, profile.name,
+      profile.pack.sha256, profile.wordlist, request.task, request.length, request.count,
+      request.seed, request.model_template, request.remove_newline_tab, request.counter.id);
+  for (const auto& [name, hash] : sources) text += name + " " + hash + "\n";
+  return sha256_hex(text);
+}
+
+std::string joined_lines(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) (text += line) += '\n';
+  return text;
+}
+
+// An entry is a line {"data_id": ..., "sha256": ...} over the lines themselves. False where it is
+// absent or not what its hash says.
+bool read_entry(const fs::path& file, GeneratedSet& set) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return false;
+  try {
+    const std::string text = read_file(file);
+    const std::size_t end = text.find('\n');
+    if (end == std::string::npos) return false;
+    const Json header = parse_json(std::string_view(text).substr(0, end), file.string());
+    const std::string_view body = std::string_view(text).substr(end + 1);
+    const JsonSource in{header, file.string()};
+    if (sha256_hex(body) != json_get<std::string>(in, "sha256")) return false;
+    set.data_id = json_get<std::string>(in, "data_id");
+    for (const std::string_view line : split(body, '\n')) {
+      if (!line.empty()) set.lines.emplace_back(line);
+    }
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void write_entry(const fs::path& file, const GeneratedSet& set) {
+  const std::string body = joined_lines(set.lines);
+  const Json header = {{"data_id", set.data_id}, {"sha256", sha256_hex(body)}};
+  create_folders(file.parent_path());
+  write_file_atomic(file, dump_line(header) + "\n" + body);
+}
+
+std::string hash_questions(const datasets::QuestionSet& set) {
+  Sha256 hash;
+  for (const std::string& document : set.documents) hash.update(document).update("\n");
+  for (const datasets::Question& question : set.questions) hash.update(question.text).update("\n");
+  return hash.hex();
+}
+
+}  // namespace
+
+std::map<std::string, std::string> source_ids(const RulerConfig& config,
+                                              const RulerProfile& profile) {
+  const Sources& sources = *profile.sources;
+  const bool builtin = sources.options().builtin;
+  const std::string lists = "wonderwords-" + profile.wordlist + "/";
+  const bool niah = config.base == "niah", cwe = config.base == "common_words_extraction";
+  const bool essay = niah && config.haystack == HaystackKind::kEssay, qa = config.base == "qa";
+  std::vector<std::string> files;
+  std::map<std::string, std::string> ids;
+  if ((niah && config.key == ValueKind::kWords) || cwe) {
+    files.insert(files.end(), {lists + "adjectivelist.txt", lists + "nounlist.txt"});
+  }
+  if (cwe) files.push_back(lists + "verblist.txt");
+  if (builtin) {
+    if (essay) ids["builtin/prose"] = sha256_hex(sources.essays().text());
+    if (qa) ids["builtin/questions"] = hash_questions(sources.questions(config.questions));
+  } else {
+    files.push_back(profile.vintage == Vintage::kGenA ? "prompts-gen-a.json"
+                                                      : "prompts-gen-b.json");
+    if (cwe && profile.vintage == Vintage::kGenB) files.push_back("english_words.json");
+    if (essay) {
+      files.insert(files.end(),
+                   {"PaulGrahamEssays.json", "punkt_tab_english/abbrev_types.txt",
+                    "punkt_tab_english/collocations.tab", "punkt_tab_english/ortho_context.tab",
+                    "punkt_tab_english/sent_starters.txt"});
+    }
+    if (qa) files.push_back(sources.question_file(config.questions));
+  }
+  ids.merge(sources.hash_files(files));
+  return ids;
+}
+
+GeneratedSet cached_ruler(const GenerateRequest& request, const RulerProfile& profile,
+                          const fs::path& cache_dir) {
+  if (cache_dir.empty()) return generate_ruler(request, profile);
+  auto sources = source_ids(ruler_config(request.task), profile);
+  const std::string key = cache_key(request, profile, sources);
+  const fs::path file = cache_dir / "ruler" / (key + ".jsonl");
+  GeneratedSet set;
+  if (read_entry(file, set)) {
+    set.source_ids = std::move(sources);
+    set.cached = true;
+    return set;
+  }
+  set = generate_ruler(request, profile);
+  write_entry(file, set);
+  return set;
+}
+
+}  // namespace elastic::tasks
