@@ -49,7 +49,8 @@ void warn_about_pair(const ReportInput::Run& a, const ReportInput::Run& b,
         "Runs {} and {} used different data for {}: their scores there are not comparable.", a.name,
         b.name, shorten_list(data)));
   }
-  const auto profiles = differing(a.data.spec.settings, b.data.spec.settings, "profile");
+  const auto profiles =
+      differing(a.data.spec.settings, b.data.spec.settings, harness::kProfileSetting);
   if (!profiles.empty()) {
     warnings.push_back(
         fmt::format("Runs {} and {} used different profiles ({}): prompts or scoring may differ.",

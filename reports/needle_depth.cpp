@@ -129,6 +129,7 @@ class NeedleDepth final : public Report {
         "Mean score of the samples whose single needle lies in that tenth of the context (0 % = "
         "the "
         "beginning), all needle tasks together. Empty: no such sample.";
+    table.folded = true;
     document.figures.push_back(std::move(figure));
     document.tables.push_back(std::move(table));
     return document;

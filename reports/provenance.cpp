@@ -17,18 +17,17 @@ std::string value_of(const Strings& map, const std::string& key) {
   return at == map.end() ? "" : at->second;
 }
 
-// The setting that names the profile of a task's suite, whichever way the run spelt it.
 std::string profile_of(const harness::RunSpec& spec, std::string_view task) {
-  const std::string suite(harness::suite_of(task));
-  for (const std::string& key :
-       {"profile." + suite, "profile_" + suite, std::string("profiles"), std::string("profile")}) {
-    const std::string value = value_of(spec.settings, key);
-    for (const std::string& part : split_list(value)) {
-      if (part.starts_with(suite + "@") || key.ends_with(suite)) return part;
-    }
-    if (!value.empty()) return value;
-  }
-  return "";
+  return value_of(spec.settings,
+                  std::string(harness::kProfileSetting).append(harness::suite_of(task)));
+}
+
+// "1k" of the second part of "task|1024"; nothing where the task has no length.
+Value length_of(const std::vector<std::string_view>& parts) {
+  if (parts.size() < 2) return std::monostate();
+  const std::int64_t length = parse_int(parts[1]).value_or(0);
+  if (length == 0) return std::monostate();
+  return format_length(length);
 }
 
 Table data_table(const ReportInput& input) {
@@ -44,11 +43,10 @@ Table data_table(const ReportInput& input) {
   for (const auto& run : input.runs) {
     for (const auto& [name, id] : run.data.spec.data_ids) {
       const std::vector<std::string_view> parts = split(name, '|');
-      const auto length = parts.size() > 1 ? parse_int(parts[1]) : std::nullopt;
       std::vector<Cell> row;
       if (several) row.push_back(cell(run.name));
       row.push_back(cell(std::string(parts[0])));
-      row.push_back(cell(length.value_or(0) == 0 ? Value() : Value(format_length(*length))));
+      row.push_back(cell(length_of(parts)));
       row.push_back(cell(text_or_null(profile_of(run.data.spec, parts[0]))));
       row.push_back(cell(id));
       table.rows.push_back(std::move(row));
@@ -115,6 +113,7 @@ class Provenance final : public Report {
     Table environment =
         key_table(input, "environment", "Environment", &harness::RunSpec::environment);
     environment.caption = "What the run ran on; it affects times, not answers.";
+    settings.folded = environment.folded = input.runs.size() == 1;
     if (input.runs.size() > 1) settings.caption += " Bold: the runs differ.";
     for (Table& table : std::vector<Table>{data_table(input), source_table(input),
                                            std::move(settings), std::move(environment)}) {

@@ -66,6 +66,7 @@ struct Table {
   std::vector<Column> columns;
   std::vector<std::vector<Cell>> rows;
   std::vector<std::size_t> rules;  // a line above these rows
+  bool folded = false;             // HTML shows it on demand
 };
 
 struct Axis {

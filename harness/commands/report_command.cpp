@@ -1,0 +1,78 @@
+// `report`: run folders to tables, figures and one HTML file.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "datasets/folders.h"
+#include "harness/commands/command.h"
+#include "harness/store/run_store.h"
+#include "reports/input.h"
+#include "reports/write.h"
+
+namespace elastic::harness {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ReportOptions {
+  std::vector<std::string> runs;
+  std::string output;
+  std::string formats = "html,csv,json,md,latex";
+  std::string data_dir;
+};
+
+// plotly.js lies in the data folder, where set-up or `data fetch` puts it.
+fs::path plotly_path(const std::string& data_dir) {
+  const fs::path path = datasets::data_folder(data_dir) / "plotly" / "plotly.min.js";
+  std::error_code ignored;
+  if (fs::is_regular_file(path, ignored)) return path;
+  log_info(fmt::format("{} is not there: report.html gets still figures without zoom and hover",
+                       path.string()));
+  return {};
+}
+
+int write_reports(const ReportOptions& options) {
+  std::vector<RunData> runs;
+  for (const std::string& folder : options.runs) runs.push_back(read_run(folder));
+  const reports::ReportInput input = reports::make_input(std::move(runs));
+  for (const std::string& warning : input.warnings) log_warning(warning);
+  reports::WriteOptions write{.output = options.output, .formats = split_list(options.formats)};
+  if (write.formats.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "--format is empty; choose from html, csv, json, md, latex");
+  }
+  if (std::find(write.formats.begin(), write.formats.end(), "html") != write.formats.end()) {
+    write.plotly_js = plotly_path(options.data_dir);
+  }
+  const std::vector<fs::path> files = reports::write_report(input, write);
+  std::fputs(reports::summary_text(input).c_str(), stdout);
+  for (const fs::path& file : files) log_debug("wrote " + file.string());
+  log_info(fmt::format("{} files written to {}", files.size(), options.output));
+  for (const fs::path& file : files) {
+    if (file.filename() == "report.html") log_info("open " + fs::absolute(file).string());
+  }
+  return kExitComplete;
+}
+
+}  // namespace
+
+void add_report(CLI::App& sub, int& exit_code) {
+  const auto options = std::make_shared<ReportOptions>();
+  sub.add_option("runs", options->runs, "Run folders; several are shown side by side")->required();
+  sub.add_option("--output", options->output, "Folder for the report's files")->required();
+  sub.add_option("--format", options->formats, "Comma-separated: html, csv, json, md, latex")
+      ->capture_default_str();
+  sub.add_option("--data-dir", options->data_dir, "Where plotly.js lies (plotly/plotly.min.js)");
+  sub.callback([options, &exit_code] { exit_code = write_reports(*options); });
+}
+
+}  // namespace elastic::harness

@@ -1,0 +1,324 @@
+"use strict";
+// Theme, figure and table export, interactive charts where plotly.js is embedded, and the sample
+// browser behind every cell. Text from runs enters the page through textContent only.
+(function () {
+  const byId = (id) => document.getElementById(id);
+  const readJson = (id) => { const at = byId(id); return at ? JSON.parse(at.textContent) : null; };
+  const make = (tag, text, css) => {
+    const element = document.createElement(tag);
+    if (text !== undefined && text !== null) element.textContent = text;
+    if (css) element.className = css;
+    return element;
+  };
+
+  // ---- theme
+  const root = document.documentElement;
+  const setTheme = (dark) => { root.dataset.theme = dark ? "dark" : "light"; drawCharts(); };
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  root.dataset.theme = system.matches ? "dark" : "light";
+  system.addEventListener("change", (event) => setTheme(event.matches));
+
+  // ---- export
+  function download(name, type, text) {
+    const link = make("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  // A copy of a panel's drawing with the page's styles written into its elements.
+  const kStyles = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size",
+                   "font-weight", "text-anchor"];
+  function standaloneSvg(svg) {
+    const copy = svg.cloneNode(true);
+    const from = svg.querySelectorAll("*"), to = copy.querySelectorAll("*");
+    from.forEach((element, i) => {
+      const style = getComputedStyle(element);
+      for (const key of kStyles) to[i].setAttribute(key, style.getPropertyValue(key));
+    });
+    const box = svg.viewBox.baseVal;
+    copy.setAttribute("width", box.width);
+    copy.setAttribute("height", box.height);
+    const page = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    page.setAttribute("width", "100%");
+    page.setAttribute("height", "100%");
+    page.setAttribute("fill", getComputedStyle(document.body).backgroundColor);
+    copy.insertBefore(page, copy.firstChild);
+    return new XMLSerializer().serializeToString(copy);
+  }
+
+  // All panels of a figure in one drawing, in the rows the page shows them in.
+  function figureSvg(figure) {
+    const parts = [];
+    let width = 0, x = 0, y = 0, rowHeight = 0;
+    figure.querySelectorAll("svg[role=img]").forEach((svg) => {
+      const box = svg.viewBox.baseVal;
+      if (x > 0 && x + box.width > 1100) { x = 0; y += rowHeight + 14; rowHeight = 0; }
+      parts.push(standaloneSvg(svg).replace("<svg ", `<svg x="${x}" y="${y}" `));
+      x += box.width + 20;
+      width = Math.max(width, x);
+      rowHeight = Math.max(rowHeight, box.height);
+    });
+    const size = `width="${width}" height="${y + rowHeight}" viewBox="0 0 ${width} ${y + rowHeight}"`;
+    const back = getComputedStyle(document.body).backgroundColor;
+    return `<svg xmlns="http://www.w3.org/2000/svg" ${size}><rect width="100%" height="100%" fill="${back}"/>` +
+           parts.join("") + "</svg>";
+  }
+
+  function savePng(figure) {
+    const svg = figureSvg(figure), image = new Image(), scale = 3;
+    image.onload = () => {
+      const canvas = make("canvas");
+      canvas.width = image.width * scale;
+      canvas.height = image.height * scale;
+      const context = canvas.getContext("2d");
+      context.scale(scale, scale);
+      context.drawImage(image, 0, 0);
+      const link = make("a");
+      link.href = canvas.toDataURL("image/png");
+      link.download = figure.id + ".png";
+      link.click();
+    };
+    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg);
+  }
+
+  const csvField = (text) => /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+  function saveTable(table) {
+    const lines = [...table.rows].map((row) =>
+        [...row.cells].map((cell) => csvField(cell.dataset.v ?? cell.textContent)).join(","));
+    download(table.id + ".csv", "text/csv", lines.join("\n") + "\n");
+  }
+
+  // ---- interactive charts
+  const hasPlotly = typeof window.Plotly !== "undefined";
+  const kSymbols = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "pentagon", "hexagon"];
+  const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+  let interactive = hasPlotly;
+
+  const errorBar = (points, axis) => {
+    const sizes = points.map((p) => p[axis + "i"]);
+    if (!sizes.some(Boolean)) return undefined;
+    return { type: "data", symmetric: false, thickness: 1.3, width: 3,
+             array: points.map((p, i) => sizes[i] ? sizes[i][1] - p[axis] : 0),
+             arrayminus: points.map((p, i) => sizes[i] ? p[axis] - sizes[i][0] : 0) };
+  };
+
+  function traceOf(series) {
+    const points = series.points, shade = series.front ? colour("--muted") : colour("--c" + series.slot);
+    const mode = [series.line && "lines", series.markers && "markers", points.some((p) => p.label) && "text"];
+    return {
+      x: points.map((p) => p.x), y: points.map((p) => p.y), name: series.name, type: "scatter",
+      mode: mode.filter(Boolean).join("+") || "lines", text: points.map((p) => p.label),
+      textposition: "top center", textfont: { color: shade, size: 12 }, cliponaxis: false,
+      customdata: points.map((p) => p.filter), hovertext: points.map((p) => p.detail),
+      hoverinfo: series.front ? "skip" : "text", showlegend: !series.front && !points.some((p) => p.label),
+      error_x: errorBar(points, "x"), error_y: errorBar(points, "y"),
+      line: { color: shade, width: series.front ? 1.4 : 2, dash: series.front ? "dash" : "solid",
+              shape: series.front ? "vh" : "linear" },
+      marker: { color: points.map((p) => p.on ? shade : colour("--bg")), size: 11, symbol: kSymbols[series.slot],
+                line: { color: shade, width: 1.8 } },
+    };
+  }
+
+  function axisOf(axis, ticks) {
+    const out = { title: { text: axis.title, font: { size: 13 }, standoff: 10 }, color: colour("--fg"), gridcolor: colour("--line"),
+                  zeroline: false, linecolor: colour("--fg"), ticks: "outside", ticklen: 4, automargin: true,
+                  tickfont: { color: colour("--muted"), size: 12 }, type: axis.log ? "log" : "linear" };
+    if (axis.range) out.range = axis.range;
+    if (ticks) { out.tickvals = ticks[0]; out.ticktext = ticks[1]; }
+    return out;
+  }
+
+  function drawChart(panel) {
+    const chart = JSON.parse(panel.querySelector("script[type='application/json']").textContent);
+    let plot = panel.querySelector(".plot");
+    if (!plot) { plot = make("div", null, "plot"); panel.appendChild(plot); }
+    const shapes = [];
+    if (chart.xref !== null) {
+      shapes.push({ type: "line", xref: "x", yref: "paper", x0: chart.xref, x1: chart.xref, y0: 0, y1: 1,
+                    line: { color: colour("--muted"), width: 1, dash: "dot" } });
+    }
+    const layout = {
+      title: chart.title ? { text: chart.title, font: { size: 14, color: colour("--fg") }, x: 0, xref: "paper" } : undefined,
+      font: { family: getComputedStyle(document.body).fontFamily, color: colour("--fg") },
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: 360, shapes,
+      margin: { l: 58, r: 18, t: chart.title ? 40 : 14, b: 48 }, hovermode: "closest",
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+      hoverlabel: { bgcolor: colour("--soft"), bordercolor: colour("--line"), font: { color: colour("--fg") } },
+      xaxis: axisOf(chart.x, chart.ticks), yaxis: axisOf(chart.y, null),
+    };
+    layout.xaxis.showgrid = false;
+    const config = { responsive: true, displaylogo: false,
+                     toImageButtonOptions: { format: "svg", filename: chart.id } };
+    Plotly.react(plot, chart.series.map(traceOf), layout, config).then(() => {
+      if (plot.dataset.bound) return;
+      plot.dataset.bound = "1";
+      plot.on("plotly_click", (event) => { if (event.points[0].customdata) openSamples(event.points[0].customdata); });
+    });
+  }
+
+  const seen = new Set();
+  const watcher = "IntersectionObserver" in window ? new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting && !seen.has(entry.target)) { seen.add(entry.target); showPanel(entry.target); }
+    }
+  }, { rootMargin: "300px" }) : null;
+
+  function showPanel(panel) {
+    const still = panel.querySelector("svg[role=img]"), plot = panel.querySelector(".plot");
+    still.style.display = interactive ? "none" : "";
+    if (interactive) { drawChart(panel); panel.querySelector(".plot").style.display = ""; }
+    else if (plot) plot.style.display = "none";
+  }
+  function drawCharts() {
+    if (hasPlotly) seen.forEach(showPanel);
+  }
+
+  // ---- samples
+  const data = readJson("samples");
+  const dialog = byId("browser"), list = dialog.querySelector("tbody"), kPage = 100;
+  let shown = [], page = 0;
+  const fields = ["run", "model", "mode", "task", "length"];
+  const selects = {};
+  let depth = null;
+
+  function textOf(i) { return (data.prediction[i] + "\n" + data.references[i] + "\n" + (data.error[i] || "")).toLowerCase(); }
+  const suiteOf = (task) => task.split("/")[0];
+
+  function matches(i) {
+    if (selects.run.value !== "" && data.run[i] !== Number(selects.run.value)) return false;
+    if (selects.model.value !== "" && data.models[data.model[i]] !== selects.model.value) return false;
+    if (selects.mode.value !== "" && data.modes[data.mode[i]] !== selects.mode.value) return false;
+    const task = data.tasks[data.task[i]], wanted = selects.task.value;
+    if (wanted !== "" && task !== wanted && suiteOf(task) !== wanted) return false;
+    if (selects.length.value !== "" && data.length[i] !== Number(selects.length.value)) return false;
+    if (depth && !(data.depth[i] !== null && data.depth[i] >= depth[0] &&
+                   (data.depth[i] < depth[1] || (depth[1] >= 100 && data.depth[i] <= 100)))) return false;
+    const kind = byId("outcome").value, score = data.score[i];
+    if (kind === "right" && score !== 1) return false;
+    if (kind === "wrong" && !(score !== null && score < 1)) return false;
+    if (kind === "failed" && data.outcomes[data.outcome[i]] === "ok") return false;
+    const query = byId("query").value.toLowerCase();
+    return query === "" || textOf(i).includes(query);
+  }
+
+  function refresh() {
+    shown = [];
+    for (let i = 0; i < data.index.length; ++i) if (matches(i)) shown.push(i);
+    page = 0;
+    drawPage();
+  }
+
+  const fixed = (value, digits) => value === null ? "–" : value.toFixed(digits);
+  function drawPage() {
+    list.replaceChildren();
+    const pages = Math.max(1, Math.ceil(shown.length / kPage));
+    page = Math.min(Math.max(page, 0), pages - 1);
+    for (const i of shown.slice(page * kPage, (page + 1) * kPage)) {
+      const row = make("tr"), ok = data.outcomes[data.outcome[i]] === "ok";
+      if (data.runs.length > 1) row.append(make("td", data.runs[data.run[i]]));
+      row.append(make("td", data.tasks[data.task[i]]), make("td", data.modes[data.mode[i]]),
+                 make("td", data.length[i] || "–", "num"), make("td", data.index[i], "num"),
+                 ok ? make("td", data.score[i] === null ? "–" : (100 * data.score[i]).toFixed(1),
+                           "num " + (data.score[i] === 1 ? "good" : "bad"))
+                    : make("td", data.outcomes[data.outcome[i]], "bad"),
+                 make("td", fixed(data.msr[i], 3), "num"), make("td", fixed(data.prefill[i], 1), "num"),
+                 make("td", ok ? data.prediction[i] : data.error[i], "cut"), make("td", data.references[i], "cut"));
+      row.tabIndex = 0;
+      const toggle = () => toggleDetail(row, i);
+      row.addEventListener("click", toggle);
+      row.addEventListener("keydown", (event) => { if (event.key === "Enter") toggle(); });
+      list.append(row);
+    }
+    byId("shown").textContent = shown.length + (shown.length === 1 ? " sample" : " samples") +
+        (depth ? `, needle depth ${depth[0]}-${depth[1]} %` : "") + (pages > 1 ? `, page ${page + 1} of ${pages}` : "");
+  }
+
+  function toggleDetail(row, i) {
+    if (row.classList.toggle("open")) {
+      const detail = make("tr"), cell = make("td", null, "long");
+      cell.colSpan = row.cells.length;
+      const add = (name, text) => { if (text) cell.append(make("b", name), make("pre", text)); };
+      add("Prediction", data.prediction[i] + (data.cut[i] ? " […] (cut here; whole in the run folder)" : ""));
+      add("References", data.references[i]);
+      add("Error", data.error[i]);
+      const facts = [["prompt tokens", data.tokens[i]], ["truncated tokens", data.truncated[i]], ["output tokens", data.output[i]],
+                     ["needle depth, %", data.depth[i]], ["TTFT, ms", data.ttft[i]], ["prompt SHA-256", data.prompt[i]]];
+      add("Facts", facts.filter((f) => f[1] !== null && f[1] !== "").map((f) => f[0] + ": " + f[1]).join("\n"));
+      if (data.routing[i] !== null) {
+        add("Routing, one line per layer, one mark per KV head (■ sparse, □ full)",
+            data.routings[data.routing[i]].split("/").map((l, k) => String(k).padStart(3) + "  " +
+                l.replace(/1/g, "■").replace(/0/g, "□")).join("\n"));
+      }
+      detail.append(cell);
+      row.after(detail);
+    } else if (row.nextSibling) row.nextSibling.remove();
+  }
+
+  function openSamples(filter) {
+    for (const field of fields) selects[field].value = filter && filter[field] !== undefined ? String(filter[field]) : "";
+    depth = filter && filter.depth ? filter.depth : null;
+    byId("outcome").value = "";
+    byId("query").value = "";
+    refresh();
+    dialog.showModal();
+  }
+
+  function fillSelect(field, values, labels) {
+    const select = selects[field] = byId("select-" + field);
+    const any = make("option", "any " + field);
+    any.value = "";
+    select.append(any);
+    values.forEach((value, i) => { const o = make("option", labels ? labels[i] : value); o.value = value; select.append(o); });
+    select.hidden = values.length < 2;
+    select.addEventListener("change", () => { depth = null; refresh(); });
+  }
+
+  // ---- wiring
+  fillSelect("run", data.runs.map((_, i) => i), data.runs);
+  fillSelect("model", data.models);
+  fillSelect("mode", data.modes);
+  const suites = [...new Set(data.tasks.map(suiteOf))].filter((suite) => !data.tasks.includes(suite));
+  fillSelect("task", [...suites, ...data.tasks], [...suites.map((s) => s + " (all)"), ...data.tasks]);
+  fillSelect("length", [...new Set(data.length)].filter((l) => l > 0).sort((a, b) => a - b));
+  byId("outcome").addEventListener("change", refresh);
+  byId("query").addEventListener("input", refresh);
+  byId("previous").addEventListener("click", () => { --page; drawPage(); });
+  byId("next").addEventListener("click", () => { ++page; drawPage(); });
+  byId("close").addEventListener("click", () => dialog.close());
+  byId("all-samples").addEventListener("click", () => openSamples(null));
+  byId("theme").addEventListener("click", () => setTheme(root.dataset.theme !== "dark"));
+  if (data.runs.length < 2) byId("run-column").remove();
+
+  for (const cell of document.querySelectorAll("td[data-f]")) {
+    const open = () => openSamples(JSON.parse(cell.dataset.f));
+    cell.tabIndex = 0;
+    cell.title = "show the samples behind this";
+    cell.addEventListener("click", open);
+    cell.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
+  }
+  const addTools = (place, entries) => {
+    const bar = make("div", null, "tools");
+    for (const [name, action] of entries) {
+      const button = make("button", name);
+      button.type = "button";
+      button.addEventListener("click", () => action(button));
+      bar.append(button);
+    }
+    place.prepend(bar);
+  };
+  for (const figure of document.querySelectorAll("figure")) {
+    const entries = [["SVG", () => download(figure.id + ".svg", "image/svg+xml", figureSvg(figure))], ["PNG", () => savePng(figure)]];
+    const panels = [...figure.querySelectorAll(".panel.chart")];
+    if (hasPlotly && panels.length > 0) {
+      entries.push(["Still / interactive", () => { interactive = !interactive; drawCharts(); }]);
+      for (const panel of panels) { if (watcher) watcher.observe(panel); else { seen.add(panel); showPanel(panel); } }
+    }
+    addTools(figure, entries);
+  }
+  for (const table of document.querySelectorAll("table[id]")) {
+    addTools(table.closest(".table").querySelector(".body"), [["CSV", () => saveTable(table)]]);
+  }
+  window.addEventListener("beforeprint", () => { if (hasPlotly) { interactive = false; drawCharts(); } });
+})();

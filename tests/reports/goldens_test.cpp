@@ -1,0 +1,93 @@
+// Every file of a report of the fixture run against tests/data/reports/expected. After an intended
+// change: ELASTIC_UPDATE_GOLDENS=1 build/reports_tests, then read the difference before committing.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "reports/input.h"
+#include "reports/registry.h"
+#include "reports/render/render.h"
+#include "tests/reports/sample_runs.h"
+
+namespace elastic::reports {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The page without its style sheet, scripts and their hashes, which are the same in every report.
+std::string without_assets(std::string html) {
+  for (const auto& [open, close] : std::vector<std::pair<std::string, std::string>>{
+           {"<style>", "</style>"}, {"<script>", "</script>"}, {"script-src", "\">"}}) {
+    const std::size_t begin = html.find(open);
+    const std::size_t end = html.find(close, begin);
+    if (begin == std::string::npos || end == std::string::npos) continue;
+    html.erase(begin + open.size(), end - begin - open.size());
+  }
+  return html;
+}
+
+std::vector<OutputFile> all_files() {
+  std::vector<harness::RunData> runs;
+  runs.push_back(fixture_run());
+  const ReportInput input = make_input(std::move(runs));
+  const std::vector<Document> documents = build_documents(input);
+  std::vector<OutputFile> files;
+  for (const auto& render : {render_csv, render_json, render_markdown, render_latex}) {
+    for (OutputFile& file : render(documents)) files.push_back(std::move(file));
+  }
+  files.push_back(render_html(input, documents, ""));
+  files.back().bytes = without_assets(std::move(files.back().bytes));
+  return files;
+}
+
+TEST(Goldens, EveryFileOfTheFixtureReport) {
+  const fs::path folder = testing::fixture("reports/expected");
+  const std::vector<OutputFile> files = all_files();
+  if (std::getenv("ELASTIC_UPDATE_GOLDENS") != nullptr) {
+    fs::remove_all(folder);
+    create_folders(folder / "tables");
+    for (const OutputFile& file : files) write_file_atomic(folder / file.path, file.bytes);
+    GTEST_SKIP() << files.size() << " goldens written";
+  }
+  std::set<std::string> names;
+  for (const OutputFile& file : files) {
+    names.insert(file.path);
+    ASSERT_TRUE(fs::exists(folder / file.path)) << file.path;
+    EXPECT_EQ(file.bytes, read_file(folder / file.path)) << file.path;
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    const std::string name = entry.path().lexically_relative(folder).string();
+    EXPECT_TRUE(names.contains(name)) << name << " is no longer written";
+  }
+}
+
+TEST(Goldens, ColumnsOfTheContract) {
+  std::map<std::string, std::string> heads;
+  for (const OutputFile& file : all_files()) {
+    heads[file.path] = file.bytes.substr(0, file.bytes.find('\n'));
+  }
+  EXPECT_EQ(heads["results.csv"],
+            "model,mode,task,category,length,metric,value,ci_low,ci_high,n,planned,msr,esr,"
+            "ttft_ms_p50,ttft_ms_p95,tpot_ms_p50,peak_bytes");
+  EXPECT_EQ(heads["pareto.csv"], "model,mode,suite,score,msr,prefill_speedup_vs_fa,on_front");
+  EXPECT_EQ(heads["head_routing.csv"], "task,length,layer,kv_head,sparse_share,n");
+}
+
+TEST(Goldens, PageRefersToNothingOutside) {
+  for (const OutputFile& file : all_files()) {
+    if (file.path != "report.html") continue;
+    for (const char* reference :
+         {"src=\"http", "href=\"http", "url(", "@import", "<link", "<img"}) {
+      EXPECT_EQ(file.bytes.find(reference), std::string::npos) << reference;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace elastic::reports
