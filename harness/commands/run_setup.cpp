@@ -9,6 +9,7 @@
 #include "datasets/folders.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/model_folder.h"
+#include "tasks/registry.h"
 
 namespace elastic::harness {
 namespace {
@@ -78,7 +79,8 @@ RunSetup set_up(const RunOptions& options) {
   o.cache_dir = datasets::cache_folder(o.cache_dir).string();
   setup.model = model_folder(o.model);
   setup.shape = read_model_shape(setup.model);
-  setup.plan = make_plan(o, {.window = setup.shape.max_positions, .demo = o.model == kDemoModel});
+  setup.plan = make_plan(o, {.window = setup.shape.max_positions, .demo = o.model == kDemoModel},
+                         {tasks::resolve_tasks, tasks::make_task, tasks::default_profile});
   return setup;
 }
 

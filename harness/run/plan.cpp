@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "tasks/registry.h"
 
 namespace elastic::harness {
 namespace {
@@ -172,11 +171,6 @@ Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSour
   }
   add_cells(options, plan);
   return plan;
-}
-
-Plan make_plan(const RunOptions& options, const PlanModel& model) {
-  return make_plan(options, model,
-                   {tasks::resolve_tasks, tasks::make_task, tasks::default_profile});
 }
 
 tasks::LoadRequest load_request(const RunOptions& options, const PlannedCell& cell,

@@ -4,7 +4,7 @@
 // in the order they run, modes. Data of a cell are made once and used by every mode, so the modes
 // of a cell run next to each other; short lengths come first, so that a table fills early.
 //
-//   const Plan plan = make_plan(options, {.window = 8192, .demo = true});
+//   const Plan plan = make_plan(options, {.window = 8192, .demo = true}, source);
 
 #include <cstdint>
 #include <memory>
@@ -49,7 +49,6 @@ struct TaskSource {
 /// Throws kInvalidArgument naming the flag, the value and what is possible; kUnsupported for a flag
 /// that would change results and cannot act on these tasks.
 Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSource& source);
-Plan make_plan(const RunOptions& options, const PlanModel& model);  // from the registry
 
 /// What is loaded for a cell.
 tasks::LoadRequest load_request(const RunOptions& options, const PlannedCell& cell,

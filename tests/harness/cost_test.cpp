@@ -1,0 +1,51 @@
+#include "harness/run/cost.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "tests/testing/folders.h"
+
+namespace elastic::harness {
+namespace {
+
+constexpr const char* kLlama8B = R"({"num_hidden_layers": 32, "hidden_size": 4096,
+  "intermediate_size": 14336, "vocab_size": 128256, "num_attention_heads": 32,
+  "num_key_value_heads": 8, "max_position_embeddings": 131072, "torch_dtype": "bfloat16"})";
+
+TEST(Cost, CountsParametersAndKeysOfAKnownShape) {
+  const testing::TemporaryFolder folder;
+  write_file_atomic(folder / "config.json", kLlama8B);
+  const ModelShape shape = read_model_shape(folder.path());
+  EXPECT_EQ(shape.head_dim, 128);
+  EXPECT_TRUE(shape.half_weights);
+  EXPECT_EQ(parameter_count(shape), 8030261248) << "Llama-3.1-8B";
+  const Cost cost = predict_cost(shape, {.device = "cuda", .dtype = "bf16"},
+                                 {.prompt_tokens = 131072, .new_tokens = 0});
+  EXPECT_EQ(cost.weight_bytes, 16060522496);
+  EXPECT_EQ(cost.kv_bytes, std::int64_t{16} << 30) << "128 KiB a token";
+  const Cost twice = predict_cost(shape, {.device = "cuda", .dtype = "bf16"},
+                                  {.prompt_tokens = 131072, .new_tokens = 0, .batch = 2});
+  EXPECT_EQ(twice.kv_bytes, 2 * cost.kv_bytes);
+  EXPECT_EQ(twice.weight_bytes, cost.weight_bytes);
+  EXPECT_GT(twice.seconds, cost.seconds);
+}
+
+TEST(Cost, ConfigErrorsNameFileAndKey) {
+  const testing::TemporaryFolder folder;
+  EXPECT_THROW(read_model_shape(folder.path()), Error);
+  for (const char* bytes : {"", "[]", "{}", R"({"num_hidden_layers": 0})",
+                            R"({"num_hidden_layers": "32"})", R"({"num_hidden_layers": 1e300})"}) {
+    write_file_atomic(folder / "config.json", bytes);
+    try {
+      read_model_shape(folder.path());
+      ADD_FAILURE() << bytes;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kCorrupt);
+      EXPECT_NE(std::string(error.what()).find("config.json"), std::string::npos);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace elastic::harness

@@ -1,0 +1,327 @@
+#include "harness/run/runner.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <map>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "harness/store/prompt_store.h"
+#include "tests/testing/fake_engine.h"
+#include "tests/testing/folders.h"
+
+namespace elastic::harness {
+namespace {
+
+using testing::FakeGenerator;
+using testing::FakeTask;
+using testing::TemporaryFolder;
+
+// A run over fakes: everything between options and folder.
+class Runner : public ::testing::Test {
+ protected:
+  Runner() {
+    set_log_level(LogLevel::kError);
+    options_.tasks = "ruler";
+    options_.modes = "fa,ssa";
+    options_.lengths = "128,256";
+    options_.limit = 4;
+    options_.seed = 7;
+  }
+  ~Runner() override { set_log_level(LogLevel::kInfo); }
+
+  RunOutcome run(const std::filesystem::path& folder, int rank = 0, int world_size = 1) {
+    Plan plan = make_plan(options_, {.window = 8192}, testing::fake_tasks());
+    for (auto& planned : plan.tasks) change_(static_cast<FakeTask&>(*planned->task));
+    const std::vector<PreparedCell> cells = prepare(plan, options_, tokenizer_, 2);
+    const RunJob job{.options = options_,
+                     .cells = cells,
+                     .modes = resolve_modes(plan.modes, engine_),
+                     .generator = engine_,
+                     .tokenizer = tokenizer_,
+                     .rank = rank,
+                     .world_size = world_size};
+    RunStore store({.folder = folder, .rank = rank, .world_size = world_size}, run_spec(job));
+    return run_samples(job, store);
+  }
+
+  // Requests that were not a warm-up.
+  std::size_t asked() const {
+    std::size_t n = 0;
+    for (const auto& request : engine_.requests_) n += request.max_new_tokens != 2;
+    return n;
+  }
+
+  RunOptions options_;
+  FakeGenerator engine_;
+  const engine::Tokenizer* tokenizer_ = nullptr;
+  std::function<void(FakeTask&)> change_ = [](FakeTask&) {};
+  const TemporaryFolder folder_;
+};
+
+std::map<std::string, SampleRecord> by_key(const RunData& run) {
+  std::map<std::string, SampleRecord> records;
+  for (const SampleRecord& record : run.samples) records[record.key] = record;
+  return records;
+}
+
+TEST_F(Runner, EverySampleOfEveryCellAndModeIsRecorded) {
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.planned, 32);
+  EXPECT_EQ(outcome.ran, 32);
+  EXPECT_EQ(outcome.failed, 0);
+  const RunData data = read_run(folder_.path());
+  ASSERT_EQ(data.samples.size(), 32u);
+  EXPECT_EQ(data.spec.planned_samples, 32);
+  EXPECT_EQ(data.spec.planned.at("ssa|ruler/second|256"), 4);
+  EXPECT_EQ(data.spec.data_ids.size(), 4u);
+  EXPECT_EQ(data.spec.categories.at("ruler/fake"), "testing");
+  EXPECT_EQ(data.spec.settings.at("profile_ruler"), "ruler@official");
+  const SampleRecord& first = data.samples.front();
+  EXPECT_EQ(first.model, "fake");
+  EXPECT_EQ(first.mode, "fa");
+  EXPECT_EQ(first.task, "ruler/fake");
+  EXPECT_EQ(first.length, 128);
+  EXPECT_EQ(first.prompt_tokens, 118);
+  EXPECT_EQ(first.prediction, "right-0");
+  EXPECT_EQ(first.score, 1.0);
+  EXPECT_EQ(first.msr, 0.25);
+  EXPECT_EQ(first.routing.size(), 2u);
+  EXPECT_EQ(first.prefill_ms, 2.0);
+  EXPECT_EQ(first.peak_bytes, 1000);
+  EXPECT_EQ(first.output_tokens, 2);
+  EXPECT_EQ(first.strata.at("depth"), "0");
+  EXPECT_EQ(first.prompt_sha256.size(), 64u);
+  double sparse = 0;
+  for (const SampleRecord& r : data.samples) sparse += r.mode == "ssa" ? *r.score : 0;
+  EXPECT_EQ(sparse, 8) << "odd samples are wrong in ssa";
+}
+
+TEST_F(Runner, SecondRunDoesNothing) {
+  run(folder_.path());
+  const std::string before = read_file(folder_ / "samples.rank0.jsonl");
+  engine_.requests_.clear();
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.ran, 0);
+  EXPECT_EQ(outcome.found, 32);
+  EXPECT_TRUE(engine_.requests_.empty());
+  EXPECT_EQ(read_file(folder_ / "samples.rank0.jsonl"), before);
+}
+
+TEST_F(Runner, MoreSamplesModesAndLengthsAddToWhatIsThere) {
+  options_.modes = "ssa";
+  options_.limit = 2;
+  run(folder_.path());
+  options_.modes = "fa,ssa";
+  options_.limit = 3;
+  options_.lengths = "256,512,128";
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.planned, 36);
+  EXPECT_EQ(outcome.found, 8);
+  EXPECT_EQ(outcome.ran, 28);
+  EXPECT_EQ(read_run(folder_.path()).spec.planned_samples, 36);
+}
+
+TEST_F(Runner, KeysDoNotDependOnFolderOrOrderOrBatch) {
+  run(folder_ / "a");
+  options_.modes = "ssa,fa";
+  options_.tasks = "ruler/second,ruler/fake";
+  options_.batch_size = 3;
+  run(folder_ / "b");
+  const auto a = by_key(read_run(folder_ / "a")), b = by_key(read_run(folder_ / "b"));
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [key, record] : a) {
+    ASSERT_TRUE(b.contains(key));
+    EXPECT_EQ(b.at(key).prediction, record.prediction);
+    EXPECT_EQ(b.at(key).score, record.score);
+  }
+}
+
+TEST_F(Runner, ChangedSettingsAndChangedDataAreRefused) {
+  run(folder_.path());
+  options_.max_new_tokens = 3;
+  EXPECT_THROW(run(folder_.path()), Error);
+  options_.max_new_tokens.reset();
+  change_ = [](FakeTask& task) { task.salt_ = "other words"; };
+  try {
+    run(folder_.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("other data"), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(read_run(folder_.path()).samples.size(), 32u);
+}
+
+TEST_F(Runner, FailuresAreRecordsAndAreTriedAgainOnce) {
+  options_.batch_size = 2;
+  engine_.before_ = [](const engine::Request& request) {
+    if (request.ids[0] == 1) throw Error(ErrorKind::kInvalidArgument, "bad id");
+    if (request.ids[0] == 2) throw Error(ErrorKind::kDevice, "out of memory: needs 9 GiB of 1 GiB");
+    if (request.ids[0] == 3) throw std::bad_alloc();
+  };
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.ran, 32);
+  EXPECT_EQ(outcome.failed, 24);
+  std::map<std::string, int> outcomes;
+  for (const SampleRecord& r : read_run(folder_.path()).samples) {
+    ++outcomes[r.outcome];
+    EXPECT_EQ(r.score.has_value(), r.outcome == "ok");
+    EXPECT_EQ(r.error.has_value(), r.outcome != "ok");
+    if (r.index == 1) {
+      EXPECT_EQ(r.error, "bad id");
+    }
+    if (r.index == 2) {
+      EXPECT_NE(r.error->find("9 GiB of 1 GiB"), std::string::npos);
+    }
+    if (r.index == 3) {
+      EXPECT_EQ(r.outcome, "oom");
+    }
+  }
+  EXPECT_EQ(outcomes, (std::map<std::string, int>{{"ok", 8}, {"error", 8}, {"oom", 16}}));
+  engine_.before_ = nullptr;
+  const RunOutcome again = run(folder_.path());
+  EXPECT_EQ(again.found, 8);
+  EXPECT_EQ(again.ran, 24);
+  EXPECT_EQ(again.failed, 0);
+  EXPECT_EQ(read_run(folder_.path()).samples.size(), 32u);
+}
+
+TEST_F(Runner, AFailingDeviceEndsTheRunAndKeepsWhatWasDone) {
+  engine_.before_ = [this](const engine::Request&) {
+    if (asked() == 6) throw Error(ErrorKind::kDevice, "the device was lost");
+  };
+  EXPECT_THROW(run(folder_.path()), Error);
+  EXPECT_EQ(read_run(folder_.path()).samples.size(), 5u);
+  engine_.before_ = nullptr;
+  EXPECT_EQ(run(folder_.path()).found, 5);
+}
+
+TEST_F(Runner, PromptsThatDoNotFitSayBothNumbers) {
+  options_.lengths = "16k";
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.failed, 16);
+  EXPECT_TRUE(engine_.requests_.empty()) << "the engine is not asked";
+  const SampleRecord r = read_run(folder_.path()).samples.front();
+  EXPECT_EQ(r.outcome, "error");
+  EXPECT_EQ(r.error, "prompt of 16374 tokens exceeds the model's window of 8192");
+  EXPECT_EQ(r.prompt_tokens, 16374);
+}
+
+TEST_F(Runner, PromptsThatCannotBeMadeAreRecords) {
+  change_ = [](FakeTask& task) { task.refused_ = 2; };
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.failed, 8);
+  for (const SampleRecord& r : read_run(folder_.path()).samples) {
+    if (r.index == 2) {
+      EXPECT_EQ(r.error, "cannot be asked");
+    }
+  }
+}
+
+TEST_F(Runner, ShortSamplesAreCountedAndStrictFailsThem) {
+  change_ = [](FakeTask& task) { task.missing_ = task.info_.name == "ruler/fake" ? 20 : 0; };
+  options_.lengths = "128,4k";
+  const RunOutcome outcome = run(folder_ / "a");
+  EXPECT_EQ(outcome.short_samples, 8) << "20 tokens are 16 % of 128 and half a percent of 4k";
+  EXPECT_EQ(outcome.failed, 0);
+  options_.strict = true;
+  const RunOutcome strict = run(folder_ / "b");
+  EXPECT_EQ(strict.failed, 8);
+  const SampleRecord r = read_run(folder_ / "b").samples.front();
+  EXPECT_EQ(r.error, "--strict: 108 tokens of the stated length 128 are below 95 %");
+}
+
+TEST_F(Runner, TruncationIsCounted) {
+  change_ = [](FakeTask& task) { task.truncates_ = true; };
+  options_.max_length = 200;
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.truncated, 16);
+  EXPECT_EQ(outcome.truncated_tokens, 16 * 46);
+  EXPECT_EQ(outcome.failed, 0);
+}
+
+TEST_F(Runner, TooShortALengthEndsTheRunBeforeItStarts) {
+  options_.lengths = "32,256";
+  try {
+    run(folder_ / "a");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+    EXPECT_NE(std::string(error.what()).find("smallest that works is 64"), std::string::npos);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "a"));
+  EXPECT_TRUE(engine_.requests_.empty());
+}
+
+TEST_F(Runner, TwoBosInFrontIsAHardErrorNamingTheTemplate) {
+  const auto tokenizer =
+      engine::Tokenizer::load(std::filesystem::path(ELASTIC_SOURCE_DIR) / "models/demo");
+  tokenizer_ = &tokenizer;
+  options_.model_template = "meta-chat";
+  change_ = [&](FakeTask& task) { task.prefix_ = tokenizer.bos_id().value(); };
+  try {
+    run(folder_.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+    const std::string text = error.what();
+    EXPECT_NE(text.find("two BOS"), std::string::npos) << text;
+    EXPECT_NE(text.find("`meta-chat`"), std::string::npos) << text;
+  }
+  change_ = [](FakeTask& task) { task.prefix_ = 5; };
+  EXPECT_EQ(run(folder_ / "b").failed, 0) << "two equal ids that are no BOS";
+}
+
+TEST_F(Runner, RanksShareTheSamplesAndAnyNumberFinishes) {
+  const RunOutcome one = run(folder_.path(), 1, 3);
+  EXPECT_EQ(one.planned, 8) << "index 1 of 0..3";
+  const RunOutcome zero = run(folder_.path(), 0, 3);
+  EXPECT_EQ(zero.planned, 16);
+  const RunOutcome rest = run(folder_.path(), 0, 1);
+  EXPECT_EQ(rest.found, 24);
+  EXPECT_EQ(rest.ran, 8);
+  EXPECT_EQ(read_run(folder_.path()).samples.size(), 32u);
+  EXPECT_EQ(asked(), 32u);
+}
+
+TEST_F(Runner, ModesThatAreTheSameAreRefused) {
+  options_.modes = "fa,alias";
+  try {
+    run(folder_.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("`fa` and `alias` are the same mode"),
+              std::string::npos);
+  }
+  options_.modes = "fa,?";
+  EXPECT_THROW(run(folder_.path()), Error);
+}
+
+TEST_F(Runner, PromptsAreLoggedOnceForAllModes) {
+  options_.log_prompts = true;
+  run(folder_.path());
+  const RunData data = read_run(folder_.path());
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "prompts")) {
+    files += entry.is_regular_file();
+  }
+  EXPECT_EQ(files, 8u) << "2 lengths x 4 samples; tasks of this test share their text";
+  EXPECT_EQ(read_prompt(folder_.path(), data.samples[0].prompt_sha256), "text 7 0 128");
+}
+
+TEST_F(Runner, ASignalStopsBetweenTwoSamples) {
+  const InterruptGuard guard("");
+  engine_.before_ = [this](const engine::Request&) {
+    if (asked() == 5) std::raise(SIGTERM);
+  };
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.signal, SIGTERM);
+  EXPECT_EQ(outcome.ran, 5) << "the sample in flight is finished and written";
+  EXPECT_EQ(read_run(folder_.path()).samples.size(), 5u);
+}
+
+}  // namespace
+}  // namespace elastic::harness
