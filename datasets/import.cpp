@@ -37,6 +37,21 @@ std::string base_name(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
 }
 
+// A name that the source accepts beside its own, e.g. a subset.
+bool fits_pattern(std::string_view pattern, std::string_view name) {
+  const std::string tail = base_name(pattern);
+  const std::size_t star = tail.find('*');
+  return star != std::string::npos && name.starts_with(tail.substr(0, star)) &&
+         name.ends_with(tail.substr(star + 1)) && name.size() >= tail.size() - 1;
+}
+
+// Where a file of this name lies: under the source's own name, or its own where that is accepted.
+std::string path_for(const DataSource& source, const DataFile& entry, const fs::path& file) {
+  const std::string name = file.filename().string();
+  if (!fits_pattern(source.name_pattern, name)) return std::string(entry.path);
+  return std::string(source.name_pattern.substr(0, source.name_pattern.rfind('/') + 1)) + name;
+}
+
 // By size first, so that nothing large is hashed in vain.
 std::optional<Place> place_by_hash(const fs::path& file) {
   const std::int64_t bytes = size_of(file);
@@ -50,7 +65,7 @@ std::optional<Place> place_by_hash(const fs::path& file) {
     for (const DataFile& entry : source.files) {
       for (const Identity& identity : entry.identities) {
         if (matches(identity))
-          return Place{&source, &entry, &identity, false, std::string(entry.path)};
+          return Place{&source, &entry, &identity, false, path_for(source, entry, file)};
       }
     }
     if (matches(source.archive)) return Place{&source, nullptr, &source.archive, true, ""};
@@ -65,14 +80,6 @@ std::optional<Place> place_by_hash(const fs::path& file) {
                           "nothing was imported",
                           file.string(), base_name(entry.path), sha256_file(file), size_of(file),
                           expected.sha256, expected.bytes));
-}
-
-// A name that the source accepts beside its own, e.g. a subset.
-bool fits_pattern(std::string_view pattern, std::string_view name) {
-  const std::string tail = base_name(pattern);
-  const std::size_t star = tail.find('*');
-  return star != std::string::npos && name.starts_with(tail.substr(0, star)) &&
-         name.ends_with(tail.substr(star + 1)) && name.size() >= tail.size() - 1;
 }
 
 std::optional<Place> place_by_name(const fs::path& file) {
@@ -99,8 +106,8 @@ std::optional<Place> place_by_name(const fs::path& file) {
       if (has_shape(file, source.shape, ignored)) wrong_bytes(file, entry);
     }
     if (fits_pattern(source.name_pattern, name)) {
-      const std::string folder(source.name_pattern.substr(0, source.name_pattern.rfind('/')));
-      return Place{&source, &source.files.front(), nullptr, false, folder + "/" + name};
+      const DataFile& entry = source.files.front();
+      return Place{&source, &entry, nullptr, false, path_for(source, entry, file)};
     }
   }
   return std::nullopt;

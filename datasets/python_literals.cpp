@@ -234,6 +234,7 @@ class PythonReader {
     while (true) {
       skip_space(true);
       if (peek() == '}') break;
+      if (done()) throw NotLiteral{"a bracket that is not closed"};
       if (!string_prefix()) throw NotLiteral{"a dictionary key that is no string"};
       const std::string key = read_strings(true).get<std::string>();
       skip_space(true);

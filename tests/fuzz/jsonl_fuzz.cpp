@@ -1,0 +1,36 @@
+// JSON lines, RULER prediction files and CSV: any bytes are rows or an Error.
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/csv.h"
+#include "base/error.h"
+#include "tasks/ruler_predictions.h"
+#include "tasks/ruler_scores.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace elastic;
+  static const int file = ::memfd_create("rows", 0);
+  if (::ftruncate(file, 0) != 0 || ::pwrite(file, data, size, 0) != static_cast<ssize_t>(size)) {
+    return 0;
+  }
+  const std::vector<std::filesystem::path> path = {"/proc/self/fd/" + std::to_string(file)};
+  try {
+    const std::vector<tasks::RulerTaskResult> results = {
+        tasks::score_ruler_task("vt", "string_match_all", tasks::read_ruler_predictions(path))};
+    tasks::ruler_summary_csv(results);
+    // What was written as CSV reads back, field for field.
+    const auto rows = parse_csv(tasks::ruler_submission_csv(results), "own");
+    check(rows.size() == results[0].predictions.size() + 1, "rows of submission.csv");
+  } catch (const Error&) {
+  }
+  try {
+    tasks::parse_ruler_summary({reinterpret_cast<const char*>(data), size}, "summary.csv");
+  } catch (const Error&) {
+  }
+  return 0;
+}
