@@ -55,6 +55,14 @@ struct Sample {
       strata;  // needle depth, difficulty, language, ...: for report breakdowns
 };
 
+/// What a loaded set is and what it was made from (user_needs 1).
+struct DataIdentity {
+  std::string data_id;  // two sets with equal ids hold the same data; empty: no better id than the
+                        // hash of the samples
+  std::map<std::string, std::string> source_ids;  // source file -> sha256
+  std::map<std::string, std::string> licences;    // source file -> licence, or "none declared"
+};
+
 struct PromptContext {
   const engine::Tokenizer* tokenizer = nullptr;
   std::int64_t max_length = 0;  // tokens for prompt, answer budget excluded; 0 = no limit
@@ -78,6 +86,9 @@ class Task {
   /// Deterministic in the request. Throws kNotFound naming the missing data and the command that
   /// brings it, kInvalidArgument where the length is too short, naming the smallest that works.
   virtual std::vector<Sample> load(const LoadRequest& request) const = 0;
+
+  /// Of the set that load() gives for the same request.
+  virtual DataIdentity identity(const LoadRequest&) const { return {}; }
 
   /// Throws kInvalidArgument where the prompt cannot fit and the profile forbids truncation.
   virtual Prompt prompt(const Sample& sample, const PromptContext& context) const = 0;

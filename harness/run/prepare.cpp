@@ -43,7 +43,8 @@ PreparedCell load_cell(const PlannedCell& planned, const tasks::LoadRequest& req
   for (const tasks::Sample& sample : cell.samples) {
     cell.content_sha256.push_back(content_hash(sample));
   }
-  cell.data_id = data_id(cell, request);
+  cell.identity = planned.task->task->identity(request);
+  if (cell.identity.data_id.empty()) cell.identity.data_id = data_id(cell, request);
   return cell;
 }
 

@@ -17,7 +17,7 @@ struct PreparedCell {
   std::int64_t length = 0;
   std::vector<tasks::Sample> samples;
   std::vector<std::string> content_sha256;  // of each sample's input, prefix and references
-  std::string data_id;                      // user_needs 1
+  tasks::DataIdentity identity;             // with a data_id of our own where the task gives none
 };
 
 /// In the order of the plan; cells are loaded on up to `threads` threads. The first error in plan

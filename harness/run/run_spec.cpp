@@ -50,7 +50,9 @@ RunSpec run_spec(const RunJob& job) {
     const tasks::TaskInfo& info = cell.task->task->info();
     spec.settings[std::string(kProfileSetting) + info.suite] = cell.task->profile;
     spec.categories[info.name] = info.category;
-    spec.data_ids[fmt::format("{}|{}", info.name, cell.length)] = cell.data_id;
+    spec.data_ids[fmt::format("{}|{}", info.name, cell.length)] = cell.identity.data_id;
+    spec.source_ids.insert(cell.identity.source_ids.begin(), cell.identity.source_ids.end());
+    spec.licences.insert(cell.identity.licences.begin(), cell.identity.licences.end());
     if (std::find(spec.tasks.begin(), spec.tasks.end(), info.name) == spec.tasks.end()) {
       spec.tasks.push_back(info.name);
     }
