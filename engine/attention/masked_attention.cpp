@@ -1,6 +1,6 @@
 #include "engine/attention/masked_attention.h"
 
-#include "base/error.h"
+#include "engine/attention/cpu_attention.h"
 
 namespace elastic::engine {
 
@@ -17,6 +17,7 @@ void masked_attention(const AttentionInput& input, std::span<const int> kv_heads
     if (mask.dense && device.dense != nullptr) return device.dense(input, kv_heads, out);
     if (device.masked != nullptr) return device.masked(input, kv_heads, mask, out);
   }
+  if (runs_on_cpu_kernels(input)) return cpu_attention(input, kv_heads, mask, out, lse);
   composed_attention(input, kv_heads, mask, out, lse);
 }
 

@@ -1,0 +1,91 @@
+#pragma once
+
+// Attention on CPU under key ranges, on raw pointers: no tensors, no threads. A caller cuts the
+// work into tasks (rows of one KV head that see the same ranges), runs them on any threads, each
+// with its own scratch, and joins the pieces of a decode step.
+//
+// Prefill is the online softmax over tiles: keys and values of a range are packed block by block
+// into panels, scores of a few rows at a time stay in the first cache, and only keys inside the
+// ranges are touched. All arithmetic is fp32; bf16 is widened while packing. Which instruction set
+// runs is chosen once from what the processor has.
+//
+//   const CpuKernels& kernels = cpu_kernels();
+//   float* scratch = ...;   // kernels.prefill_scratch(head_dim, group * rows) floats
+//   kernels.prefill(task, scratch);
+
+#include <cstdint>
+
+#include "engine/attention/block_mask.h"
+
+namespace elastic::engine {
+
+enum class CpuType { kFp32, kBf16 };
+
+/// [rows, head_dim] of one head: `data` at row 0, rows `stride` elements apart.
+struct HeadRows {
+  const void* data = nullptr;
+  std::int64_t stride = 0;
+};
+
+/// Rows [first, first + rows) of `group` query heads of one KV head, seen by one set of ranges.
+/// Query head g of the group starts g * head_stride elements after q.data (and out, g * lse_stride
+/// after lse).
+struct PrefillTask {
+  CpuType type = CpuType::kFp32;
+  std::int64_t head_dim = 0, group = 1;
+  HeadRows q, k, v;  // of the group's first query head; of its KV head
+  std::int64_t q_head_stride = 0;
+  void* out = nullptr;
+  std::int64_t out_stride = 0, out_head_stride = 0;
+  float* lse = nullptr;  // may be null
+  std::int64_t lse_head_stride = 0;
+  std::int64_t first = 0, rows = 0;  // rows of the call
+  std::int64_t q_start = 0;          // absolute position of row 0 of the call
+  float scale = 0;
+  const KeyRange* ranges = nullptr;  // ascending, disjoint
+  std::int64_t range_count = 0;
+  std::int64_t token_sink = 0, token_local = 0;  // as in BlockMask
+};
+
+/// One query row of `group` heads against keys [begin, end) of one KV head. Leaves the unnormalised
+/// partial result: per head max (log2 domain), sum, and head_dim values.
+struct DecodePiece {
+  CpuType type = CpuType::kFp32;
+  std::int64_t head_dim = 0, group = 1;
+  HeadRows q, k, v;  // q: row h = head h of the group
+  std::int64_t begin = 0, end = 0;
+  float scale = 0;
+  float* partial = nullptr;  // [group, head_dim + 2]: max, sum, values
+};
+
+/// Joins `pieces` partials (each [group, head_dim + 2], one after the other) into out rows.
+struct DecodeJoin {
+  CpuType type = CpuType::kFp32;
+  std::int64_t head_dim = 0, group = 1, pieces = 0;
+  const float* partials = nullptr;
+  void* out = nullptr;  // row h = head h
+  std::int64_t out_stride = 0;
+  float* lse = nullptr;  // may be null; head h at h * lse_stride
+  std::int64_t lse_stride = 0;
+};
+
+struct CpuKernels {
+  const char* name;  // "avx512", "avx2", "portable"
+  /// Floats of scratch (64-byte aligned) that a task of group x rows query rows needs.
+  std::int64_t (*prefill_scratch)(std::int64_t head_dim, std::int64_t stacked_rows);
+  void (*prefill)(const PrefillTask& task, float* scratch);
+  void (*decode)(const DecodePiece& piece, float* scratch);  // scratch: head_dim floats
+  void (*join)(const DecodeJoin& join);
+};
+
+/// The best set this processor runs.
+const CpuKernels& cpu_kernels();
+
+/// Every set this processor runs, best first; for tests and benches.
+struct CpuKernelList {
+  const CpuKernels* sets[3];
+  int count;
+};
+CpuKernelList all_cpu_kernels();
+
+}  // namespace elastic::engine
