@@ -94,6 +94,7 @@ struct ModelInfo {
   std::int64_t max_positions = 0;
   std::int64_t parameters = 0;
   bool has_router = false;
+  bool has_tokenizer = false;  // without one, results have no text
   std::string weights_sha256;  // over the weight files, in name order
   std::string config_sha256;
 };

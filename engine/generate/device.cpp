@@ -1,9 +1,10 @@
 #include "engine/generate/device.h"
 
-#include <ATen/Context.h>
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "engine/attention/masked_attention.h"
+#include "engine/kernels/cuda_library.h"
 
 namespace elastic::engine {
 
@@ -13,11 +14,20 @@ c10::Device resolve_device(const std::string& name) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("device `{}`; known: auto, cpu, cuda", name));
   }
-  if (at::globalContext().hasCUDA()) return {c10::kCUDA, 0};
+  const CudaLibrary& cuda = cuda_library();
+  if (!cuda.devices.empty()) {
+    cuda.install(device_attention());
+    return {c10::kCUDA, 0};
+  }
   if (name == "auto") return c10::kCPU;
-  throw Error(ErrorKind::kDevice, "device `cuda`: no GPU is available to this program");
+  throw Error(ErrorKind::kDevice, fmt::format("device `cuda`: {}", cuda.problem));
 }
 
-std::string describe_accelerator() { return at::globalContext().hasCUDA() ? "cuda:0" : "none"; }
+std::string describe_accelerator() {
+  const CudaLibrary& cuda = cuda_library();
+  if (cuda.devices.empty()) return fmt::format("none ({})", cuda.problem);
+  const CudaDevice& device = cuda.devices.front();
+  return fmt::format("{}, compute capability {}.{}", device.name, device.major, device.minor);
+}
 
 }  // namespace elastic::engine

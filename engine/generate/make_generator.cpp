@@ -2,8 +2,8 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <fmt/format.h>
 #include <ATen/Version.h>
+#include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
 #include <future>

@@ -83,6 +83,7 @@ TorchGenerator::TorchGenerator(Decoder decoder, std::optional<Tokenizer> tokeniz
   info_.max_positions = config.max_positions;
   info_.parameters = decoder_.weights().parameters;
   info_.has_router = !decoder_.weights().routers.empty();
+  info_.has_tokenizer = tokenizer_.has_value();
   set_mode("fa");
 }
 

@@ -63,15 +63,4 @@ std::vector<TensorView> parse_safetensors(std::span<const std::uint8_t> bytes,
 std::vector<float> float_values(const TensorView& tensor);
 std::vector<std::int64_t> integer_values(const TensorView& tensor);
 
-/// One fp32 tensor to write; `values` has as many entries as the product of `shape`.
-struct FloatTensor {
-  std::string name;
-  std::vector<std::int64_t> shape;
-  std::span<const float> values;
-};
-
-/// Writes F32 tensors beside the target, syncs and renames: the old file or the new one, never a
-/// part.
-void write_safetensors(const std::filesystem::path& path, std::span<const FloatTensor> tensors);
-
 }  // namespace elastic::engine

@@ -1,3 +1,5 @@
+#include "engine/api/tensor_file.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -8,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "engine/io/safetensors.h"
 
 namespace elastic::engine {
 namespace {
@@ -65,13 +66,13 @@ std::size_t element_count(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-void write_safetensors(const fs::path& path, std::span<const FloatTensor> tensors) {
+void write_tensors(const fs::path& path, std::span<const NamedTensor> tensors) {
   Json header = Json::object();
   header["__metadata__"] = {{"format", "pt"}};
   std::uint64_t position = 0;
-  for (const FloatTensor& tensor : tensors) {
+  for (const NamedTensor& tensor : tensors) {
     check(element_count(tensor.shape) == tensor.values.size(), "tensor values fill the shape");
-    const std::uint64_t end = position + tensor.values.size_bytes();
+    const std::uint64_t end = position + tensor.values.size() * sizeof(float);
     header[tensor.name] = {
         {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {position, end}}};
     position = end;
@@ -84,8 +85,8 @@ void write_safetensors(const fs::path& path, std::span<const FloatTensor> tensor
   for (int i = 0; i < 8; ++i) prefix[i] = static_cast<char>((length >> (8 * i)) & 0xff);
   file.write(prefix, sizeof prefix);
   file.write(text.data(), text.size());
-  for (const FloatTensor& tensor : tensors)
-    file.write(tensor.values.data(), tensor.values.size_bytes());
+  for (const NamedTensor& tensor : tensors)
+    file.write(tensor.values.data(), tensor.values.size() * sizeof(float));
   file.commit();
 }
 

@@ -1,0 +1,197 @@
+// `generate`: one prompt through a model: text or ids in, continuation, routing, logits out.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "engine/api/tensor_file.h"
+#include "engine/api/tokenizer.h"
+#include "engine/generate/make_generator.h"
+#include "harness/commands/command.h"
+#include "harness/commands/model_folder.h"
+
+namespace elastic::harness {
+namespace {
+
+struct GenerateOptions {
+  std::string model;
+  std::optional<std::string> prompt, prompt_file, ids, ids_file;
+  std::string mode = "fa";
+  std::string device = "auto", dtype = "auto";
+  bool chat = false;
+  engine::Request request;
+  bool json = false;
+  std::string logits_file, trace_file;
+};
+
+// Ids separated by commas or white space, or a JSON list.
+std::vector<std::int32_t> parse_ids(std::string text, std::string_view source) {
+  for (char& c : text) {
+    if (c == '[' || c == ']' || c == '\n' || c == '\r' || c == '\t' || c == ' ') c = ',';
+  }
+  std::vector<std::int32_t> ids;
+  for (const std::string& part : split_list(text)) {
+    const std::optional<std::int64_t> id = parse_int(part);
+    if (!id || *id < 0 || *id > INT32_MAX) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("{}: `{}` is no token id", source, part.substr(0, 40)));
+    }
+    ids.push_back(static_cast<std::int32_t>(*id));
+  }
+  if (ids.empty()) throw Error(ErrorKind::kInvalidArgument, fmt::format("{}: no ids", source));
+  return ids;
+}
+
+std::vector<std::int32_t> prompt_ids(const GenerateOptions& options,
+                                     const std::filesystem::path& folder) {
+  const int sources = options.prompt.has_value() + options.prompt_file.has_value() +
+                      options.ids.has_value() + options.ids_file.has_value();
+  if (sources != 1) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "give exactly one of --prompt, --prompt-file, --ids, --ids-file");
+  }
+  if (options.ids) return parse_ids(*options.ids, "--ids");
+  if (options.ids_file) return parse_ids(read_file(*options.ids_file), *options.ids_file);
+  const std::string text = options.prompt ? *options.prompt : read_file(*options.prompt_file);
+  const engine::Tokenizer tokenizer = engine::Tokenizer::load(folder);
+  std::vector<std::int32_t> ids = tokenizer.encode(text);
+  if (ids.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "the prompt is empty and the tokenizer adds no BOS");
+  }
+  return ids;
+}
+
+Json trace_json(const engine::Trace& trace) {
+  Json layers = Json::array();
+  for (std::size_t layer = 0; layer < trace.routing.size(); ++layer) {
+    Json sparse = Json::array();
+    for (const char decision : trace.routing[layer]) sparse.push_back(decision == '1' ? 1 : 0);
+    Json logits = nullptr;
+    if (layer < trace.router_logits.size()) logits = trace.router_logits[layer];
+    layers.push_back({{"router_logits", logits}, {"is_sparse", sparse}});
+  }
+  return {{"layers", layers},
+          {"msr", trace.msr},
+          {"esr",
+           {{"last_query", trace.esr.last_query},
+            {"last_layer", trace.esr.last_layer},
+            {"all_layers", trace.esr.all_layers}}},
+          {"block_density", trace.block_density}};
+}
+
+Json result_json(const engine::Result& result, std::size_t prompt_tokens, bool has_text) {
+  constexpr const char* kFinish[] = {"eos", "stop", "length"};
+  const engine::Timing& timing = result.timing;
+  return {{"ids", result.ids},
+          {"text", has_text ? Json(result.text) : Json(nullptr)},
+          {"prompt_tokens", prompt_tokens},
+          {"finish", kFinish[static_cast<int>(result.finish)]},
+          {"msr", result.trace.msr},
+          {"routing", result.trace.routing},
+          {"timing",
+           {{"prefill_ms", timing.prefill_ms},
+            {"router_ms", timing.router_ms},
+            {"select_ms", timing.select_ms},
+            {"attention_ms", timing.attention_ms},
+            {"ttft_ms", timing.ttft_ms},
+            {"decode_ms", timing.decode_ms}}},
+          {"peak_bytes", result.peak_bytes},
+          {"kv_bytes", result.kv_bytes},
+          {"kv_bytes_full", result.kv_bytes_full}};
+}
+
+void print_result(const GenerateOptions& options, const engine::Result& result,
+                  std::size_t prompt_tokens, bool has_text) {
+  if (options.json) {
+    std::cout << dump_line(result_json(result, prompt_tokens, has_text)) << '\n';
+  } else if (has_text) {
+    std::cout << result.text << '\n';
+  } else {
+    std::cout << fmt::format("{}\n", fmt::join(result.ids, ","));
+  }
+  if (!std::cout.flush()) throw Error(ErrorKind::kIo, "standard output: writing failed");
+}
+
+void check_options(const GenerateOptions& options) {
+  if (options.chat) {
+    throw Error(ErrorKind::kUnsupported,
+                "--chat: chat templates are not supported yet; give the rendered prompt instead");
+  }
+  if (options.request.hidden_states && options.logits_file.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--hidden-states goes with --logits OUT.safetensors");
+  }
+}
+
+void generate(GenerateOptions options) {
+  check_options(options);
+  const std::filesystem::path folder = model_folder(options.model);
+  engine::Request& request = options.request;
+  request.ids = prompt_ids(options, folder);
+  request.all_logits = !options.logits_file.empty();
+  engine::GeneratorOptions wanted;
+  wanted.model = folder;
+  wanted.device = options.device;
+  wanted.dtype = options.dtype;
+  const std::unique_ptr<engine::Generator> generator = engine::make_generator(wanted);
+  generator->set_mode(options.mode);
+  const engine::Result result = generator->generate(request);
+  if (!options.logits_file.empty()) engine::write_tensors(options.logits_file, result.tensors);
+  if (!options.trace_file.empty()) {
+    write_file_atomic(options.trace_file, dump_pretty(trace_json(result.trace)));
+  }
+  print_result(options, result, request.ids.size(), generator->model().has_tokenizer);
+}
+
+void add_prompt_flags(CLI::App& sub, GenerateOptions& options) {
+  sub.add_option("--model", options.model, "Checkpoint folder, or demo")->required();
+  sub.add_option("--prompt", options.prompt, "Prompt text, taken as given");
+  sub.add_option("--prompt-file", options.prompt_file, "File with the prompt; - is standard input");
+  sub.add_option("--ids", options.ids, "Prompt as token ids: 1,2,3");
+  sub.add_option("--ids-file", options.ids_file, "File with token ids, by commas or white space");
+  sub.add_flag("--chat", options.chat, "Wrap the prompt in the checkpoint's chat template");
+}
+
+void add_sampling_flags(CLI::App& sub, engine::Request& request) {
+  sub.add_option("--max-new-tokens", request.max_new_tokens, "Longest answer in tokens")
+      ->capture_default_str();
+  sub.add_flag("--ignore-eos", request.ignore_eos, "Go on after an end token");
+  sub.add_option("--seed", request.sampling.seed, "Seed of sampling")->capture_default_str();
+  sub.add_option("--temperature", request.sampling.temperature, "0 = greedy")
+      ->capture_default_str();
+  sub.add_option("--top-p", request.sampling.top_p, "Probability mass to draw from")
+      ->capture_default_str();
+  sub.add_option("--top-k", request.sampling.top_k, "Most likely tokens to draw from; 0 = all")
+      ->capture_default_str();
+  sub.add_option("--stop", request.stop, "End where this text appears; may be given several times")
+      ->allow_extra_args(false);
+}
+
+}  // namespace
+
+void add_generate(CLI::App& sub, int&) {
+  const auto options = std::make_shared<GenerateOptions>();
+  add_prompt_flags(sub, *options);
+  sub.add_option("--mode", options->mode, "fa, ssa, fa-ssa, ... with options name:key=value,...")
+      ->capture_default_str();
+  sub.add_option("--device", options->device, "auto, cpu or cuda")->capture_default_str();
+  sub.add_option("--dtype", options->dtype, "auto, fp32 or bf16")->capture_default_str();
+  add_sampling_flags(sub, options->request);
+  sub.add_flag("--json", options->json, "One JSON object instead of the text");
+  sub.add_option("--logits", options->logits_file, "Write the prompt's logits (safetensors, fp32)");
+  sub.add_flag("--hidden-states", options->request.hidden_states,
+               "With --logits: also hidden.{layer}");
+  sub.add_option("--trace", options->trace_file, "Write router logits and decisions (JSON)");
+  sub.callback([options] { generate(*options); });
+}
+
+}  // namespace elastic::harness
