@@ -90,9 +90,9 @@ class ChainGenerator {
     const bool gen_a = job_.vintage == Vintage::kGenA;
     std::vector<std::string> lines(static_cast<std::size_t>(std::max<std::int64_t>(count, 0)),
                                    job_.pack->noise + (gen_a ? "\n" : ""));
-    if (lines.size() <= chain.size()) lines = split_sentences(lines);
+    if (gen_a && lines.size() <= chain.size()) lines = split_sentences(lines);
     std::size_t links = chain.size();
-    if (lines.size() <= chain.size()) links = lines.empty() ? chain.size() - 1 : lines.size() - 1;
+    if (gen_a && lines.size() <= chain.size()) links = lines.empty() ? chain.size() - 1 : lines.size() - 1;
     std::vector<std::size_t> places =
         streams_.main.sample(lines.size(), static_cast<std::int64_t>(links));
     std::sort(places.begin(), places.end());
