@@ -1,0 +1,101 @@
+#include "engine/router/sparsity.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace elastic::engine {
+namespace {
+
+// Groups of a layer with `full` full KV heads and `sparse` streaming ones.
+std::vector<HeadGroup> layer_groups(int full, int sparse, const StreamingWindow& window,
+                                    const RowSpan& span) {
+  std::vector<HeadGroup> groups;
+  std::vector<int> heads;
+  for (int h = 0; h < full; ++h) heads.push_back(h);
+  if (full > 0) groups.push_back({nullptr, heads, dense_mask(span)});
+  heads.clear();
+  for (int h = 0; h < sparse; ++h) heads.push_back(full + h);
+  if (sparse > 0) groups.push_back({nullptr, heads, streaming_mask(window, span)});
+  return groups;
+}
+
+TEST(Sparsity, ModelSparsityCountsIntegers) {
+  EXPECT_DOUBLE_EQ(model_sparsity(std::vector<std::string>{"1110", "0100", "0000"}), 4.0 / 12);
+  EXPECT_DOUBLE_EQ(model_sparsity(std::vector<std::string>{"11", "11"}), 1);
+  EXPECT_DOUBLE_EQ(model_sparsity(std::vector<std::string>{}), 0);
+}
+
+TEST(Sparsity, OneLayerByHand) {
+  // 600 tokens, sink 128, local 256: a streaming head sees 141388 of 180300 pairs, 12 of 15 tiles
+  // and, in the last row, 344 of 600 keys (block_mask_test). One of four KV heads streams; three
+  // are full.
+  const RowSpan span{.rows = 600, .tokens = 600};
+  SparsityMeter meter(1, 2);
+  meter.add(0, layer_groups(3, 1, {.sink = 128, .local = 256}, span), span);
+  Trace trace{.routing = {"0001"}};
+  meter.fill(trace);
+  EXPECT_DOUBLE_EQ(trace.msr, 0.25);
+  EXPECT_NEAR(trace.esr.last_query, 0.25 * (1 - 344.0 / 600), 1e-15);
+  EXPECT_NEAR(trace.esr.last_layer, 0.25 * (1 - 141388.0 / 180300), 1e-15);
+  EXPECT_NEAR(trace.esr.all_layers, 0.25 * (1 - 141388.0 / 180300), 1e-15);
+  EXPECT_NEAR(trace.block_density, (3 * 15 + 12) / 60.0, 1e-15);
+}
+
+TEST(Sparsity, LastLayerAndAllLayersDiffer) {
+  // Layer 0: both KV heads stream; layer 1 (the last): none.
+  const RowSpan span{.rows = 600, .tokens = 600};
+  SparsityMeter meter(2, 1);
+  meter.add(0, layer_groups(0, 2, {.sink = 128, .local = 256}, span), span);
+  meter.add(1, layer_groups(2, 0, {}, span), span);
+  Trace trace{.routing = {"11", "00"}};
+  meter.fill(trace);
+  EXPECT_DOUBLE_EQ(trace.msr, 0.5);
+  EXPECT_DOUBLE_EQ(trace.esr.last_query, 0);
+  EXPECT_DOUBLE_EQ(trace.esr.last_layer, 0);
+  EXPECT_NEAR(trace.esr.all_layers, 0.5 * (1 - 141388.0 / 180300), 1e-15);
+  EXPECT_NEAR(trace.block_density, (2 * 12 + 2 * 15) / 60.0, 1e-15);
+}
+
+TEST(Sparsity, PaperRatioAtTheLastQuery) {
+  // Token-granular sink 128, local 1024 at 8192 tokens: 1 - 1152 / 8192 of each streaming head.
+  const RowSpan span{.rows = 8192, .tokens = 8192};
+  SparsityMeter meter(1, 4);
+  meter.add(0, layer_groups(2, 6, {.sink = 128, .local = 1024, .block = 1}, span), span);
+  Trace trace{.routing = {"00111111"}};
+  meter.fill(trace);
+  EXPECT_NEAR(trace.esr.last_query, 0.75 * (1 - 1152.0 / 8192), 1e-12);
+}
+
+TEST(Sparsity, RowSlicesAddUp) {
+  const StreamingWindow window{.sink = 128, .local = 256};
+  const RowSpan whole{.rows = 901, .tokens = 901};
+  SparsityMeter once(1, 2), sliced(1, 2);
+  once.add(0, layer_groups(1, 3, window, whole), whole);
+  for (const RowSpan& span :
+       {RowSpan{0, 256, 901}, RowSpan{256, 512, 901}, RowSpan{768, 133, 901}}) {
+    sliced.add(0, layer_groups(1, 3, window, span), span);
+  }
+  Trace a{.routing = {"0111"}}, b{.routing = {"0111"}};
+  once.fill(a);
+  sliced.fill(b);
+  EXPECT_DOUBLE_EQ(a.esr.last_query, b.esr.last_query);
+  EXPECT_DOUBLE_EQ(a.esr.last_layer, b.esr.last_layer);
+  EXPECT_DOUBLE_EQ(a.block_density, b.block_density);
+}
+
+TEST(Sparsity, ShortPromptsPruneNothing) {
+  const RowSpan span{.rows = 100, .tokens = 100};
+  SparsityMeter meter(1, 2);
+  meter.add(0, layer_groups(0, 4, {}, span), span);
+  Trace trace{.routing = {"1111"}};
+  meter.fill(trace);
+  EXPECT_DOUBLE_EQ(trace.msr, 1);
+  EXPECT_DOUBLE_EQ(trace.esr.last_query, 0);
+  EXPECT_DOUBLE_EQ(trace.esr.all_layers, 0);
+  EXPECT_DOUBLE_EQ(trace.block_density, 1);
+}
+
+}  // namespace
+}  // namespace elastic::engine
