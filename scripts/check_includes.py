@@ -25,7 +25,7 @@ FACTORIES = {"engine/generate/make_generator.h", "engine/train/train_router.h"}
 TORCH_FOLDERS = ("attention", "cuda", "demo", "distributed", "generate", "model", "router", "train")
 TORCH_HEADER = re.compile(r"(ATen|torch|c10|caffe2)/")
 # tests/<folder> mirrors an area and may include what that area may.
-TEST_AREAS = {"tokenizer": "engine", "store": "harness/store", "harness": "harness/run",
+TEST_AREAS = {"tokenizer": "engine", "io": "engine", "store": "harness/store", "harness": "harness/run",
               "commands": "harness/commands", "fuzz": "harness/commands", "bench": "harness/commands"}
 TEST_ENGINE = ("fuzz", "bench")  # these may look into the engine as well
 
@@ -50,7 +50,7 @@ def violation(path, header, quoted):
     folder = path.split("/")[1] if path.startswith("tests/") else None
     area = TEST_AREAS.get(folder, folder) if folder else area_of(path)
     target = area_of(header)
-    if header.startswith("tests/testing/") and folder or folder == "testing":
+    if folder and header.startswith(("tests/testing/", f"tests/{folder}/")) or folder == "testing":
         return None
     if target is None:
         return "not a path from the repository root"

