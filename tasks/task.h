@@ -51,6 +51,7 @@ struct Sample {
   std::string input;       // what the prompt is built from (RULER: the prompt; LongBench: JSON row)
   std::string answer_prefix;  // the answer's beginning, already given to the model
   std::vector<std::string> references;
+  std::vector<std::string> stop;  // texts that end the answer, where the profile has some
   std::map<std::string, std::string>
       strata;  // needle depth, difficulty, language, ...: for report breakdowns
 };

@@ -7,12 +7,17 @@ std::string_view builtin_prompt_pack() {
  "schema_version": 1,
  "profile": "ruler@builtin",
  "examples_from": 1024,
+ "stop": "\n",
  "texts": {
   "needle": "The locker code of {key} was set to {value}.",
   "noise": "The lake lies still. A cart rolls past. Rain falls on tin. Off they went. Round and home once more.",
   "qa_document": "Entry {i}:\n{document}",
   "query_separator": ",",
-  "query_last_separator": ","
+  "query_last_separator": ",",
+  "noise_separator": " ",
+  "needle_separator": "\n ",
+  "first_link": "VAR {name} = {value}.",
+  "link": "VAR {name} = VAR {previous}."
  },
  "tasks": {
   "niah": {

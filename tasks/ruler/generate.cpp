@@ -130,16 +130,10 @@ std::unique_ptr<RulerProfile> make_ruler_profile(std::string_view name, const fs
   if (builtin) {
     profile->pack = parse_prompt_pack(builtin_prompt_pack(), "built-in prompt pack");
   } else {
-    const fs::path file =
-        ruler_folder / (name == kGenA ? "prompts-gen-a.json" : "prompts-gen-b.json");
+    const std::string file = name == kGenA ? "prompts-gen-a.json" : "prompts-gen-b.json";
     std::error_code ignored;
-    if (!fs::exists(file, ignored)) {
-      throw Error(ErrorKind::kNotFound,
-                  fmt::format("{} not found: the prompt texts of {} are fetched by `elastic-bench "
-                              "data fetch ruler`; profile ruler@builtin needs none",
-                              file.string(), name));
-    }
-    profile->pack = load_prompt_pack(file);
+    if (!fs::exists(ruler_folder / file, ignored)) throw_missing_ruler(ruler_folder, file);
+    profile->pack = load_prompt_pack(ruler_folder / file);
   }
   profile->sources = std::make_unique<Sources>(SourceOptions{
       .ruler_folder = ruler_folder, .wordlist = std::move(wordlist), .builtin = builtin});

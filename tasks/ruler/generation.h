@@ -29,6 +29,7 @@ struct RulerConfig {
   std::string_view category;  // the paper's four
   std::string_view summary;
   std::string_view metric;
+  std::int64_t budget = 128;  // tokens of the answer, as upstream's own texts say too
   HaystackKind haystack = HaystackKind::kNoise;
   ValueKind key = ValueKind::kWords, value = ValueKind::kNumbers;
   int keys = 1;    // needles with different keys

@@ -65,6 +65,7 @@ PromptPack parse_prompt_pack(std::string_view json, std::string_view source) {
   optional("needle_separator", pack.needle_separator);
   optional("first_link", pack.first_link);
   optional("link", pack.link);
+  pack.stop = json_get_or<std::string>(in, "stop", "");
   pack.examples_from = json_get_or<std::int64_t>(in, "examples_from", 0);
   const Json& tasks = object_at(in, "tasks");
   for (const char* task : kBaseTasks) {

@@ -18,7 +18,8 @@
 // of plural words; texts `query_separator`, `query_last_separator` between several keys,
 // `noise_separator`, `needle_separator` between the lines of a context, `first_link` (fields `name,
 // value`) and `link` (fields `name, previous`) of variable tracking; `examples_from`, the length in
-// tokens below which the worked examples of variable tracking and common words are left out.
+// tokens below which the worked examples of variable tracking and common words are left out;
+// `stop`, a text that ends every answer (upstream has none).
 
 #include <cstdint>
 #include <filesystem>
@@ -43,6 +44,7 @@ struct PromptPack {
   std::string query_separator = ", ", query_last_separator = ", and ";
   std::string noise_separator = "\n", needle_separator = "\n";
   std::string first_link = "VAR {name} = {value}", link = "VAR {name} = VAR {previous} ";
+  std::string stop;                                    // ends an answer; empty = nothing does
   std::int64_t examples_from = 0;                      // tokens
   std::map<std::string, TaskTexts> tasks;              // by base task
   std::map<std::string, std::string> model_templates;  // each holds {task_template}

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "datasets/catalog.h"
 
 namespace elastic::tasks {
 namespace {
@@ -15,12 +16,17 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kProseSeed = 1;
 constexpr std::int64_t kProseWords = 400000;
 
-[[noreturn]] void throw_missing(const fs::path& path) {
-  throw Error(ErrorKind::kNotFound,
-              fmt::format("{} not found: run `elastic-bench data fetch ruler` or `data import`, or "
-                          "use profile ruler@builtin, which needs the word lists only",
-                          path.string()));
-}
+constexpr std::pair<std::string_view, std::string_view> kCatalogueNames[] = {
+    {"PaulGrahamEssays", "ruler/essays"},
+    {"english_words", "ruler/english-words"},
+    {"hotpot", "ruler/hotpotqa"},
+    {"prompts-gen-a", "ruler/prompts-gen-a"},
+    {"prompts-gen-b", "ruler/prompts-gen-b"},
+    {"punkt", "ruler/punkt"},
+    {"squad", "ruler/squad"},
+    {"wonderwords-2.2.0", "ruler/wonderwords-2.2.0"},
+    {"wonderwords-3.0.1", "ruler/wonderwords-3.0.1"},
+};
 
 }  // namespace
 
@@ -32,10 +38,28 @@ const T& Sources::get(Lazy<T>& lazy, Load load) const {
   return *lazy.value;
 }
 
+std::string_view catalogue_name(std::string_view file) {
+  for (const auto& [beginning, source] : kCatalogueNames) {
+    if (file.starts_with(beginning)) return source;
+  }
+  throw std::logic_error("a RULER file that is in no catalogue entry");
+}
+
+void throw_missing_ruler(const fs::path& ruler_folder, std::string_view file) {
+  const std::string_view source = catalogue_name(file);
+  const bool lists = file.starts_with("wonderwords");
+  throw Error(
+      ErrorKind::kNotFound,
+      fmt::format("{}: {}{}", (ruler_folder / file).string(), datasets::missing_data(source),
+                  lists ? ""
+                        : "; or use --profile ruler@builtin, which needs no download "
+                          "but the word lists"));
+}
+
 fs::path Sources::require(const std::string& name) const {
   const fs::path path = options_.ruler_folder / name;
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) throw_missing(path);
+  if (!fs::exists(path, ignored)) throw_missing_ruler(options_.ruler_folder, name);
   return path;
 }
 

@@ -37,6 +37,13 @@ struct WordSource {
 
 enum class QuestionSource { kSquad, kHotpotqa };
 
+/// The catalogue entry that a file of the ruler folder belongs to, "ruler/essays".
+std::string_view catalogue_name(std::string_view file);
+
+/// Throws kNotFound: the file, its licence, the command that fetches it, the profile without it.
+[[noreturn]] void throw_missing_ruler(const std::filesystem::path& ruler_folder,
+                                      std::string_view file);
+
 class Sources {
  public:
   explicit Sources(SourceOptions options);

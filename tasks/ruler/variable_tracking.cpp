@@ -92,7 +92,8 @@ class ChainGenerator {
                                    job_.pack->noise + (gen_a ? "\n" : ""));
     if (gen_a && lines.size() <= chain.size()) lines = split_sentences(lines);
     std::size_t links = chain.size();
-    if (gen_a && lines.size() <= chain.size()) links = lines.empty() ? chain.size() - 1 : lines.size() - 1;
+    if (gen_a && lines.size() <= chain.size())
+      links = lines.empty() ? chain.size() - 1 : lines.size() - 1;
     std::vector<std::size_t> places =
         streams_.main.sample(lines.size(), static_cast<std::int64_t>(links));
     std::sort(places.begin(), places.end());

@@ -1,0 +1,21 @@
+#pragma once
+
+// RULER's 13 tasks as benchmark tasks (arXiv 2404.06654), by `make_ruler_task("vt")`: generated
+// data, prompt = generated text + answer prefix, score = string match.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tasks/task.h"
+
+namespace elastic::tasks {
+
+/// In the order of the paper's list.
+std::vector<std::string> ruler_task_names();
+
+/// `name` as in ruler_task_names(); throws kInvalidArgument with suggestions.
+std::unique_ptr<Task> make_ruler_task(std::string_view name);
+
+}  // namespace elastic::tasks
