@@ -1,37 +1,32 @@
 #!/usr/bin/env python3
-"""A registry is a plain array: every factory a folder defines must stand in its registry.cpp. Exit 1 otherwise."""
+"""A registry is a plain array in registry.cpp: a factory (make_*, add_*) that its folder defines and nothing there
+names has been forgotten in it. Exit 1 on one."""
 import pathlib
 import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FACTORY = re.compile(r"^(?:std::unique_ptr<[\w:]+>|void|ModelFamily|\w*Family) ((?:make|add)_\w+)\(", re.MULTILINE)
-LOOKUPS = {"make_task", "make_report", "make_mode", "make_head_mode", "make_policy", "make_head_policy"}
+FOLDERS = ("engine", "harness", "reports", "tasks")
+FACTORY = re.compile(r"^(?:std::unique_ptr<[\w:]+>|void) ((?:make|add)_\w+)\(", re.MULTILINE)
 
 
-def registered_elsewhere(text):
-    """Names inside unnamed namespaces are helpers, not factories."""
+def exported(text):
+    """Without unnamed namespaces: what is in them is a helper, not a factory."""
     return re.sub(r"^namespace \{$.*?^\}  // namespace$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def main():
-    faults = factories = 0
-    for registry in sorted(ROOT.glob("*/**/registry.cpp")):
-        if registry.is_relative_to(ROOT / "build") or registry.is_relative_to(ROOT / "base"):
-            continue
-        known = registry.read_text()
-        for source in sorted(registry.parent.rglob("*.cpp")):
-            if source == registry:
-                continue
-            for name in FACTORY.findall(registered_elsewhere(source.read_text())):
-                if name in LOOKUPS:
-                    continue
+    forgotten = factories = 0
+    for registry in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("registry.cpp")):
+        texts = {source: source.read_text() for source in registry.parent.rglob("*.cpp")}
+        for source in sorted(texts.keys() - {registry}):
+            for name in FACTORY.findall(exported(texts[source])):
                 factories += 1
-                if not re.search(rf"\b{name}\b", known):
-                    faults += 1
+                if not any(re.search(rf"\b{name}\b", text) for other, text in texts.items() if other != source):
+                    forgotten += 1
                     print(f"{source.relative_to(ROOT)}: {name}() stands in no line of {registry.relative_to(ROOT)}")
-    print(f"registries: {factories} factories, {faults} missing")
-    return 1 if faults or not factories else 0
+    print(f"registries: {factories} factories, {forgotten} forgotten")
+    return 1 if forgotten or not factories else 0
 
 
 sys.exit(main())
