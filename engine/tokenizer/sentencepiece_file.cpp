@@ -82,18 +82,20 @@ class Fields {
 
 SentencepieceFile read_sentencepiece_file(std::string_view bytes, std::string_view source) {
   SentencepieceFile file;
-  bool any_piece = false;
+  bool any_piece = false, trainer = false, normalizer = false;
   Fields fields(bytes, source);
   while (const auto field = fields.next()) {
     if (field->number == kPieces && !field->payload.empty()) any_piece = true;
     Fields inner(field->payload, source);
     if (field->number == kTrainer) {
+      trainer = true;
       while (const auto entry = inner.next()) {
         if (entry->number == kModelType) file.is_bpe = entry->value == kBpe;
         if (entry->number == kByteFallback) file.byte_fallback = entry->value != 0;
         if (entry->number == kWhitespaceAsSuffix) file.whitespace_as_suffix = entry->value != 0;
       }
     } else if (field->number == kNormalizer) {
+      normalizer = true;
       while (const auto entry = inner.next()) {
         if (entry->number == kCharsMap) file.has_normalizer_map = !entry->payload.empty();
         if (entry->number == kDummyPrefix) file.add_dummy_prefix = entry->value != 0;
@@ -102,9 +104,11 @@ SentencepieceFile read_sentencepiece_file(std::string_view bytes, std::string_vi
       }
     }
   }
-  if (!any_piece) {
-    throw Error(ErrorKind::kCorrupt,
-                fmt::format("{}: not a sentencepiece model: it holds no pieces", source));
+  if (!any_piece || !trainer || !normalizer) {
+    throw Error(
+        ErrorKind::kCorrupt,
+        fmt::format("{}: not a whole sentencepiece model: it lacks {}; fetch the file again",
+                    source, any_piece ? "its settings" : "pieces"));
   }
   return file;
 }

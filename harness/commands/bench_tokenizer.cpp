@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/bench_command.h"
+#include "harness/commands/model_folder.h"
 
 namespace elastic::harness {
 namespace {
@@ -102,7 +103,8 @@ std::vector<Row> measure_all(const BenchTokenizerOptions& options, const Tokeniz
   const std::size_t decoded_size = tokenizer.decode(ids, {.clean_up_spaces = false}).size();
   std::vector<Row> rows;
   rows.push_back(measure("encode, first call", std::min(options.repetitions, 3), text.size(), [&] {
-    const Tokenizer fresh = Tokenizer::load(options.model);  // nothing remembered yet
+    const Tokenizer fresh =
+        Tokenizer::load(tokenizer_folder(options.model));  // nothing remembered yet
     fresh.encode("warm", false);
     return timed([&] { return fresh.encode(text, false).size(); }, ids.size());
   }));
@@ -186,7 +188,7 @@ void print_csv(const Json& result) {
 
 void bench_tokenizer(const BenchTokenizerOptions& options) {
   const std::string text = options.file.empty() ? built_in_text() : read_file(options.file);
-  const Tokenizer tokenizer = Tokenizer::load(options.model);
+  const Tokenizer tokenizer = Tokenizer::load(tokenizer_folder(options.model));
   const std::vector<std::int32_t> ids = tokenizer.encode(text, false);
   if (ids.empty()) throw Error(ErrorKind::kInvalidArgument, "the text has no tokens to time");
   Json result = {{"tokenizer", tokenizer.source()},

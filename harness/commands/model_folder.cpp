@@ -46,4 +46,8 @@ fs::path model_folder(const std::string& model) {
   return folder;
 }
 
+fs::path tokenizer_folder(const std::string& model) {
+  return model == kDemoModel ? demo_folder() : fs::path(model);
+}
+
 }  // namespace elastic::harness

@@ -17,4 +17,7 @@ inline constexpr std::string_view kDemoModel = "demo";
 /// kNotFound where the demo model did not come along.
 std::filesystem::path model_folder(const std::string& model);
 
+/// The same for commands that need the tokenizer only: any folder goes.
+std::filesystem::path tokenizer_folder(const std::string& model);
+
 }  // namespace elastic::harness

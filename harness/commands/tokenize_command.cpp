@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
+#include "harness/commands/model_folder.h"
 
 namespace elastic::harness {
 namespace {
@@ -54,7 +55,7 @@ std::vector<std::int32_t> read_ids(const engine::Tokenizer& tokenizer, const Jso
 }
 
 void convert_lines(const TokenizeOptions& options, std::istream& in, const std::string& name) {
-  const engine::Tokenizer tokenizer = engine::Tokenizer::load(options.model);
+  const engine::Tokenizer tokenizer = engine::Tokenizer::load(tokenizer_folder(options.model));
   engine::DecodeOptions decoding{.skip_special = options.no_special};
   if (options.clean_up) decoding.clean_up_spaces = true;
   std::size_t number = 0;

@@ -1,5 +1,5 @@
-// Stored encodings and decodings of other libraries: every <tokenizer>.jsonl of the golden folder whose
-// name begins with a folder of data/tokenizers, and the llama.cpp vectors where they are.
+// Stored encodings and decodings of other libraries: every <tokenizer>.jsonl of the golden folder
+// whose name begins with a folder of data/tokenizers, and the llama.cpp vectors where they are.
 
 #include <gtest/gtest.h>
 
@@ -15,11 +15,11 @@
 #include "base/text.h"
 #include "engine/api/tokenizer.h"
 #include "tests/testing/folders.h"
+#include "tests/tokenizer/golden_line.h"
 
 namespace {
 
 namespace fs = std::filesystem;
-using elastic::Json;
 using elastic::engine::Tokenizer;
 using Ids = std::vector<std::int32_t>;
 
@@ -34,27 +34,6 @@ fs::path tokenizer_folder(const std::string& stem, const fs::path& tokenizers) {
     }
   }
   return best;
-}
-
-void check_line(const Tokenizer& tokenizer, const Json& line) {
-  const Ids ids = line.at("ids");
-  if (line.at("kind") == "encode") {
-    const std::string text = line.at("text");
-    EXPECT_EQ(tokenizer.encode(text), ids);
-    const Ids plain = line.at("ids_without_special");
-    EXPECT_EQ(tokenizer.encode(text, false), plain);
-    EXPECT_EQ(tokenizer.count(text), static_cast<std::int64_t>(plain.size()));
-  }
-  const auto decoded = [&](bool skip_special, bool clean_up) {
-    return tokenizer.decode(ids, {.skip_special = skip_special, .clean_up_spaces = clean_up});
-  };
-  EXPECT_EQ(decoded(false, false), line.at("decoded").get<std::string>());
-  if (line.contains("decoded_skip_special")) {
-    EXPECT_EQ(decoded(true, false), line.at("decoded_skip_special").get<std::string>());
-  }
-  if (line.contains("decoded_cleaned")) {
-    EXPECT_EQ(decoded(false, true), line.at("decoded_cleaned").get<std::string>());
-  }
 }
 
 TEST(Golden_tokenizers, EveryLine) {
@@ -78,7 +57,7 @@ TEST(Golden_tokenizers, EveryLine) {
       if (line.empty()) continue;
       const std::string where = stem + " line " + std::to_string(number);
       SCOPED_TRACE(where);
-      check_line(tokenizer, elastic::parse_json(line, where));
+      elastic::testing::expect_golden_line(tokenizer, elastic::parse_json(line, where));
       ++cases;
     }
   }
