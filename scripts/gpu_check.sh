@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bundle=build/gpu
+libraries=
 
 make_bundle() {
   rm -rf "$bundle"
@@ -20,11 +21,13 @@ make_bundle() {
   du -sh "$bundle"
 }
 
+program() { LD_LIBRARY_PATH="$libraries" "$bundle/elastic-bench" "$@"; }
+
 # Logits and routing of one mode on the CPU (fp32) and the GPU (fp32, bf16) must agree.
 check_mode() {
   local mode="$1" out="$2" device dtype
   while read -r device dtype; do
-    "$bundle/elastic-bench" generate --model models/demo --mode "$mode" --ids-file "$out/ids" --max-new-tokens 16 \
+    program generate --model models/demo --mode "$mode" --ids-file "$out/ids" --max-new-tokens 16 \
       --ignore-eos --device "$device" --dtype "$dtype" --json --logits "$out/$device-$dtype.safetensors" \
       --trace "$out/$device-$dtype.trace" >"$out/$device-$dtype.json"
   done <<<$'cpu fp32\ncuda fp32\ncuda bf16'
@@ -49,14 +52,13 @@ PYTHON
 run_checks() {
   local torch out lengths="${GPU_LENGTHS:-8192 32768 131072}" status=0 mode
   torch="$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))')"
-  LD_LIBRARY_PATH="$PWD/$bundle/lib:$torch/lib:$(printf '%s:' "$torch"/../nvidia/*/lib)${LD_LIBRARY_PATH:-}"
-  export LD_LIBRARY_PATH
+  libraries="$PWD/$bundle/lib:$torch/lib:$(printf '%s:' "$torch"/../nvidia/*/lib)${LD_LIBRARY_PATH:-}"
   out="$(mktemp -d)"
-  "$bundle/elastic-bench" doctor | grep -v '^data'
+  program doctor | grep -v '^data'
   python3 -c 'import random; random.seed(7); print(",".join(str(random.randrange(3, 6000)) for _ in range(3000)))' >"$out/ids"
   for mode in fa ssa fa-ssa; do check_mode "$mode" "$out" || status=1; done
   nvidia-smi --query-gpu=name,clocks.sm,power.draw --format=csv,noheader
-  "$bundle/elastic-bench" bench prefill --shape llama-3.1-8b --random-weights --device cuda --dtype bf16 \
+  program bench prefill --shape llama-3.1-8b --random-weights --device cuda --dtype bf16 \
     --lengths "${lengths// /,}" -r 3 -o json || status=1
   # shellcheck disable=SC2086  # a list of lengths
   python3 tests/bench/hf_prefill_peer.py $lengths --repetitions 3 || status=1
