@@ -1,0 +1,325 @@
+// Stored attention results in the layout of golden/attention: manifest.json lists files with method
+// and parameters, NAME.safetensors hold inputs and results. The same checks run over our own small
+// folder.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "engine/attention/cpu_attention.h"
+#include "engine/attention/masked_attention.h"
+#include "engine/attention/static_pattern.h"
+#include "engine/io/safetensors.h"
+#include "tests/testing/folders.h"
+
+namespace elastic::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using engine::AttentionInput;
+using engine::BlockMask;
+using engine::RowSpan;
+using engine::SafetensorsFile;
+using engine::StreamingWindow;
+
+struct AttentionGoldenResult {
+  int ran = 0;
+  std::map<std::string, int>
+      passed_over;  // method -> files, of methods that the engine does not have
+  int absent = 0;   // listed, but not there
+};
+
+struct Case {
+  fs::path folder;
+  const Json& entry;
+  std::string name;
+  const Json& params;
+
+  std::int64_t number(const char* key) const { return params.at(key).get<std::int64_t>(); }
+};
+
+at::Tensor floats(const SafetensorsFile& file, const std::string& name) {
+  const engine::TensorView& view = file.at(name);
+  const std::vector<float> values = engine::float_values(view);
+  at::Tensor tensor = at::empty(view.shape, at::kFloat);
+  if (!values.empty()) {
+    std::memcpy(tensor.mutable_data_ptr<float>(), values.data(), values.size() * sizeof(float));
+  }
+  return tensor;
+}
+
+std::vector<std::int64_t> integers(const SafetensorsFile& file, const std::string& name) {
+  return engine::integer_values(file.at(name));
+}
+
+std::vector<int> all_heads(const at::Tensor& k) {
+  std::vector<int> heads(static_cast<std::size_t>(k.size(0)));
+  std::iota(heads.begin(), heads.end(), 0);
+  return heads;
+}
+
+// Query rows at the end of the keys, scale 1/sqrt(d).
+AttentionInput input_of(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  return {q, k, v, k.size(1) - q.size(1), 1 / std::sqrt(static_cast<double>(q.size(2)))};
+}
+
+// One computed attention: rows [heads, rows, d] and lse [heads, rows] in fp32.
+struct Computed {
+  at::Tensor out, lse;
+};
+
+Computed compute(const AttentionInput& input, const BlockMask& mask) {
+  at::Tensor out = at::empty(input.q.sizes(), input.q.options());
+  Computed result{{}, at::empty({input.q.size(0), input.q.size(1)}, at::kFloat)};
+  engine::masked_attention(input, all_heads(input.k), mask, out, &result.lse);
+  result.out = out.to(at::kFloat);
+  return result;
+}
+
+double worst(const at::Tensor& a, const at::Tensor& b) {
+  if (a.sizes() != b.sizes()) return INFINITY;
+  const double difference = (a - b).abs().max().item<double>();
+  return std::isfinite(difference) ? difference : INFINITY;
+}
+
+// `rows`, where the file has them, picks the rows that were stored. `suffix`: "out" + suffix.
+void expect_stored(const Case& c, const SafetensorsFile& file, Computed computed,
+                   at::ScalarType type, const std::string& suffix = "") {
+  const double tolerance =
+      c.entry.at("tolerance").at(type == at::kFloat ? "fp32_abs" : "bf16_abs").get<double>();
+  const at::Tensor out = floats(file, "out" + suffix);
+  if (out.size(1) != computed.out.size(1)) {
+    const std::vector<std::int64_t> rows = integers(file, "rows");
+    std::vector<at::Tensor> outs, lses;
+    for (const std::int64_t row : rows) {
+      outs.push_back(computed.out.narrow(1, row, 1));
+      lses.push_back(computed.lse.narrow(1, row, 1));
+    }
+    computed = {at::cat(outs, 1), at::cat(lses, 1)};
+  }
+  EXPECT_LE(worst(computed.out, out), tolerance) << c.name << suffix << " " << at::toString(type);
+  if (type != at::kFloat || file.find("lse" + suffix) == nullptr) return;
+  const at::Tensor lse = floats(file, "lse" + suffix), blind = lse.isinf();
+  EXPECT_TRUE(computed.lse.isinf().equal(blind)) << c.name << ": rows that see nothing";
+  EXPECT_LE(worst(computed.lse.masked_fill(blind, 0), lse.masked_fill(blind, 0)), tolerance * 5)
+      << c.name << " lse";
+}
+
+// q, k, v in fp32 and in bf16 (the stored values are exact in both).
+template <typename F>
+void in_both_types(const SafetensorsFile& file, const F& f) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    f(input_of(floats(file, "q").to(type), floats(file, "k").to(type), floats(file, "v").to(type)),
+      type);
+  }
+}
+
+void check_dense(const Case& c, const SafetensorsFile& file) {
+  in_both_types(file, [&](const AttentionInput& input, at::ScalarType type) {
+    expect_stored(c, file, compute(input, engine::dense_mask(input.span())), type);
+  });
+}
+
+StreamingWindow token_window(const Case& c) { return {c.number("sink"), c.number("local"), 1}; }
+
+StreamingWindow block_window(const Case& c) {
+  const std::int64_t block = c.number("block");
+  return {c.number("sink_blocks") * block, c.number("local_blocks") * block, block};
+}
+
+void check_streaming(const Case& c, const SafetensorsFile& file, const StreamingWindow& window) {
+  in_both_types(file, [&](const AttentionInput& input, at::ScalarType type) {
+    expect_stored(c, file, compute(input, engine::streaming_mask(window, input.span())), type);
+  });
+}
+
+// Query rows at positions `rows` alone, each as a decode step of its own.
+void check_streaming_rows(const Case& c, const SafetensorsFile& file, const StreamingWindow& window,
+                          const std::string& suffix) {
+  const at::Tensor q = floats(file, "q_rows"), k = floats(file, "k"), v = floats(file, "v");
+  const std::vector<std::int64_t> rows = integers(file, "rows");
+  std::vector<at::Tensor> outs, lses;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    AttentionInput input = input_of(q.narrow(1, static_cast<std::int64_t>(i), 1), k, v);
+    input.q_start = rows[i];
+    const Computed row = compute(input, engine::streaming_mask(window, input.span()));
+    outs.push_back(row.out);
+    lses.push_back(row.lse);
+  }
+  expect_stored(c, file, {at::cat(outs, 1), at::cat(lses, 1)}, at::kFloat, suffix);
+}
+
+BlockMask stored_mask(const SafetensorsFile& file, std::int64_t block, const RowSpan& span) {
+  const engine::TensorView& view = file.at("block_mask");
+  const std::vector<std::int64_t> wide = engine::integer_values(view);
+  const std::vector<std::uint8_t> visible(wide.begin(), wide.end());
+  return engine::table_mask({visible, view.shape.at(0), view.shape.at(1), view.shape.at(2), block},
+                            span);
+}
+
+void check_block_sparse(const Case& c, const SafetensorsFile& file) {
+  in_both_types(file, [&](const AttentionInput& input, at::ScalarType type) {
+    expect_stored(c, file, compute(input, stored_mask(file, c.number("block"), input.span())),
+                  type);
+  });
+}
+
+// One mask per query head: dense, streaming, or the next stored block mask.
+void check_mixed(const Case& c, const SafetensorsFile& file) {
+  const StreamingWindow window = block_window(c);
+  in_both_types(file, [&](const AttentionInput& input, at::ScalarType type) {
+    const RowSpan span = input.span();
+    const BlockMask streaming = engine::streaming_mask(window, span);
+    const BlockMask dense =
+        engine::streaming_mask({0, span.tokens + window.block, window.block}, span);
+    const BlockMask table = stored_mask(file, window.block, span);
+    BlockMask mask{.query_block = window.block, .first_block = span.q_start / window.block};
+    std::size_t next = 0;
+    for (const std::int64_t head : integers(file, "head_type")) {
+      mask.heads.push_back(head == 0  ? dense.heads[0]
+                           : head < 0 ? streaming.heads[0]
+                                      : table.heads.at(next++));
+    }
+    expect_stored(c, file, compute(input, mask), type);
+  });
+}
+
+// Chunks over a cache that keeps the first `sink` and the last `recent` tokens: inside a chunk
+// dense, the kept keys in front of it.
+void check_rolling_cache(const Case& c, const SafetensorsFile& file) {
+  const std::int64_t sink = c.number("sink"), recent = c.number("recent");
+  in_both_types(file, [&](const AttentionInput& all, at::ScalarType type) {
+    std::vector<std::int64_t> kept;
+    std::vector<at::Tensor> outs, lses;
+    std::int64_t start = 0;
+    for (const Json& chunk : c.params.at("chunks")) {
+      const std::int64_t rows = chunk.get<std::int64_t>();
+      for (std::int64_t i = 0; i < rows; ++i) kept.push_back(start + i);
+      std::vector<at::Tensor> keys, values;
+      for (const std::int64_t position : kept) {
+        keys.push_back(all.k.narrow(1, position, 1));
+        values.push_back(all.v.narrow(1, position, 1));
+      }
+      const AttentionInput input =
+          input_of(all.q.narrow(1, start, rows), at::cat(keys, 1), at::cat(values, 1));
+      const Computed computed = compute(input, engine::dense_mask(input.span()));
+      outs.push_back(computed.out);
+      lses.push_back(computed.lse);
+      start += rows;
+      if (static_cast<std::int64_t>(kept.size()) > sink + recent) {
+        kept.erase(kept.begin() + sink, kept.end() - recent);
+      }
+    }
+    expect_stored(c, file, {at::cat(outs, 1), at::cat(lses, 1)}, type);
+    EXPECT_EQ(kept, integers(file, "final_cache_positions")) << c.name;
+  });
+}
+
+void check_duo_assignment(const Case& c, const SafetensorsFile& file) {
+  const std::vector<float> values = engine::float_values(file.at("values"));
+  const std::vector<double> gates(values.begin(), values.end());
+  const std::vector<std::int64_t> full = integers(file, "full_head");
+  std::size_t next = 0;
+  for (const Json& sparsity : c.params.at("sparsities")) {
+    for (const std::uint8_t sparse : engine::sparse_by_share(gates, sparsity.get<double>())) {
+      ASSERT_LT(next, full.size());
+      ASSERT_EQ(sparse, full[next] != 0 ? 0 : 1)
+          << c.name << " sparsity " << sparsity << " entry " << next;
+      ++next;
+    }
+  }
+  EXPECT_EQ(next, full.size()) << c.name;
+}
+
+void check_pattern_file(const Case& c) {
+  const engine::HeadPattern pattern = engine::read_head_pattern(c.folder / c.name);
+  EXPECT_GT(pattern.kv_heads, 0) << c.name;
+  EXPECT_EQ(static_cast<std::int64_t>(pattern.gates.size()), pattern.layers * pattern.kv_heads)
+      << c.name;
+}
+
+// False for a method that the engine does not have.
+bool check_case(const Case& c, const std::string& method) {
+  if (method == "duo_pattern_file") return check_pattern_file(c), true;
+  if (!c.name.ends_with(".safetensors")) return false;
+  const SafetensorsFile file(c.folder / c.name);
+  if (method == "dense_causal") return check_dense(c, file), true;
+  if (method == "ssa_token") return check_streaming(c, file, token_window(c)), true;
+  if (method == "ssa_block") return check_streaming(c, file, block_window(c)), true;
+  if (method == "block_sparse") return check_block_sparse(c, file), true;
+  if (method == "mixed") return check_mixed(c, file), true;
+  if (method == "duo_streaming_cache") return check_rolling_cache(c, file), true;
+  if (method == "duo_assignment") return check_duo_assignment(c, file), true;
+  if (method == "ssa_block+ssa_token") {
+    check_streaming_rows(c, file, block_window(c), "_block");
+    check_streaming_rows(c, file, token_window(c), "_token");
+    return true;
+  }
+  return false;
+}
+
+// Every file of the manifest by its method.
+AttentionGoldenResult check_attention_folder(const fs::path& folder) {
+  AttentionGoldenResult result;
+  const Json manifest = read_json(folder / "manifest.json");
+  static const Json kNoParams = Json::object();
+  for (const Json& entry : manifest.at("files")) {
+    const std::string name = entry.at("file").get<std::string>();
+    const std::string method = entry.at("method").get<std::string>();
+    if (!fs::exists(folder / name)) {
+      ++result.absent;
+      continue;
+    }
+    const Json& params = entry.contains("params") ? entry.at("params") : kNoParams;
+    if (check_case({folder, entry, name, params}, method)) {
+      ++result.ran;
+    } else {
+      ++result.passed_over[method];
+    }
+  }
+  return result;
+}
+
+// "12 cases ran; not implemented, passed over: 3 moba"
+std::string describe(const AttentionGoldenResult& result) {
+  std::string text = fmt::format("{} cases ran", result.ran);
+  std::string rest;
+  for (const auto& [method, count] : result.passed_over) {
+    rest += fmt::format("{}{} {}", rest.empty() ? "; not implemented, passed over: " : ", ", count,
+                        method);
+  }
+  if (result.absent > 0) rest += fmt::format("; {} files absent", result.absent);
+  return text + rest;
+}
+
+TEST(Golden_attention, StoredExpectations) {
+  const std::filesystem::path folder = golden_folder("attention");
+  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention";
+  const AttentionGoldenResult result = check_attention_folder(folder);
+  std::cout << describe(result) << "\n";
+  EXPECT_GT(result.ran, 0);
+}
+
+TEST(AttentionGoldens, OwnFolder) {
+  const AttentionGoldenResult result = check_attention_folder(fixture("attention"));
+  EXPECT_EQ(result.ran, 9);
+  EXPECT_EQ(result.absent, 0);
+  EXPECT_TRUE(result.passed_over.empty());
+}
+
+}  // namespace
+}  // namespace elastic::testing

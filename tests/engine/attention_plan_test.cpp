@@ -1,0 +1,222 @@
+#include "engine/attention/attention_plan.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "engine/api/mode_list.h"
+#include "engine/attention/reference.h"
+#include "engine/attention/registry.h"
+#include "engine/attention/static_pattern.h"
+#include "tests/testing/folders.h"
+#include "tests/testing/tolerance.h"
+
+namespace elastic::engine {
+namespace {
+
+constexpr std::int64_t kLayers = 2, kHeadsKv = 3, kHeadsQ = 6, kDim = 16;
+
+std::vector<RouterWeights> zero_routers() {
+  const auto weight = [](std::int64_t out, std::int64_t in) { return at::zeros({out, in}); };
+  const RouterWeights zero{weight(64, kDim), at::zeros({64}), weight(kDim, 64), at::zeros({kDim}),
+                           weight(64, kDim), at::zeros({64}), weight(kDim, 64), at::zeros({kDim}),
+                           weight(2, kDim),  at::zeros({2})};
+  return {static_cast<std::size_t>(kLayers), zero};
+}
+
+PlanContext context(std::span<const RouterWeights> routers = {}) {
+  return {.layers = kLayers,
+          .heads_q = kHeadsQ,
+          .heads_kv = kHeadsKv,
+          .head_dim = kDim,
+          .sink = {},
+          .local = {},
+          .routers = routers};
+}
+
+std::string error_of(const std::string& mode, const PlanContext& with, ErrorKind kind) {
+  try {
+    make_attention_plan(mode, with);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "`" << mode << "` was accepted";
+  return {};
+}
+
+TEST(AttentionPlan, DescriptionsParseBack) {
+  const std::vector<RouterWeights> routers = zero_routers();
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"fa", "fa"},
+      {"ssa", "ssa:sink=128,local=2048,block=128,decode=full"},
+      {" ssa:local=1k , sink=0 ", "ssa:sink=0,local=1024,block=128,decode=full"},
+      {"ssa:block=1,sink=4,local=64,decode=sparse", "ssa:sink=4,local=64,block=1,decode=sparse"},
+      {"fa-ssa", "fa-ssa:sink=128,local=2048,block=128,decode=full"},
+      {"fa-ssa:decode=sparse,local=256", "fa-ssa:sink=128,local=256,block=128,decode=sparse"}};
+  for (const auto& [text, wanted] : cases) {
+    const AttentionPlan plan = make_attention_plan(text, context(routers));
+    EXPECT_EQ(plan.describe(), wanted);
+    EXPECT_EQ(make_attention_plan(wanted, context(routers)).describe(), wanted);
+  }
+}
+
+TEST(AttentionPlan, DefaultsComeFromTheCheckpoint) {
+  PlanContext with = context();
+  with.sink = 64;
+  with.local = 1024;
+  EXPECT_EQ(make_attention_plan("ssa", with).describe(),
+            "ssa:sink=64,local=1024,block=128,decode=full");
+  EXPECT_EQ(make_attention_plan("ssa:local=512", with).describe(),
+            "ssa:sink=64,local=512,block=128,decode=full");
+}
+
+TEST(AttentionPlan, BadModesAreErrorsThatHelp) {
+  const std::vector<RouterWeights> routers = zero_routers();
+  const PlanContext with = context(routers);
+  const auto names = [](const std::string& text, const std::string& part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  names(error_of("xa", with, ErrorKind::kInvalidArgument), "fa-ssa");
+  names(error_of("moba:topk=3", with, ErrorKind::kInvalidArgument), "known");
+  names(error_of("", with, ErrorKind::kInvalidArgument), "ssa");
+  names(error_of("fa:local=3", with, ErrorKind::kInvalidArgument), "local");
+  names(error_of("ssa:locl=3", with, ErrorKind::kInvalidArgument), "local");
+  names(error_of("ssa:local", with, ErrorKind::kInvalidArgument), "key=value");
+  names(error_of("ssa:", with, ErrorKind::kInvalidArgument), "key=value");
+  names(error_of("ssa:local=", with, ErrorKind::kInvalidArgument), "local=");
+  names(error_of("ssa:local=0", with, ErrorKind::kInvalidArgument), "local=0");
+  names(error_of("ssa:sink=-1", with, ErrorKind::kInvalidArgument), "sink=-1");
+  names(error_of("ssa:sink=99999999999999999", with, ErrorKind::kInvalidArgument), "sink");
+  names(error_of("ssa:block=64", with, ErrorKind::kInvalidArgument), "block=64");
+  names(error_of("ssa:local=4,local=5", with, ErrorKind::kInvalidArgument), "twice");
+  names(error_of("ssa:decode=maybe", with, ErrorKind::kInvalidArgument), "decode=maybe");
+  names(error_of("fa-ssa:sparsity=0.5", with, ErrorKind::kInvalidArgument), "pattern");
+  names(error_of("fa-ssa:pattern=/nowhere/x.tsv", with, ErrorKind::kNotFound), "/nowhere/x.tsv");
+  names(error_of("fa-ssa", context(), ErrorKind::kUnsupported), "router");
+}
+
+TEST(AttentionPlan, ListedPlansAreAllKnown) {
+  const std::vector<RouterWeights> routers = zero_routers();
+  for (const PlanName& plan : list_plans()) {
+    EXPECT_EQ(make_attention_plan(plan.name, context(routers)).name, plan.name);
+    EXPECT_FALSE(plan.summary.empty());
+  }
+}
+
+TEST(AttentionPlan, UniformAndRoutedDecisions) {
+  const std::vector<RouterWeights> routers = zero_routers();
+  const at::Tensor pooled = at::randn({kHeadsKv, kDim});
+  EXPECT_EQ(make_attention_plan("fa", context()).policy->decide(0, {}).is_sparse,
+            (std::vector<std::uint8_t>{0, 0, 0}));
+  EXPECT_EQ(make_attention_plan("ssa", context()).policy->decide(1, {}).is_sparse,
+            (std::vector<std::uint8_t>{1, 1, 1}));
+  const AttentionPlan routed = make_attention_plan("fa-ssa", context(routers));
+  EXPECT_TRUE(routed.policy->needs_keys());
+  const HeadDecision decision = routed.policy->decide(1, pooled);
+  EXPECT_EQ(decision.is_sparse, (std::vector<std::uint8_t>{1, 1, 1}));  // ties are sparse
+  ASSERT_EQ(decision.router_logits.size(), 3u);
+  EXPECT_EQ(decision.router_logits[2], (std::array<float, 2>{0, 0}));
+}
+
+TEST(AttentionPlan, MixedHeadsEqualEachHeadAlone) {
+  // Spec 7.6, check 6: random types, all full, all streaming.
+  const std::vector<RouterWeights> routers = zero_routers();
+  const AttentionPlan plan = make_attention_plan("fa-ssa:sink=128,local=128", context(routers));
+  const AttentionInput input{at::randn({kHeadsQ, 600, kDim}), at::randn({kHeadsKv, 600, kDim}),
+                             at::randn({kHeadsKv, 600, kDim}), 0, 0.25};
+  for (const std::vector<std::uint8_t>& types : std::vector<std::vector<std::uint8_t>>{
+           {0, 0, 0}, {1, 1, 1}, {0, 1, 0}, {1, 0, 1}, {1, 1, 0}}) {
+    const std::vector<HeadGroup> groups =
+        select_heads(plan, {.is_sparse = types, .router_logits = {}}, input);
+    at::Tensor out = at::randn({kHeadsQ, 600, kDim});
+    attend(groups, input, out);
+    for (int kv = 0; kv < kHeadsKv; ++kv) {
+      const HeadMode& mode =
+          types[static_cast<std::size_t>(kv)] != 0 ? *plan.sparse : *plan.retrieval;
+      const std::vector<int> alone = {kv};
+      const at::Tensor wanted =
+          reference_attention(input, alone, mode.block_mask(input, alone)).out;
+      for (int h = 2 * kv; h < 2 * kv + 2; ++h) {
+        EXPECT_LT((out[h].to(at::kDouble) - wanted[h]).abs().max().item<double>(),
+                  testing::kAttentionFp32);
+      }
+    }
+  }
+}
+
+TEST(StaticPattern, StableTiesAndCounts) {
+  const std::vector<double> gates = {1, 0.2, 1, 0, 0, 0.2};
+  const auto text = [&](double sparsity) {
+    std::string out;
+    for (const std::uint8_t s : sparse_by_share(gates, sparsity)) out += s != 0 ? '1' : '0';
+    return out;
+  };
+  EXPECT_EQ(text(0), "000000");
+  EXPECT_EQ(text(0.2), "000010");  // ceil(0.2 * 5) = 1: of the two zeros the later one
+  EXPECT_EQ(text(0.4), "000110");
+  EXPECT_EQ(text(0.5), "000111");  // ceil(2.5) = 3: of the two 0.2 the later one
+  EXPECT_EQ(text(0.99), "011111");
+  EXPECT_EQ(text(1), "111111");
+  EXPECT_EQ(sparse_by_threshold(gates, 0.2), (std::vector<std::uint8_t>{0, 0, 0, 1, 1, 0}));
+}
+
+TEST(StaticPattern, FilesDecidePerLayer) {
+  const testing::TemporaryFolder folder;
+  const std::string graded = (folder / "graded.tsv").string(),
+                    binary = (folder / "binary.tsv").string();
+  write_file_atomic(graded, "0.9\t-0.01\t1.2e0\n5e-1\t0.25\t0.75\n");
+  write_file_atomic(binary, "1.0\t0.0\t1\n0\t0\t1\n\n");
+  const AttentionPlan half =
+      make_attention_plan("fa-ssa:pattern=" + graded + ",sparsity=0.5", context());
+  EXPECT_FALSE(half.policy->needs_keys());
+  EXPECT_EQ(half.policy->decide(0, {}).is_sparse, (std::vector<std::uint8_t>{0, 1, 0}));
+  EXPECT_EQ(half.policy->decide(1, {}).is_sparse, (std::vector<std::uint8_t>{1, 1, 0}));
+  EXPECT_EQ(make_attention_plan(half.describe(), context()).describe(), half.describe());
+  const AttentionPlan cut =
+      make_attention_plan("fa-ssa:pattern=" + graded + ",threshold=0.8", context());
+  EXPECT_EQ(cut.policy->decide(1, {}).is_sparse, (std::vector<std::uint8_t>{1, 1, 1}));
+  // A binary file is used as it is, whatever share is asked for.
+  const AttentionPlan fixed =
+      make_attention_plan("fa-ssa:pattern=" + binary + ",sparsity=0.9", context());
+  EXPECT_EQ(fixed.policy->decide(0, {}).is_sparse, (std::vector<std::uint8_t>{0, 1, 0}));
+  EXPECT_EQ(fixed.policy->decide(1, {}).is_sparse, (std::vector<std::uint8_t>{1, 1, 0}));
+  EXPECT_NE(error_of("fa-ssa:pattern=" + graded, context(), ErrorKind::kInvalidArgument)
+                .find("sparsity="),
+            std::string::npos);
+  error_of("fa-ssa:pattern=" + graded + ",sparsity=1.5", context(), ErrorKind::kInvalidArgument);
+  error_of("fa-ssa:pattern=" + graded + ",sparsity=nan", context(), ErrorKind::kInvalidArgument);
+}
+
+TEST(StaticPattern, MalformedFilesAreNamed) {
+  const testing::TemporaryFolder folder;
+  const std::string path = (folder / "bad.tsv").string();
+  for (const char* text : {"", "\n\n", "1\t2\n1\n", "1\tx\t0\n", "1\tnan\t0\n", "1\tinf\t0\n",
+                           "1\t\t0\n", "1 0 1\n", "0\t1\t0\n", "0\t1\t0\t1\n0\t1\t0\t1\n"}) {
+    write_file_atomic(path, text);
+    const std::string message =
+        error_of("fa-ssa:sparsity=0.5,pattern=" + path, context(), ErrorKind::kCorrupt);
+    EXPECT_NE(message.find("bad.tsv"), std::string::npos) << message;
+  }
+}
+
+TEST(ModeList, OptionsStayWithTheirMode) {
+  EXPECT_EQ(split_modes("fa,ssa:sink=128,local=2048,fa-ssa"),
+            (std::vector<std::string>{"fa", "ssa:sink=128,local=2048", "fa-ssa"}));
+  EXPECT_EQ(split_modes(" fa , ssa "), (std::vector<std::string>{"fa", "ssa"}));
+  EXPECT_EQ(split_modes("ssa,local=5"), (std::vector<std::string>{"ssa:local=5"}));
+  EXPECT_TRUE(split_modes("").empty());
+  EXPECT_THROW(split_modes("local=5,fa"), Error);
+}
+
+}  // namespace
+}  // namespace elastic::engine

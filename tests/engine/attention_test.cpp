@@ -1,0 +1,208 @@
+// Every head mode, every instruction set and the ATen composition against the reference, over
+// shapes, GQA ratios, lengths off the block size, row slices and dtypes.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine/attention/cpu_attention.h"
+#include "engine/attention/masked_attention.h"
+#include "engine/attention/reference.h"
+#include "engine/attention/registry.h"
+#include "tests/testing/tolerance.h"
+
+namespace elastic::engine {
+namespace {
+
+struct Shape {
+  std::int64_t heads_q = 1, heads_kv = 1, head_dim = 64, q_start = 0, rows = 1, spare = 0;
+};
+
+const std::vector<Shape>& shapes() {
+  static const std::vector<Shape> all = {
+      {2, 1, 64, 0, 1, 0},     {4, 4, 64, 0, 100, 0},  {4, 2, 64, 0, 128, 0},
+      {8, 2, 64, 0, 129, 3},   {6, 2, 32, 0, 515, 0},  {3, 1, 128, 0, 260, 0},
+      {4, 1, 80, 0, 200, 0},   {4, 2, 8, 0, 300, 0},   {5, 5, 20, 0, 131, 1},
+      {4, 2, 64, 128, 133, 0}, {4, 2, 64, 77, 200, 9}, {8, 2, 64, 400, 1, 0},
+      {16, 1, 64, 2600, 1, 0}, {2, 2, 64, 0, 384, 0},  {32, 1, 16, 5, 9, 0}};
+  return all;
+}
+
+// q, k, v as views into wider tensors, so that strides are never those of a packed tensor.
+AttentionInput random_input(const Shape& s, at::ScalarType type) {
+  const std::int64_t tokens = s.q_start + s.rows + s.spare;
+  const auto heads_first = [type](std::int64_t rows, std::int64_t heads, std::int64_t dim) {
+    return at::randn({rows, heads, dim + 3}).to(type).narrow(2, 0, dim).transpose(0, 1);
+  };
+  return {heads_first(s.rows, s.heads_q, s.head_dim), heads_first(tokens, s.heads_kv, s.head_dim),
+          at::randn({s.heads_kv, tokens + 7, s.head_dim}).to(type).narrow(1, 0, tokens), s.q_start,
+          1 / std::sqrt(static_cast<double>(s.head_dim))};
+}
+
+std::vector<int> all_heads(const AttentionInput& input) {
+  std::vector<int> heads(static_cast<std::size_t>(input.k.size(0)));
+  std::iota(heads.begin(), heads.end(), 0);
+  return heads;
+}
+
+double max_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b).abs().max().item<double>();
+}
+
+double tolerance(at::ScalarType type) {
+  return type == at::kFloat ? testing::kAttentionFp32 : testing::kAttentionBf16;
+}
+
+std::string label(const Shape& s) {
+  return std::to_string(s.heads_q) + "/" + std::to_string(s.heads_kv) + " d" +
+         std::to_string(s.head_dim) + " rows " + std::to_string(s.q_start) + "+" +
+         std::to_string(s.rows);
+}
+
+// Runs f for every way to compute masked attention: each instruction set and the composition.
+template <typename F>
+void for_each_backend(const F& f) {
+  const CpuKernelList list = all_cpu_kernels();
+  for (int i = 0; i < list.count; ++i) {
+    const CpuKernels& kernels = *list.sets[i];
+    f(std::string(kernels.name),
+      [&kernels](const AttentionInput& input, std::span<const int> heads, const BlockMask& mask,
+                 at::Tensor& out,
+                 at::Tensor* lse) { cpu_attention(input, heads, mask, out, lse, kernels); });
+  }
+  f("composed", composed_attention);
+}
+
+void expect_reference(const AttentionInput& input, const BlockMask& mask, const std::string& what) {
+  const std::vector<int> heads = all_heads(input);
+  const ReferenceAttention wanted = reference_attention(input, heads, mask);
+  for_each_backend([&](const std::string& backend, const auto& run) {
+    at::Tensor out =
+        at::full({input.q.size(1), input.q.size(0), input.q.size(2) + 1}, 7.0, input.q.options())
+            .narrow(2, 0, input.q.size(2))
+            .transpose(0, 1);
+    at::Tensor lse = at::full({input.q.size(0), input.q.size(1)}, 7.0, at::kFloat);
+    run(input, heads, mask, out, &lse);
+    EXPECT_LT(max_difference(out, wanted.out), tolerance(input.q.scalar_type()))
+        << what << " " << backend;
+    const at::Tensor blind = wanted.lse.isinf();
+    EXPECT_TRUE(lse.isinf().equal(blind)) << what << " " << backend;
+    EXPECT_LT(max_difference(lse.masked_fill(blind, 0), wanted.lse.masked_fill(blind, 0)), 1e-4)
+        << what << " " << backend;
+  });
+}
+
+BlockMask random_table(const AttentionInput& input, std::int64_t block, double density,
+                       unsigned seed) {
+  const RowSpan span = input.span();
+  const std::int64_t q_blocks = (span.q_start + span.rows - 1) / block - span.q_start / block + 1;
+  const std::int64_t k_blocks = (span.tokens + block - 1) / block;
+  std::mt19937 random(seed);
+  std::vector<std::uint8_t> visible(
+      static_cast<std::size_t>(input.q.size(0) * q_blocks * k_blocks));
+  for (std::uint8_t& v : visible) v = std::bernoulli_distribution(density)(random) ? 1 : 0;
+  return table_mask({visible, input.q.size(0), q_blocks, k_blocks, block}, span);
+}
+
+TEST(Attention, EveryModeEqualsTheReference) {
+  for (const ModeEntry& entry : head_modes()) {
+    std::vector<std::string> texts = {entry.name};
+    if (std::string(entry.name) == "ssa") {
+      texts = {"ssa:sink=128,local=128", "ssa:sink=0,local=256", "ssa:sink=7,local=50,block=1",
+               "ssa:sink=0,local=1,block=1"};
+    }
+    for (const std::string& text : texts) {
+      ModeOptions options(text, {});
+      const std::unique_ptr<HeadMode> mode = entry.make(options);
+      std::size_t number = 0;
+      for (const Shape& shape : shapes()) {
+        // Every third shape in bf16: the arithmetic is the same once values are widened.
+        const AttentionInput input =
+            random_input(shape, number++ % 3 == 2 ? at::kBFloat16 : at::kFloat);
+        expect_reference(input, mode->block_mask(input, all_heads(input)),
+                         text + " " + label(shape));
+      }
+    }
+  }
+}
+
+TEST(Attention, MasksPerQueryHead) {
+  for (const Shape& shape : shapes()) {
+    for (const std::int64_t block : {16, 64, 128}) {
+      const AttentionInput input = random_input(shape, at::kFloat);
+      expect_reference(input, random_table(input, block, 0.4, 11),
+                       "table of " + std::to_string(block) + " " + label(shape));
+    }
+  }
+}
+
+TEST(Attention, LargeScoresStayFinite) {
+  // Scores of several hundred: exp would overflow without the running maximum.
+  AttentionInput input = random_input({4, 2, 64, 0, 300, 0}, at::kFloat);
+  input.q = input.q * 40;
+  const ReferenceAttention wanted =
+      reference_attention(input, all_heads(input), dense_mask(input.span()));
+  for_each_backend([&](const std::string& backend, const auto& run) {
+    at::Tensor out = at::zeros_like(input.q);
+    run(input, all_heads(input), dense_mask(input.span()), out, nullptr);
+    EXPECT_LT(max_difference(out, wanted.out), 2e-4) << backend;
+  });
+}
+
+TEST(Attention, OnlyTheHeadsAskedForAreWritten) {
+  const AttentionInput input = random_input({8, 4, 32, 0, 150, 0}, at::kFloat);
+  const BlockMask mask = dense_mask(input.span());
+  const std::vector<int> some = {1, 3};
+  for_each_backend([&](const std::string& backend, const auto& run) {
+    at::Tensor out = at::full({8, 150, 32}, 7.0, at::kFloat);
+    run(input, some, mask, out, nullptr);
+    const ReferenceAttention wanted = reference_attention(input, some, mask);
+    for (std::int64_t h = 0; h < 8; ++h) {
+      const bool asked = h / 2 == 1 || h / 2 == 3;
+      if (asked) {
+        EXPECT_LT(max_difference(out[h], wanted.out[h]), testing::kAttentionFp32) << backend;
+      } else {
+        EXPECT_TRUE(out[h].eq(7.0).all().item<bool>()) << backend << " head " << h;
+      }
+    }
+  });
+}
+
+TEST(Attention, RowSlicesEqualTheWhole) {
+  ModeOptions options("ssa:sink=128,local=256", {});
+  const std::unique_ptr<HeadMode> mode = make_streaming(options);
+  const AttentionInput whole = random_input({4, 2, 64, 0, 900, 0}, at::kFloat);
+  const std::vector<int> heads = all_heads(whole);
+  at::Tensor wanted = at::zeros({4, 900, 64}), out = at::zeros({4, 900, 64});
+  mode->forward(whole, heads, mode->block_mask(whole, heads), wanted);
+  for (std::int64_t first = 0; first < 900; first += 250) {
+    const std::int64_t rows = std::min<std::int64_t>(250, 900 - first);
+    const AttentionInput slice{whole.q.narrow(1, first, rows), whole.k, whole.v, first,
+                               whole.scale};
+    at::Tensor part = out.narrow(1, first, rows);
+    mode->forward(slice, heads, mode->block_mask(slice, heads), part);
+  }
+  EXPECT_LT((out - wanted).abs().max().item<double>(), 2e-6);
+}
+
+TEST(Attention, ResultsDoNotDependOnWhoElseRuns) {
+  const AttentionInput input = random_input({8, 2, 64, 0, 1000, 0}, at::kFloat);
+  at::Tensor first = at::zeros({8, 1000, 64}), again = at::zeros({8, 1000, 64});
+  masked_attention(input, all_heads(input), dense_mask(input.span()), first);
+  masked_attention(input, all_heads(input), dense_mask(input.span()), again);
+  EXPECT_TRUE(first.equal(again));
+}
+
+}  // namespace
+}  // namespace elastic::engine
