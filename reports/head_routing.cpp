@@ -101,7 +101,7 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
   table.caption =
       "MSR: share of (layer, KV head) pairs in sparse mode, mean over samples and the range of "
       "single "
-      "samples; `router`: no number is asked for, the router chooses per prompt. ESR: share of "
+      "samples; router: no number is asked for, the router chooses per prompt. ESR: share of "
       "tokens "
       "pruned, 0 for full heads, averaged over heads: last layer at the last query, last layer "
       "over the "

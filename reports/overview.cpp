@@ -33,6 +33,7 @@ std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
   row.push_back(reports::cell(cell.mode));
   row.push_back(score_cell(cell, subject.run));
   row.back().shade.reset();
+  row.back().n = row.back().planned;  // the last two columns say it
   row.push_back(difference_cell(run.summary, cell, harness::dense_mode(run.summary.modes)));
   row.push_back(reports::cell(number(cell.sparsity.msr)));
   row.push_back(reports::cell(number(cell.sparsity.esr_last_query)));

@@ -15,6 +15,7 @@ namespace {
 
 constexpr double kNormal975 = 1.959963984540054;  // standard normal quantile at 0.975
 constexpr int kResamples = 2000;
+constexpr double kFewestForBootstrap = 10;  // under that many clusters it is far too narrow
 constexpr std::uint64_t kBootstrapSeed = 20260117;
 
 struct Cluster {
@@ -86,13 +87,12 @@ std::optional<Estimate> estimate_mean(std::span<const Observation> observations)
   const bool clustered = independent < n;
   const std::string unit =
       clustered ? fmt::format(" over {} documents", static_cast<std::int64_t>(independent)) : "";
-  if (binary && (!clustered || sum == 0 || sum == n)) {
+  if (independent < kFewestForBootstrap || (binary && (!clustered || sum == 0 || sum == n))) {
     estimate.interval = wilson_interval(estimate.value * independent, independent);
     estimate.rule = "mean of samples, Wilson interval" + unit;
   } else {
     estimate.interval = bootstrap_interval(observations);
-    estimate.rule = estimate.interval ? "mean of samples, bootstrap interval" + unit
-                                      : "mean of samples, too few for an interval";
+    estimate.rule = "mean of samples, bootstrap interval" + unit;
   }
   return estimate;
 }

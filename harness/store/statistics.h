@@ -25,7 +25,7 @@ struct Interval {
 /// A number, how sure it is, and the rule that made it.
 struct Estimate {
   double value = 0;
-  std::optional<Interval> interval;  // absent where nothing can be said (one fractional sample)
+  std::optional<Interval> interval;  // absent where nothing can be said
   std::int64_t n = 0;                // observations behind the value
   std::string rule;                  // "mean of samples, Wilson interval"
 };
@@ -44,9 +44,11 @@ Interval wilson_interval(double successes, double n);
 /// Percentile bootstrap of the mean over clusters (2000 resamples). Nothing for under two clusters.
 std::optional<Interval> bootstrap_interval(std::span<const Observation> observations);
 
-/// Mean in the order given, plain sum. The interval is Wilson's where every value is 0 or 1 and no
-/// two observations share a cluster, else the clustered bootstrap; where all values of a clustered
-/// 0/1 cell agree, Wilson's with one observation per cluster. Nothing for an empty list.
+/// Mean of scores in [0, 1] in the order given, plain sum. The interval is Wilson's where every
+/// score is 0 or 1 and no two share a cluster, else the clustered bootstrap. Under ten clusters,
+/// and where all scores of a clustered 0/1 cell agree, it is Wilson's with one observation per
+/// cluster: right for 0/1 scores and too wide, never too narrow, for partial ones (no score in [0,
+/// 1] varies more about its mean). Nothing for an empty list.
 std::optional<Estimate> estimate_mean(std::span<const Observation> observations);
 
 /// Unweighted mean of independent estimates. The interval combines theirs by the method of variance

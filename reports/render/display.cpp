@@ -23,10 +23,9 @@ std::string file_stem(std::string_view id) {
   std::string stem(id);
   for (char& c : stem) {
     const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0;
-    if (!plain && c != '_' && c != '-' && c != '.') c = '_';
+    if (!plain && c != '-') c = '_';
   }
-  if (stem.empty() || stem.front() == '.') stem.insert(stem.begin(), '_');
-  return stem;
+  return stem.empty() ? "_" : stem;
 }
 
 }  // namespace elastic::reports

@@ -25,9 +25,11 @@ std::string raw(const Value& value) {
   return std::holds_alternative<std::monostate>(value) ? "" : display(value, 0);
 }
 
-std::string cell_html(const Cell& cell, const Column& column, bool numeric) {
+// `again`: the same text as in the row above, shown faintly.
+std::string cell_html(const Cell& cell, const Column& column, bool numeric, bool again) {
   const std::string text = display(cell.value, column.digits);
   std::string classes = numeric ? "num" : "";
+  if (again) classes += " again";
   if (cell.shade) classes += " heat";
   if (!numeric && text.size() > kLongText) classes += " long";
   std::string html = "<td";
@@ -44,9 +46,17 @@ std::string cell_html(const Cell& cell, const Column& column, bool numeric) {
                         cell.interval->high, column.digits);
   }
   if (cell.n < cell.planned) {
-    html += fmt::format("<small class=\"missing-samples\">{} of {}</small>", cell.n, cell.planned);
+    html += fmt::format("<small><span class=\"gap\">{} of {}</span></small>", cell.n, cell.planned);
   }
   return html + "</td>";
+}
+
+// Whether this row repeats the one above from its first column up to and including this one.
+bool labels_above_agree(const Table& table, std::size_t row, std::size_t column) {
+  for (std::size_t i = 0; i <= column; ++i) {
+    if (table.rows[row][i].value != table.rows[row - 1][i].value) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -65,9 +75,11 @@ std::string script_json(const Json& value) {
   const std::string text = dump_line(value);
   std::string out;
   out.reserve(text.size());
-  for (const char c : text) {
+  for (const char c : text) {  // both occur inside JSON strings only
     if (c == '<') {
-      out += "\\u003c";  // inside a JSON string, the only place a `<` can be
+      out += "\\u003c";
+    } else if (c == '>') {
+      out += "\\u003e";
     } else {
       out += c;
     }
@@ -80,9 +92,12 @@ std::string html_table(const Table& table, int number) {
   std::string html = table.folded
                          ? fmt::format("<details class=\"table\"><summary>{}</summary>", name)
                          : "<div class=\"table\">";
+  // The caption stands outside the table, so that a narrow table does not squeeze it.
+  const std::string id = file_stem(table.id);
   html += fmt::format(
-      "<div class=\"body\"><div class=\"scroll\"><table id=\"table-{}\"><caption>{} {}</caption>\n",
-      escape_html(file_stem(table.id)), table.folded ? "" : name, escape_html(table.caption));
+      "<div class=\"body\"><p class=\"caption\" id=\"caption-{}\">{} {}</p>\n<div class=\"scroll\">"
+      "<table id=\"table-{}\" aria-labelledby=\"caption-{}\">\n",
+      id, table.folded ? "" : name, escape_html(table.caption), id, id);
   std::vector<bool> numeric;
   html += "<thead><tr>";
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
@@ -95,7 +110,10 @@ std::string html_table(const Table& table, int number) {
     const bool rule = std::find(table.rules.begin(), table.rules.end(), row) != table.rules.end();
     html += rule ? "<tr class=\"rule\">" : "<tr>";
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      html += cell_html(table.rows[row][i], table.columns[i], numeric[i]);
+      const Cell& cell = table.rows[row][i];
+      const bool again = row > 0 && !rule && std::holds_alternative<std::string>(cell.value) &&
+                         labels_above_agree(table, row, i);
+      html += cell_html(cell, table.columns[i], numeric[i], again);
     }
     html += "</tr>\n";
   }

@@ -90,7 +90,7 @@ std::vector<OutputFile> render_markdown(std::span<const Document> documents) {
   for (const Document& document : documents) {
     for (const Table& table : document.tables) {
       std::string text = "## " + escape(table.title) + "\n\n" + markdown_table(table);
-      if (!table.caption.empty()) text += "\n" + table.caption + "\n";
+      if (!table.caption.empty()) text += "\n" + escape(table.caption) + "\n";
       files.push_back({"tables/" + file_stem(table.id) + ".md", std::move(text)});
     }
   }

@@ -37,8 +37,8 @@ OutputFile render_html(const ReportInput& input, std::span<const Document> docum
 std::string display(const Value& value, int digits);
 std::string column_title(const Column& column);
 
-/// Letters, digits, `_`, `-` and `.` of an id; anything else becomes `_`, so that a hostile task
-/// name cannot leave the output folder.
+/// Letters, digits, `_` and `-` of an id; anything else becomes `_`, so that a hostile task name
+/// cannot leave the output folder.
 std::string file_stem(std::string_view id);
 
 }  // namespace elastic::reports

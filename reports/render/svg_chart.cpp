@@ -172,6 +172,13 @@ class ChartDrawing {
     return svg;
   }
 
+  // Lines that share their x values stand a little apart, so that intervals do not hide each other.
+  double dodge(const Series& series) const {
+    if (!series.line || series.staircase) return 0;
+    const auto index = static_cast<double>(&series - chart_.series.data());
+    return 5 * (index - (static_cast<double>(chart_.series.size()) - 1) / 2);
+  }
+
   std::string draw_line(const Series& series) const {
     if (!series.line || series.points.empty()) return "";
     std::string path;
@@ -185,7 +192,8 @@ class ChartDrawing {
                          path, kLeft, path);
     }
     for (const Point& point : series.points) {
-      path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? 'M' : 'L', x_(point.x), y_(point.y));
+      path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? 'M' : 'L', x_(point.x) + dodge(series),
+                          y_(point.y));
     }
     return fmt::format(R"(<path class="curve s{}{}" d="{}"/>)", palette_.slot(series.colour),
                        series.dashed ? " dashed" : "", path);
@@ -196,7 +204,7 @@ class ChartDrawing {
     if (!series.markers) return svg;
     const std::string css = fmt::format("bar s{}", palette_.slot(series.colour));
     for (const Point& point : series.points) {
-      const double x = x_(point.x), y = y_(point.y);
+      const double x = x_(point.x) + dodge(series), y = y_(point.y);
       if (point.y_interval) {
         const double low = y_(point.y_interval->low), high = y_(point.y_interval->high);
         svg += svg_line(x, low, x, high, css) + svg_line(x - 3, low, x + 3, low, css) +
@@ -216,7 +224,7 @@ class ChartDrawing {
     if (!series.markers) return svg;
     const int slot = palette_.slot(series.colour);
     for (const Point& point : series.points) {
-      const double x = x_(point.x), y = y_(point.y);
+      const double x = x_(point.x) + dodge(series), y = y_(point.y);
       taken_.push_back({x - 7, y - 7, x + 7, y + 7});
       svg += "<g>" + marker(x, y, slot, point.emphasised) + "<title>" + escape_html(point.detail) +
              "</title></g>";

@@ -96,24 +96,24 @@
   const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   let interactive = hasPlotly;
 
-  const errorBar = (points, axis) => {
+  const errorBar = (points, axis, shade) => {
     const sizes = points.map((p) => p[axis + "i"]);
     if (!sizes.some(Boolean)) return undefined;
-    return { type: "data", symmetric: false, thickness: 1.3, width: 3,
+    return { type: "data", symmetric: false, thickness: 1.3, width: 3, color: shade,
              array: points.map((p, i) => sizes[i] ? sizes[i][1] - p[axis] : 0),
              arrayminus: points.map((p, i) => sizes[i] ? p[axis] - sizes[i][0] : 0) };
   };
 
-  function traceOf(series) {
+  function traceOf(series, middle) {
     const points = series.points, shade = series.front ? colour("--muted") : colour("--c" + series.slot);
     const mode = [series.line && "lines", series.markers && "markers", points.some((p) => p.label) && "text"];
     return {
       x: points.map((p) => p.x), y: points.map((p) => p.y), name: series.name, type: "scatter",
       mode: mode.filter(Boolean).join("+") || "lines", text: points.map((p) => p.label),
-      textposition: "top center", textfont: { color: shade, size: 12 }, cliponaxis: false,
+      textposition: points.map((p) => p.x > middle ? "top left" : "top right"), textfont: { color: shade, size: 13 }, cliponaxis: false,
       customdata: points.map((p) => p.filter), hovertext: points.map((p) => p.detail),
       hoverinfo: series.front ? "skip" : "text", showlegend: !series.front && !points.some((p) => p.label),
-      error_x: errorBar(points, "x"), error_y: errorBar(points, "y"),
+      error_x: errorBar(points, "x", shade), error_y: errorBar(points, "y", shade),
       line: { color: shade, width: series.front ? 1.4 : 2, dash: series.front ? "dash" : "solid",
               shape: series.front ? "vh" : "linear" },
       marker: { color: points.map((p) => p.on ? shade : colour("--bg")), size: 11, symbol: kSymbols[series.slot],
@@ -139,7 +139,10 @@
       shapes.push({ type: "line", xref: "x", yref: "paper", x0: chart.xref, x1: chart.xref, y0: 0, y1: 1,
                     line: { color: colour("--muted"), width: 1, dash: "dot" } });
     }
+    const xs = chart.series.flatMap((series) => series.points.map((p) => p.x));
+    const middle = (Math.min(...xs) + Math.max(...xs)) / 2;  // labels point inwards
     const layout = {
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--line"), activecolor: colour("--accent") },
       title: chart.title ? { text: chart.title, font: { size: 14, color: colour("--fg") }, x: 0, xref: "paper" } : undefined,
       font: { family: getComputedStyle(document.body).fontFamily, color: colour("--fg") },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: 360, shapes,
@@ -149,9 +152,9 @@
       xaxis: axisOf(chart.x, chart.ticks), yaxis: axisOf(chart.y, null),
     };
     layout.xaxis.showgrid = false;
-    const config = { responsive: true, displaylogo: false,
+    const config = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
                      toImageButtonOptions: { format: "svg", filename: chart.id } };
-    Plotly.react(plot, chart.series.map(traceOf), layout, config).then(() => {
+    Plotly.react(plot, chart.series.map((series) => traceOf(series, middle)), layout, config).then(() => {
       if (plot.dataset.bound) return;
       plot.dataset.bound = "1";
       plot.on("plotly_click", (event) => { if (event.points[0].customdata) openSamples(event.points[0].customdata); });
