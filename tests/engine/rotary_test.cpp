@@ -1,0 +1,102 @@
+#include "engine/model/rotary.h"
+
+#include <gtest/gtest.h>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+
+#include <cmath>
+#include <iostream>
+
+#include "base/json.h"
+#include "engine/io/rope_config.h"
+#include "tests/engine/golden_run.h"
+#include "tests/testing/folders.h"
+
+namespace elastic::engine {
+namespace {
+
+using elastic::testing::golden_folder;
+
+RopeConfig config_of(const Json& variant) {
+  const Json config = {{"rope_theta", variant["theta"]}, {"rope_scaling", variant["scaling"]}};
+  return parse_rope_config({config, "variant"},
+                           variant["max_position_embeddings"].get<std::int64_t>());
+}
+
+// At position p an fp32 angle is off by up to about p * 2^-24: the last bit of a power or product.
+double angle_tolerance(std::int64_t position) {
+  return 2e-6 + static_cast<double>(position) * 1.2e-7;
+}
+
+int check_variant(const std::string& name, const Json& variant, const SafetensorsFile& file) {
+  SCOPED_TRACE(name);
+  const auto head_dim = variant["head_dim"].get<std::int64_t>();
+  const RopeConfig config = config_of(variant);
+  const std::vector<float> frequencies = float_values(file.at(name + ".inv_freq"));
+  const at::Tensor ours = rope_frequencies(config, head_dim);
+  for (std::size_t i = 0; i < frequencies.size(); ++i) {
+    const float value = ours.const_data_ptr<float>()[i];
+    EXPECT_NEAR(value, frequencies[i], 2e-7 * std::abs(frequencies[i])) << "frequency " << i;
+  }
+  EXPECT_NEAR(config.attention_factor, float_values(file.at(name + ".attention_scaling"))[0], 1e-6);
+  const std::vector<std::int64_t> positions = integer_values(file.at("positions"));
+  const std::vector<float> cos = float_values(file.at(name + ".cos"));
+  const std::vector<float> sin = float_values(file.at(name + ".sin"));
+  RotaryTable table(config, head_dim, at::kFloat, at::kCPU);
+  int cases = 0;
+  for (std::size_t row = 0; row < positions.size(); ++row) {
+    table.reserve(positions[row] + 1);
+    const float* c = table.cos()[positions[row]].const_data_ptr<float>();
+    const float* s = table.sin()[positions[row]].const_data_ptr<float>();
+    for (std::int64_t i = 0; i < head_dim; ++i) {
+      const std::size_t at = row * static_cast<std::size_t>(head_dim) + static_cast<std::size_t>(i);
+      EXPECT_NEAR(c[i % (head_dim / 2)], cos[at], angle_tolerance(positions[row]));
+      EXPECT_NEAR(s[i % (head_dim / 2)], sin[at], angle_tolerance(positions[row]));
+    }
+    ++cases;
+  }
+  return cases;
+}
+
+TEST(Golden_models, RopeTables) {
+  const auto folder = golden_folder("models");
+  if (folder.empty()) GTEST_SKIP() << "golden folder absent: models";
+  if (!std::filesystem::exists(folder / "rope.safetensors")) return;
+  const SafetensorsFile file(folder / "rope.safetensors");
+  const Json manifest = read_json(folder / "manifest.json");
+  int cases = 0;
+  for (const auto& [name, variant] : manifest["rope"]["variants"].items()) {
+    cases += check_variant(name, variant, file);
+  }
+  std::cout << cases << " cases ran\n";
+}
+
+TEST(Rotary, RotatesPairsByTheAngleOfTheirPosition) {
+  RopeConfig config;
+  config.theta = 100;
+  RotaryTable table(config, 4, at::kFloat, at::kCPU);
+  table.reserve(8);
+  const at::Tensor x = at::arange(1, 9, at::TensorOptions().dtype(at::kFloat)).view({2, 1, 4});
+  at::Tensor out = at::empty({1, 2, 4}, at::TensorOptions().dtype(at::kFloat));
+  table.rotate(x, 3, out);
+  // Row 1 stands at position 4; pair (x1, x3) turns by 4 * 100^(-1/2) = 0.4.
+  const float* row = out.const_data_ptr<float>() + 4;
+  EXPECT_NEAR(row[0], 5 * std::cos(4.0) - 7 * std::sin(4.0), 1e-5);
+  EXPECT_NEAR(row[2], 7 * std::cos(4.0) + 5 * std::sin(4.0), 1e-5);
+  EXPECT_NEAR(row[1], 6 * std::cos(0.4) - 8 * std::sin(0.4), 1e-5);
+  EXPECT_NEAR(row[3], 8 * std::cos(0.4) + 6 * std::sin(0.4), 1e-5);
+}
+
+TEST(Rotary, LinearDividesFrequencies) {
+  RopeConfig config;
+  config.type = RopeType::kLinear;
+  config.factor = 4;
+  const at::Tensor frequencies = rope_frequencies(config, 8);
+  EXPECT_FLOAT_EQ(frequencies.const_data_ptr<float>()[0], 0.25f);
+  EXPECT_FLOAT_EQ(frequencies.const_data_ptr<float>()[1], 0.025f);
+}
+
+}  // namespace
+}  // namespace elastic::engine
