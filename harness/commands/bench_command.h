@@ -7,6 +7,7 @@
 
 namespace elastic::harness {
 
+void add_bench_prefill(CLI::App& bench, int& exit_code);
 void add_bench_tokenizer(CLI::App& bench, int& exit_code);
 
 }  // namespace elastic::harness
