@@ -110,6 +110,14 @@ int for_each_model(const fs::path& folder, int (*check)(const fs::path&, const f
   return cases;
 }
 
+TEST(ModelFixtures, AgreeWithTransformers) {
+  EXPECT_EQ(for_each_model(fixture("models"), check_model_folder), 18);
+}
+
+TEST(ModelFixtures, RoutedAgreesWithReference) {
+  EXPECT_EQ(for_each_model(fixture("routed"), check_routed_folder), 9);
+}
+
 TEST(Golden_models, LogitsHiddenStatesGreedy) {
   const fs::path folder = golden_folder("models");
   if (folder.empty()) GTEST_SKIP() << "golden folder absent: models";
