@@ -47,6 +47,7 @@ void add_data_flags(CLI::App& sub, RunOptions& o) {
 }
 
 void add_run_flags(CLI::App& sub, RunOptions& o, std::string& config) {
+  sub.option_defaults()->take_last();  // a script's flags can be overridden by appending
   sub.add_option("-m,--model", o.model, "Checkpoint folder, or demo");
   sub.add_option("-t,--tasks", o.tasks, "Comma-separated tasks or suites; see `tasks`");
   sub.add_option("--modes", o.modes, "Comma-separated attention modes: fa,ssa,fa-ssa,...");

@@ -11,12 +11,15 @@
 namespace elastic::harness {
 namespace {
 
-// Tokens a prompt may have: the model's window less the answer budget. RULER's lengths do not count
-// the BOS the engine puts in front, so there it has a place of its own.
-std::int64_t prompt_limit(const PromptRequest& r, std::int64_t budget) {
+std::int64_t answer_budget(const PromptRequest& r) {
+  return r.options.max_new_tokens.value_or(r.cell.task->task->info().max_new_tokens);
+}
+
+// Tokens a task may give a prompt. Synthetic tasks have their stated length and are checked against
+// the window afterwards; fixed sets are cut to it.
+std::int64_t prompt_limit(const PromptRequest& r) {
   if (r.options.max_length) return *r.options.max_length;
-  const bool bos = r.tokenizer != nullptr && r.tokenizer->bos_id().has_value();
-  return r.window - budget + (r.cell.length > 0 && bos ? 1 : 0);
+  return r.cell.length > 0 ? 0 : r.window - answer_budget(r);
 }
 
 void refuse_double_bos(const PromptRequest& r, const tasks::Prompt& prompt) {
@@ -31,20 +34,20 @@ void refuse_double_bos(const PromptRequest& r, const tasks::Prompt& prompt) {
                   r.cell.task->task->info().name, r.sample.index, *bos, r.options.model_template));
 }
 
-// A sample's tokens by RULER's count: prompt with answer prefix and answer budget, no BOS.
-std::int64_t achieved_length(const PromptRequest& r, const tasks::Prompt& prompt) {
+// Prompt tokens without the BOS, which stated lengths and windows do not count.
+std::int64_t counted_tokens(const PromptRequest& r, const tasks::Prompt& prompt) {
   const bool bos = r.tokenizer != nullptr && r.tokenizer->bos_id() && !prompt.ids.empty() &&
                    prompt.ids[0] == *r.tokenizer->bos_id();
-  return static_cast<std::int64_t>(prompt.ids.size()) - (bos ? 1 : 0) +
-         r.cell.task->task->info().max_new_tokens;
+  return static_cast<std::int64_t>(prompt.ids.size()) - (bos ? 1 : 0);
 }
 
 void check_length(const PromptRequest& r, PreparedPrompt& prepared) {
-  const auto tokens = static_cast<std::int64_t>(prepared.prompt.ids.size());
-  prepared.achieved_tokens = achieved_length(r, prepared.prompt);
-  if (tokens > r.window) {
+  const std::int64_t counted = counted_tokens(r, prepared.prompt);
+  prepared.achieved_tokens = counted + r.cell.task->task->info().max_new_tokens;
+  if (counted + answer_budget(r) > r.window) {
     prepared.error =
-        fmt::format("prompt of {} tokens exceeds the model's window of {}", tokens, r.window);
+        fmt::format("prompt of {} tokens and answer budget of {} exceed the model's window of {}",
+                    prepared.prompt.ids.size(), answer_budget(r), r.window);
     return;
   }
   prepared.too_short = static_cast<double>(prepared.achieved_tokens) <
@@ -143,11 +146,10 @@ bool run_together(engine::Generator& generator, const RunOptions& options,
 
 PreparedPrompt prepare_prompt(const PromptRequest& request) {
   const tasks::Task& task = *request.cell.task->task;
-  const std::int64_t budget = request.options.max_new_tokens.value_or(task.info().max_new_tokens);
   PreparedPrompt prepared;
   try {
     prepared.prompt = task.prompt(request.sample, {.tokenizer = request.tokenizer,
-                                                   .max_length = prompt_limit(request, budget),
+                                                   .max_length = prompt_limit(request),
                                                    .chat_template = request.options.chat_template});
   } catch (const Error& error) {
     prepared.error = error.what();

@@ -206,7 +206,8 @@ TEST_F(Runner, PromptsThatDoNotFitSayBothNumbers) {
   EXPECT_TRUE(engine_.requests_.empty()) << "the engine is not asked";
   const SampleRecord r = read_run(folder_.path()).samples.front();
   EXPECT_EQ(r.outcome, "error");
-  EXPECT_EQ(r.error, "prompt of 16374 tokens exceeds the model's window of 8192");
+  EXPECT_EQ(r.error,
+            "prompt of 16374 tokens and answer budget of 10 exceed the model's window of 8192");
   EXPECT_EQ(r.prompt_tokens, 16374);
 }
 

@@ -90,11 +90,12 @@ class FakeTask : public tasks::Task {
     }
     std::vector<tasks::Sample> samples;
     for (std::int64_t i = 0; i < request.limit; ++i) {
-      samples.push_back(
-          {.index = i,
-           .input = fmt::format("{} {} {} {}", salt_, request.seed, i, request.length),
-           .references = {fmt::format("right-{}", i)},
-           .strata = {{"depth", std::to_string(i * 10)}}});
+      tasks::Sample sample;
+      sample.index = i;
+      sample.input = fmt::format("{} {} {} {}", salt_, request.seed, i, request.length);
+      sample.references = {fmt::format("right-{}", i)};
+      sample.strata["depth"] = std::to_string(i * 10);
+      samples.push_back(std::move(sample));
     }
     return samples;
   }

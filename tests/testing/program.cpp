@@ -1,0 +1,47 @@
+#include "tests/testing/program.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "base/file.h"
+
+namespace elastic::testing {
+
+Program::Program(const char* binary, const std::vector<std::string>& arguments,
+                 const Variables& variables, std::size_t file_limit) {
+  std::vector<std::string> texts{binary};
+  texts.insert(texts.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& text : texts) argv.push_back(text.data());
+  argv.push_back(nullptr);
+  const std::string out = folder_ / "out", err = folder_ / "err";
+  pid_ = fork();
+  if (pid_ != 0) return;
+  dup2(open(out.c_str(), O_WRONLY | O_CREAT, 0600), STDOUT_FILENO);
+  dup2(open(err.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
+  for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
+  if (file_limit > 0) {
+    std::signal(SIGXFSZ, SIG_IGN);  // the write fails instead
+    const rlimit limit{file_limit, file_limit};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  execv(binary, argv.data());
+  _exit(127);
+}
+
+void Program::signal(int number) const { kill(pid_, number); }
+
+ProgramResult Program::wait() {
+  int status = 0;
+  waitpid(pid_, &status, 0);
+  return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          .out = read_file(folder_ / "out"),
+          .err = read_file(folder_ / "err")};
+}
+
+}  // namespace elastic::testing

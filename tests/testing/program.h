@@ -1,0 +1,44 @@
+#pragma once
+
+// Runs the built program as a user does and keeps what it says.
+//
+//   Program program(ELASTIC_BENCH_BINARY, {"run", "--model", "demo"});
+//   program.signal(SIGINT);
+//   const ProgramResult result = program.wait();
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/testing/folders.h"
+
+namespace elastic::testing {
+
+struct ProgramResult {
+  int code = 0;  // exit status; 128 + number where a signal ended it
+  std::string out, err;
+
+  bool says(std::string_view part) const {
+    return out.find(part) != std::string::npos || err.find(part) != std::string::npos;
+  }
+};
+
+class Program {
+ public:
+  using Variables = std::vector<std::pair<std::string, std::string>>;
+
+  /// Starts at once. `variables` are added to the environment; `file_limit` (bytes, 0 = none) is
+  /// the size beyond which no file of the child can grow: a full disk.
+  Program(const char* binary, const std::vector<std::string>& arguments,
+          const Variables& variables = {}, std::size_t file_limit = 0);
+  void signal(int number) const;
+  ProgramResult wait();
+
+ private:
+  TemporaryFolder folder_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace elastic::testing
