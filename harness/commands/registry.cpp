@@ -5,17 +5,29 @@ namespace elastic::harness {
 // One line per subcommand; each is defined in <name>_command.cpp.
 
 void add_bench(CLI::App& sub, int& exit_code);
+void add_data(CLI::App& sub, int& exit_code);
 void add_doctor(CLI::App& sub, int& exit_code);
 void add_generate(CLI::App& sub, int& exit_code);
+void add_plan(CLI::App& sub, int& exit_code);
+void add_preview(CLI::App& sub, int& exit_code);
 void add_report(CLI::App& sub, int& exit_code);
+void add_run(CLI::App& sub, int& exit_code);
+void add_score(CLI::App& sub, int& exit_code);
+void add_tasks(CLI::App& sub, int& exit_code);
 void add_tokenize(CLI::App& sub, int& exit_code);
 
 namespace {
 constexpr Command kCommands[] = {
     {"bench", "Speed of one part, checked first, then timed", add_bench},
+    {"data", "List, fetch, verify, import and generate benchmark data", add_data},
     {"doctor", "Versions, devices, libraries, data; one line of advice per fault", add_doctor},
     {"generate", "One prompt through a model: continuation, routing, logits", add_generate},
+    {"plan", "What a run would do: samples, memory, time", add_plan},
+    {"preview", "One prompt exactly as the model gets it", add_preview},
     {"report", "Run folders to tables, figures and one HTML file", add_report},
+    {"run", "Tasks through a model: answers, scores, routing, latency", add_run},
+    {"score", "Scores of predictions made here or elsewhere", add_score},
+    {"tasks", "The tasks, or one of them explained", add_tasks},
     {"tokenize", "JSON lines: texts to ids, or ids to texts", add_tokenize},
 };
 }  // namespace

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,5 +85,10 @@ GeneratedSet generate_ruler(const GenerateRequest& request, const RulerProfile& 
 /// it back. An unreadable or damaged cache entry is made again.
 GeneratedSet cached_ruler(const GenerateRequest& request, const RulerProfile& profile,
                           const std::filesystem::path& cache_dir);
+
+/// cached_ruler of every request, in the order given, by `threads` threads. Throws the first error.
+std::vector<GeneratedSet> cached_ruler_sets(std::span<const GenerateRequest> requests,
+                                            const RulerProfile& profile,
+                                            const std::filesystem::path& cache_dir, int threads);
 
 }  // namespace elastic::tasks

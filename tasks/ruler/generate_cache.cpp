@@ -1,5 +1,11 @@
 // Content-addressed cache of generated data, and the identity of what data are made from.
 
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <numeric>
+#include <thread>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
@@ -118,6 +124,41 @@ GeneratedSet cached_ruler(const GenerateRequest& request, const RulerProfile& pr
   set = generate_ruler(request, profile);
   write_entry(file, set);
   return set;
+}
+
+std::vector<GeneratedSet> cached_ruler_sets(std::span<const GenerateRequest> requests,
+                                            const RulerProfile& profile, const fs::path& cache_dir,
+                                            int threads) {
+  std::vector<GeneratedSet> sets(requests.size());
+  std::vector<std::exception_ptr> errors(requests.size());
+  std::vector<std::size_t> order(requests.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  // The longest first, so that no thread is left with a long one at the end.
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return requests[a].length > requests[b].length;
+  });
+  std::atomic<std::size_t> next = 0;
+  std::atomic<bool> failed = false;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < order.size() && !failed; i = next++) {
+      try {
+        sets[order[i]] = cached_ruler(requests[order[i]], profile, cache_dir);
+      } catch (...) {
+        errors[order[i]] = std::current_exception();
+        failed = true;
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> pool;
+    const auto wanted = std::min(static_cast<std::size_t>(std::max(threads, 1)), requests.size());
+    for (std::size_t t = 1; t < wanted; ++t) pool.emplace_back(work);
+    work();
+  }
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+  return sets;
 }
 
 }  // namespace elastic::tasks
