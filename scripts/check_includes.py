@@ -21,7 +21,7 @@ MAY_INCLUDE = {
 }
 MAY_INCLUDE["harness"] = [*MAY_INCLUDE["harness/commands"], "harness/commands"]  # main.cpp
 # What commands may know of the engine: its factories, headers without LibTorch.
-FACTORIES = {"engine/generate/make_generator.h", "engine/train/train_router.h"}
+FACTORIES = {"engine/generate/make_generator.h", "engine/generate/attention_bench.h", "engine/train/train_router.h"}
 TORCH_FOLDERS = ("attention", "cuda", "demo", "distributed", "generate", "model", "router", "train")
 TORCH_HEADER = re.compile(r"(ATen|torch|c10|caffe2)/")
 # tests/<folder> mirrors an area and may include what that area may.

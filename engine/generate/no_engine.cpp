@@ -1,15 +1,24 @@
 // Stands in for make_generator.cpp where the program is built without LibTorch (preset `core`).
 
 #include "base/error.h"
+#include "engine/generate/attention_bench.h"
 #include "engine/generate/make_generator.h"
 
 namespace elastic::engine {
 
-std::unique_ptr<Generator> make_generator(const GeneratorOptions&) {
+namespace {
+
+[[noreturn]] void throw_no_engine() {
   throw Error(ErrorKind::kUnsupported,
               "this program was built without the engine: run scripts/setup.sh, then "
               "`cmake --preset default && ninja -C build` for one that runs models");
 }
+
+}  // namespace
+
+std::unique_ptr<Generator> make_generator(const GeneratorOptions&) { throw_no_engine(); }
+
+std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions&) { throw_no_engine(); }
 
 std::vector<ModeDescription> list_modes() { return {}; }
 

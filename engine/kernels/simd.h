@@ -56,15 +56,35 @@ struct Simd {
   static Float all(float x) { return x - Float{}; }
   static Float max(Float a, Float b) { return a > b ? a : b; }
 
+  // Pairwise, so that few steps wait for each other.
   static float sum(Float x) {
-    float s = 0;
-    for (int i = 0; i < W; ++i) s += x[i];
-    return s;
+    if constexpr (W == 4) {
+      x += __builtin_shufflevector(x, x, 2, 3, 0, 1);
+      return x[0] + x[1];
+    } else {
+      const auto half = halves(x);
+      return Simd<W / 2>::sum(half.low + half.high);
+    }
   }
   static float max(Float x) {
-    float m = x[0];
-    for (int i = 1; i < W; ++i) m = x[i] > m ? x[i] : m;
-    return m;
+    if constexpr (W == 4) {
+      x = max(x, __builtin_shufflevector(x, x, 2, 3, 0, 1));
+      return x[0] > x[1] ? x[0] : x[1];
+    } else {
+      const auto half = halves(x);
+      return Simd<W / 2>::max(Simd<W / 2>::max(half.low, half.high));
+    }
+  }
+
+ private:
+  struct Halves {
+    typename VectorTypes<(W > 4 ? W / 2 : 4)>::Float low, high;
+  };
+  static Halves halves(Float x) {
+    Halves h;
+    static_assert(W == 4 || sizeof h == sizeof x);
+    std::memcpy(&h, &x, sizeof x);
+    return h;
   }
 };
 

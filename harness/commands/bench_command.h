@@ -7,7 +7,9 @@
 
 namespace elastic::harness {
 
+void add_bench_attention(CLI::App& bench, int& exit_code);
 void add_bench_prefill(CLI::App& bench, int& exit_code);
 void add_bench_tokenizer(CLI::App& bench, int& exit_code);
+void add_bench_ruler(CLI::App& bench, int& exit_code);
 
 }  // namespace elastic::harness

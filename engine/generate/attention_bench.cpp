@@ -1,0 +1,164 @@
+#include "engine/generate/attention_bench.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/randn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/attention/reference.h"
+#include "engine/attention/registry.h"
+#include "engine/generate/device.h"
+#include "engine/model/stage_clock.h"
+#include "engine/model/weights.h"
+#include "engine/router/sparsity.h"
+
+namespace elastic::engine {
+namespace {
+
+constexpr double kTolerance[] = {2e-5, 2e-2};  // fp32, bf16
+constexpr std::int64_t kCheckedRows = 4;       // at each of the places that are checked
+
+struct Problem {
+  AttentionInput input;
+  std::vector<HeadGroup> groups;
+  at::Tensor out;
+  AttentionBenchRow row;
+};
+
+AttentionBenchOptions with_shape(AttentionBenchOptions options) {
+  if (!options.shape.empty()) {
+    const ModelConfig config = shape_config(options.shape);
+    options.heads_q = config.heads_q;
+    options.heads_kv = config.heads_kv;
+    options.head_dim = config.head_dim;
+  }
+  if (options.heads_q < 1 || options.heads_kv < 1 || options.head_dim < 1 ||
+      options.heads_q % options.heads_kv != 0) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{} query heads over {} KV heads of {}: not a whole group each",
+                            options.heads_q, options.heads_kv, options.head_dim));
+  }
+  return options;
+}
+
+// The mode's plan; what decides its heads is not asked, so routers that decide nothing will do.
+AttentionPlan make_plan(const AttentionBenchOptions& options,
+                        const std::vector<RouterWeights>& routers) {
+  AttentionPlan plan = make_attention_plan(options.mode, {.layers = 1,
+                                                          .heads_q = options.heads_q,
+                                                          .heads_kv = options.heads_kv,
+                                                          .head_dim = options.head_dim,
+                                                          .sink = {},
+                                                          .local = {},
+                                                          .routers = routers});
+  if (plan.retrieval == nullptr || plan.sparse == nullptr) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("mode `{}` has one kind of head; name two, as in fa-ssa", options.mode));
+  }
+  return plan;
+}
+
+Problem make_problem(const AttentionBenchOptions& options, const AttentionPlan& plan,
+                     const AttentionInput& input, double msr) {
+  const auto sparse =
+      static_cast<std::int64_t>(std::lround(msr * static_cast<double>(options.heads_kv)));
+  HeadDecision decision;
+  for (std::int64_t h = 0; h < options.heads_kv; ++h) decision.is_sparse.push_back(h < sparse);
+  Problem p{input,
+            select_heads(plan, decision, input),
+            at::empty(input.q.sizes(), input.q.options()),
+            {}};
+  SparsityMeter meter(1, options.heads_q / options.heads_kv);
+  meter.add(0, p.groups, input.span());
+  Trace trace;
+  meter.fill(trace);
+  const double tokens = static_cast<double>(input.k.size(1));
+  p.row.mode = plan.describe();
+  p.row.device = input.q.is_cpu() ? "cpu" : input.q.device().str();
+  p.row.dtype = input.q.scalar_type() == at::kFloat ? "fp32" : "bf16";
+  p.row.heads_q = options.heads_q;
+  p.row.heads_kv = options.heads_kv;
+  p.row.head_dim = options.head_dim;
+  p.row.tokens = input.k.size(1);
+  p.row.msr = static_cast<double>(sparse) / static_cast<double>(options.heads_kv);
+  p.row.visited_blocks = trace.block_density;
+  p.row.visible_flop = (1 - trace.esr.last_layer) * tokens * (tokens + 1) / 2 * 4 *
+                       static_cast<double>(options.heads_q * options.head_dim);
+  return p;
+}
+
+double run(Problem& p) {
+  const Stopwatch watch;
+  attend(p.groups, p.input, p.out);
+  synchronize(p.input.q.device());
+  return watch.milliseconds();
+}
+
+// Rows at the start, around a block border in the middle, and at the end.
+void check_result(Problem& p) {
+  const std::int64_t tokens = p.input.k.size(1), rows = std::min(kCheckedRows, tokens);
+  const at::Tensor q = p.input.q.cpu(), k = p.input.k.cpu(), v = p.input.v.cpu(), out = p.out.cpu();
+  for (const std::int64_t wanted : {std::int64_t{0}, tokens / 256 * 128 - 2, tokens - rows}) {
+    const std::int64_t first = std::clamp<std::int64_t>(wanted, 0, tokens - rows);
+    const AttentionInput slice{q.narrow(1, first, rows), k, v, first, p.input.scale};
+    for (const HeadGroup& group : p.groups) {
+      const at::Tensor truth =
+          reference_attention(slice, group.kv_heads, group.mode->block_mask(slice, group.kv_heads))
+              .out;
+      const std::int64_t per_head = q.size(0) / k.size(0);
+      for (const int head : group.kv_heads) {
+        const at::Tensor difference =
+            out.narrow(0, head * per_head, per_head).narrow(1, first, rows).to(at::kDouble) -
+            truth.narrow(0, head * per_head, per_head);
+        p.row.max_error = std::max(p.row.max_error, difference.abs().max().item<double>());
+      }
+    }
+  }
+  const double allowed = kTolerance[p.row.dtype == "fp32" ? 0 : 1];
+  if (!(p.row.max_error <= allowed)) {
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("attention of {} tokens at MSR {} is off by {:.2e}", p.row.tokens,
+                            p.row.msr, p.row.max_error));
+  }
+}
+
+}  // namespace
+
+std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& given) {
+  const AttentionBenchOptions options = with_shape(given);
+  const at::Device device = resolve_device(options.device);
+  const bool wide = options.dtype == "fp32" || (options.dtype == "auto" && device.is_cpu());
+  if (!wide && options.dtype != "bf16" && options.dtype != "auto") {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("dtype `{}`; known: auto, fp32, bf16", options.dtype));
+  }
+  const std::vector<RouterWeights> routers(1);
+  const AttentionPlan plan = make_plan(options, routers);
+  const auto type = at::TensorOptions().dtype(wide ? at::kFloat : at::kBFloat16).device(device);
+  std::vector<AttentionBenchRow> rows;
+  for (const std::int64_t tokens : options.lengths) {
+    const AttentionInput input{at::randn({options.heads_q, tokens, options.head_dim}, type),
+                               at::randn({options.heads_kv, tokens, options.head_dim}, type),
+                               at::randn({options.heads_kv, tokens, options.head_dim}, type), 0,
+                               1 / std::sqrt(static_cast<double>(options.head_dim))};
+    std::vector<Problem> problems;
+    for (const double msr : options.msr) {
+      problems.push_back(make_problem(options, plan, input, msr));
+      run(problems.back());
+      check_result(problems.back());
+    }
+    for (int i = 0; i < options.repetitions; ++i) {
+      for (Problem& p : problems) p.row.milliseconds.push_back(run(p));
+    }
+    for (Problem& p : problems) rows.push_back(std::move(p.row));
+  }
+  return rows;
+}
+
+}  // namespace elastic::engine

@@ -1,0 +1,41 @@
+#pragma once
+
+// Attention of one layer alone, for `bench attention`: random q, k and v, a given share of KV heads
+// in the sparse mode, checked against the double-precision reference before anything is timed.
+// Torch-free.
+//
+//   for (const AttentionBenchRow& row : bench_attention({.lengths = {4096}, .msr = {0, 0.5, 1}}))
+//   ...
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace elastic::engine {
+
+struct AttentionBenchOptions {
+  std::string mode = "fa-ssa";  // two modes; the heads are dealt out here, no router decides
+  std::string shape;  // "llama-3.1-8b", ...: heads and head_dim of that model; else the three below
+  std::int64_t heads_q = 8, heads_kv = 8, head_dim = 64;
+  std::vector<std::int64_t> lengths;  // tokens, prefill of all of them
+  std::vector<double> msr;  // shares of KV heads in the sparse mode, rounded to whole heads
+  std::string device = "auto", dtype = "auto";  // auto: fp32 on the CPU, bf16 on a GPU
+  int repetitions = 5;                          // after one warm-up; shares take turns
+};
+
+struct AttentionBenchRow {
+  std::string mode;           // with every option that changes results
+  std::string device, dtype;  // what really ran
+  std::int64_t heads_q = 0, heads_kv = 0, head_dim = 0;
+  std::int64_t tokens = 0;
+  double msr = 0;             // share really used
+  double visited_blocks = 1;  // visited / causal tiles
+  double max_error = 0;       // against the reference, over sampled rows
+  double visible_flop = 0;    // two products over the visible pairs
+  std::vector<double> milliseconds;
+};
+
+/// Throws kInvalidArgument for options that make no sense, kCorrupt where a result is wrong.
+std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& options);
+
+}  // namespace elastic::engine
