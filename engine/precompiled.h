@@ -1,7 +1,7 @@
 #pragma once
 
-// Lean ATen set shared by the engine's translation units (built once, about 10 s). Sources still include what
-// they use; CI builds without this header too.
+// Lean ATen set shared by the engine's translation units (built once, about 10 s). Sources still
+// include what they use; CI builds without this header too.
 
 #include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>

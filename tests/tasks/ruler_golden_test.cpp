@@ -1,5 +1,5 @@
-// The stored expectations of RULER's generators: random streams, word pools, sentences, constants and
-// whole data files, byte for byte.
+// The stored expectations of RULER's generators: random streams, word pools, sentences, constants
+// and whole data files, byte for byte.
 
 #include <gtest/gtest.h>
 
@@ -75,8 +75,8 @@ class Profiles {
   const RulerProfile& get(const std::string& generation, const std::string& wordlist) {
     auto& profile = profiles_[generation + wordlist];
     if (!profile) {
-      profile = make_ruler_profile(generation == "A" ? "ruler@gen-a" : "ruler@gen-b",
-                                   data_path(""), wordlist);
+      profile = make_ruler_profile(generation == "A" ? "ruler@gen-a" : "ruler@gen-b", data_path(""),
+                                   wordlist);
     }
     return *profile;
   }
@@ -120,10 +120,11 @@ bool matches(const GoldenRun& run, const GeneratedSet& set) {
     if (sha256_hex(line) == expected.line_sha256) continue;
     equal = false;
     ADD_FAILURE() << run.parts["run"] << " sample " << i << " differs\n  ours   "
-                  << line.substr(0, kShown) << "\n  golden " << expected.record.dump().substr(0, kShown)
-                  << "\n  sizes " << Json(set.trace.sizes).dump() << " golden "
-                  << run.parts["final_sizes"].dump() << "\n  probes "
-                  << Json(set.trace.probes).dump() << " golden " << run.parts["probes"].dump();
+                  << line.substr(0, kShown) << "\n  golden "
+                  << expected.record.dump().substr(0, kShown) << "\n  sizes "
+                  << Json(set.trace.sizes).dump() << " golden " << run.parts["final_sizes"].dump()
+                  << "\n  probes " << Json(set.trace.probes).dump() << " golden "
+                  << run.parts["probes"].dump();
     break;
   }
   return equal;
