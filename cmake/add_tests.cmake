@@ -1,5 +1,5 @@
 # elastic_add_tests(<folder> [libraries...]): every tests/<folder>/**/*_test.cpp in one binary
-# <folder>_tests, each test known to ctest as <folder>/<Suite>.<name>. Suites named Golden* belong to
+# <folder>_tests, each test known to ctest as <folder>/<Suite>.<name>. Suites named Golden_* belong to
 # elastic_add_golden() and are left out here.
 include(GoogleTest)
 function(elastic_add_tests folder)
@@ -15,7 +15,7 @@ function(elastic_add_tests folder)
     ELASTIC_BENCH_BINARY="$<TARGET_FILE_DIR:${folder}_tests>/elastic-bench")
   target_link_libraries(${folder}_tests PRIVATE elastic_testing ${ARGN} GTest::gtest GTest::gtest_main)
   gtest_discover_tests(${folder}_tests
-    TEST_PREFIX "${folder}/" TEST_FILTER "-Golden*" DISCOVERY_MODE PRE_TEST
+    TEST_PREFIX "${folder}/" TEST_FILTER "-Golden_*" DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${folder}" TIMEOUT 300)
 endfunction()
 
