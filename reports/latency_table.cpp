@@ -62,17 +62,15 @@ std::vector<Column> latency_columns(bool several) {
                               {"mode", "Mode"},
                               {"n", "n", 0},
                               {"prompt_tokens", "Prompt tokens", 0},
-                              {"prefill_ms_p50", "Prefill p50, ms", 1},
+                              {"prefill_ms_p50", "Prefill p50", 1},
                               {"prefill_ms_p95", "p95", 1},
-                              {"prefill_ms_min", "min", 1},
-                              {"prefill_ms_max", "max", 1},
                               {"router_ms_p50", "Router", 2},
                               {"select_ms_p50", "Selection", 2},
                               {"attention_ms_p50", "Attention", 1},
                               {"rest_ms", "Rest", 1},
-                              {"ttft_ms_p50", "TTFT p50, ms", 1},
+                              {"ttft_ms_p50", "TTFT p50", 1},
                               {"ttft_ms_p95", "p95", 1},
-                              {"tpot_ms_p50", "TPOT p50, ms", 2},
+                              {"tpot_ms_p50", "TPOT p50", 2},
                               {"peak_mib", "Peak, MiB", 0},
                               {"speedup", "Speed-up", 2}};
   if (several) columns.insert(columns.begin(), {"run", "Run"});
@@ -84,21 +82,21 @@ std::vector<Cell> latency_row(const Timed& timed, const Subject& subject,
   const harness::Latency& time = timed.time;
   std::vector<Cell> row;
   if (!subject.label.empty()) row.push_back(cell(subject.label));
-  std::optional<double> low, high, peak;
-  if (time.prefill) low = time.prefill->min, high = time.prefill->max;
+  std::optional<double> peak;
   if (time.peak_bytes) peak = static_cast<double>(*time.peak_bytes) / (1024.0 * 1024.0);
   const std::int64_t n = time.prefill ? time.prefill->n : time.ttft->n;
+  const std::size_t first = row.size();
   for (Value value : std::vector<Value>{
-           timed.length == 0 ? Value() : format_length(timed.length), timed.mode, count(n),
+           timed.length == 0 ? Value() : Value(format_length(timed.length)), timed.mode, count(n),
            number(time.prompt_tokens, 1, 0), p50(time.prefill), p95(time.prefill),
-           number(low, 1, 3), number(high, 1, 3), number(time.router, 1, 3),
-           number(time.select, 1, 3), number(time.attention, 1, 3), number(time.rest, 1, 3),
-           p50(time.ttft), p95(time.ttft), p50(time.tpot), number(peak, 1, 1),
-           number(speedup, 1, 3)}) {
+           number(time.router, 1, 3), number(time.select, 1, 3), number(time.attention, 1, 3),
+           number(time.rest, 1, 3), p50(time.ttft), p95(time.ttft), p50(time.tpot),
+           number(peak, 1, 1), number(speedup, 1, 3)}) {
     row.push_back(cell(std::move(value)));
   }
+  if (time.prefill) row[first + 4].interval = {time.prefill->min, time.prefill->max};
   SampleFilter filter{subject.run, subject.model, timed.mode, "", timed.length, std::nullopt};
-  row[subject.label.empty() ? 1 : 2].samples = std::move(filter);
+  row[first + 1].samples = std::move(filter);
   return row;
 }
 
@@ -130,7 +128,8 @@ std::string protocol(const ReportInput& input) {
         at = run.data.spec.settings.find(key);
         if (at == run.data.spec.settings.end()) continue;
       }
-      const std::string part = fmt::format(" {}: {}.", key, at->second);
+      const std::string part = fmt::format(
+          " {} {}.", key == std::string_view("device") ? "Device" : "Number format", at->second);
       if (text.find(part) == std::string::npos) text += part;
     }
   }
@@ -195,13 +194,11 @@ class LatencyTable final : public Report {
     }
     if (table.rows.empty()) return document;
     table.caption =
-        "Per-sample times of the run, all tasks of a length together: medians unless named. "
-        "Prefill "
-        "ends when the first token's logits are known and excludes tokenising and loading; rest is "
-        "what "
-        "router, selection and attention leave of it. Speed-up: dense median over this median, "
-        "same run "
-        "and length." +
+        "Milliseconds per sample of the run, all tasks of a length together: medians unless named, "
+        "minimum and maximum beside the prefill median. Prefill ends when the first token's logits "
+        "are known and excludes tokenising and loading; rest is what router, selection and "
+        "attention "
+        "leave of it. Speed-up: dense median over this median, same run and length." +
         protocol(input);
     even.caption =
         "Shortest measured length from which on the mode's median prefill is never slower than "

@@ -10,13 +10,10 @@ namespace {
 
 constexpr std::size_t kLongText = 46;  // longer cells wrap
 
-bool is_number(const Value& value) {
-  return std::holds_alternative<double>(value) || std::holds_alternative<std::int64_t>(value);
-}
-
 bool numeric_column(const Table& table, std::size_t column) {
-  return std::any_of(table.rows.begin(), table.rows.end(),
-                     [&](const auto& row) { return is_number(row[column].value); });
+  return std::none_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
+    return std::holds_alternative<std::string>(row[column].value);
+  });
 }
 
 // The value with all its digits, for the CSV button.

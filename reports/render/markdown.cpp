@@ -36,9 +36,8 @@ std::string cell_text(const Cell& cell, const Column& column) {
 }
 
 bool numeric(const Table& table, std::size_t column) {
-  return std::any_of(table.rows.begin(), table.rows.end(), [&](const std::vector<Cell>& row) {
-    return std::holds_alternative<double>(row[column].value) ||
-           std::holds_alternative<std::int64_t>(row[column].value);
+  return std::none_of(table.rows.begin(), table.rows.end(), [&](const std::vector<Cell>& row) {
+    return std::holds_alternative<std::string>(row[column].value);
   });
 }
 

@@ -50,7 +50,7 @@ std::string svg_heatmap(const Heatmap& map, double low, double high) {
       map.show_values ? 21 : std::clamp(210 / rows, 6.0, std::max(6.0, cell_width));
   const double left = 24 + widest(map.y_labels), top = 24;
   const double right = left + columns * cell_width, bottom = top + rows * cell_height;
-  const double width = std::max(right + 10, 12 + text_width(map.title));
+  const double width = std::max(right + 10, 14 + 1.16 * text_width(map.title));  // bold
   std::string svg = svg_open(width, bottom + 40, map.title);
   svg += svg_text(width < right + 11 ? left : 6, 14, map.title, "title small");
   const double gap = std::min(cell_width, cell_height) > 9 ? 1 : 0;

@@ -104,13 +104,41 @@
              arrayminus: points.map((p, i) => sizes[i] ? p[axis] - sizes[i][0] : 0) };
   };
 
-  function traceOf(series, middle) {
+  // Where each point's label goes: the first of eight places that meets no marker, no earlier label
+  // and no edge, in the pixels of a plot of the usual size.
+  function placeLabels(series) {
+    const points = series.flatMap((one) => one.front ? [] : one.points);
+    const span = (axis) => {
+      const all = points.flatMap((p) => p[axis + "i"] ? [p[axis], ...p[axis + "i"]] : [p[axis]]);
+      const low = Math.min(...all), high = Math.max(...all);
+      return (value, size) => high > low ? 24 + (value - low) / (high - low) * (size - 48) : size / 2;
+    };
+    const x = span("x"), y = span("y"), kWidth = 410, kHeight = 260;
+    const taken = points.map((p) => [x(p.x, kWidth) - 8, y(p.y, kHeight) - 8, x(p.x, kWidth) + 8, y(p.y, kHeight) + 8]);
+    const places = { "top right": [8, 6], "top left": [-1, 6], "bottom right": [8, -22], "bottom left": [-1, -22],
+                     "middle right": [12, -8], "middle left": [-2, -8], "top center": [0, 10], "bottom center": [0, -26] };
+    for (const p of points.filter((q) => q.label)) {
+      const width = 8 * p.label.length, px = x(p.x, kWidth), py = y(p.y, kHeight);
+      p.place = "top right";
+      for (const [name, [dx, dy]] of Object.entries(places)) {
+        const left = name.endsWith("left") ? px - width - 8 : name.endsWith("center") ? px - width / 2 : px + dx;
+        const box = [left, py + dy, left + width, py + dy + 16];
+        if (box[0] < 0 || box[2] > kWidth + 14 || box[3] > kHeight + 10) continue;
+        if (taken.some((t) => box[0] < t[2] && t[0] < box[2] && box[1] < t[3] && t[1] < box[3])) continue;
+        p.place = name;
+        taken.push(box);
+        break;
+      }
+    }
+  }
+
+  function traceOf(series, dodge) {
     const points = series.points, shade = series.front ? colour("--muted") : colour("--c" + series.slot);
     const mode = [series.line && "lines", series.markers && "markers", points.some((p) => p.label) && "text"];
     return {
-      x: points.map((p) => p.x), y: points.map((p) => p.y), name: series.name, type: "scatter",
+      x: points.map((p) => p.x * dodge), y: points.map((p) => p.y), name: series.name, type: "scatter",
       mode: mode.filter(Boolean).join("+") || "lines", text: points.map((p) => p.label),
-      textposition: points.map((p) => p.x > middle ? "top left" : "top right"), textfont: { color: shade, size: 13 }, cliponaxis: false,
+      textposition: points.map((p) => p.place || "top right"), textfont: { color: shade, size: 13 }, cliponaxis: false,
       customdata: points.map((p) => p.filter), hovertext: points.map((p) => p.detail),
       hoverinfo: series.front ? "skip" : "text", showlegend: !series.front && !points.some((p) => p.label),
       error_x: errorBar(points, "x", shade), error_y: errorBar(points, "y", shade),
@@ -139,22 +167,23 @@
       shapes.push({ type: "line", xref: "x", yref: "paper", x0: chart.xref, x1: chart.xref, y0: 0, y1: 1,
                     line: { color: colour("--muted"), width: 1, dash: "dot" } });
     }
-    const xs = chart.series.flatMap((series) => series.points.map((p) => p.x));
-    const middle = (Math.min(...xs) + Math.max(...xs)) / 2;  // labels point inwards
+    placeLabels(chart.series);
+    // Series that share their lengths stand a little apart, so that intervals do not hide each other.
+    const apart = (k) => chart.ticks ? Math.pow(2, 0.03 * (k - (chart.series.length - 1) / 2)) : 1;
     const layout = {
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--line"), activecolor: colour("--accent") },
       title: chart.title ? { text: chart.title, font: { size: 14, color: colour("--fg") }, x: 0, xref: "paper" } : undefined,
       font: { family: getComputedStyle(document.body).fontFamily, color: colour("--fg") },
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: 360, shapes,
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: 360, width: panel.clientWidth, shapes,
       margin: { l: 58, r: 18, t: chart.title ? 40 : 14, b: 48 }, hovermode: "closest",
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
       hoverlabel: { bgcolor: colour("--soft"), bordercolor: colour("--line"), font: { color: colour("--fg") } },
       xaxis: axisOf(chart.x, chart.ticks), yaxis: axisOf(chart.y, null),
     };
     layout.xaxis.showgrid = false;
-    const config = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+    const config = { displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
                      toImageButtonOptions: { format: "svg", filename: chart.id } };
-    Plotly.react(plot, chart.series.map((series) => traceOf(series, middle)), layout, config).then(() => {
+    Plotly.react(plot, chart.series.map((series, k) => traceOf(series, apart(k))), layout, config).then(() => {
       if (plot.dataset.bound) return;
       plot.dataset.bound = "1";
       plot.on("plotly_click", (event) => { if (event.points[0].customdata) openSamples(event.points[0].customdata); });
@@ -323,5 +352,7 @@
   for (const table of document.querySelectorAll("table[id]")) {
     addTools(table.closest(".table").querySelector(".body"), [["CSV", () => saveTable(table)]]);
   }
+  let resizing = 0;
+  window.addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(drawCharts, 150); });
   window.addEventListener("beforeprint", () => { if (hasPlotly) { interactive = false; drawCharts(); } });
 })();
