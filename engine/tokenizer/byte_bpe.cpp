@@ -49,7 +49,7 @@ bool piece_bytes(std::string_view piece, std::string& bytes) {
 struct ByteBpe::Workspace {
   WordCache words;
   MergeWorkspace merging;
-  std::vector<std::int32_t> ids;
+  std::vector<std::int32_t> ids, word_ids;
   std::string repaired, normalized, prefixed;
 };
 
@@ -73,7 +73,9 @@ void ByteBpe::build_pieces() {
     const std::string_view piece = spec_.pieces.piece(id);
     const bool byte_level = piece_bytes(piece, bytes);
     bytes_.add(byte_level ? std::string_view(bytes) : piece, id);
-    if (byte_level) bytes_.index(id);
+    if (!byte_level) continue;
+    bytes_.index(id);
+    boundaries_.add_piece(bytes);
   }
   for (std::size_t byte = 0; byte < 256; ++byte) {
     const char value = static_cast<char>(byte);
@@ -150,24 +152,52 @@ void ByteBpe::encode_segment(std::string_view text, Workspace& workspace, Sink& 
     text = workspace.prefixed;
   }
   pre_tokenizer_.for_each_word(text, [&](std::string_view word) {
-    if (word.size() > WordCache::kMaxBytes) return sink.add(merge_word(word, workspace));
+    if (word.size() > WordCache::kMaxBytes) return sink.add(word_ids(word, workspace));
     WordCache::Entry& entry = workspace.words.place(word);
     if (WordCache::holds(entry, word)) return sink.add(entry);
-    const auto ids = merge_word(word, workspace);
+    const auto ids = word_ids(word, workspace);
     WordCache::store(entry, word, ids);
     sink.add(ids);
   });
 }
 
-std::span<const std::int32_t> ByteBpe::merge_word(std::string_view word,
-                                                  Workspace& workspace) const {
-  MergeWorkspace& w = workspace.merging;
+// Ids of a word that is not in the cache; valid until the next call.
+std::span<const std::int32_t> ByteBpe::word_ids(std::string_view word, Workspace& workspace) const {
   if (spec_.ignore_merges) {
     if (const std::int32_t id = bytes_.find(word); id != kNoId) {
-      w.symbols.assign(1, id);
-      return w.symbols;
+      workspace.word_ids.assign(1, id);
+      return workspace.word_ids;
     }
   }
+  const std::size_t end = all_bytes_known_ ? boundaries_.word_end(word, 0) : word.size();
+  if (end == word.size()) return merge_bytes(word, workspace);
+  // Scripts without blanks make words that hardly recur, but their fragments do.
+  std::vector<std::int32_t>& ids = workspace.word_ids;
+  ids.clear();
+  for (std::size_t begin = 0, stop = end; begin < word.size();) {
+    const auto fragment = fragment_ids(word.substr(begin, stop - begin), workspace);
+    ids.insert(ids.end(), fragment.begin(), fragment.end());
+    begin = stop;
+    if (begin < word.size()) stop = boundaries_.word_end(word, begin);
+  }
+  return ids;
+}
+
+std::span<const std::int32_t> ByteBpe::fragment_ids(std::string_view word,
+                                                    Workspace& workspace) const {
+  if (word.size() > WordCache::kMaxBytes) return merge_bytes(word, workspace);
+  WordCache::Entry& entry = workspace.words.place(word);
+  if (!WordCache::holds(entry, word, WordCache::Kind::kFragment)) {
+    const auto ids = merge_bytes(word, workspace);
+    WordCache::store(entry, word, ids, WordCache::Kind::kFragment);
+    return ids;
+  }
+  return {entry.ids.data(), entry.count};
+}
+
+std::span<const std::int32_t> ByteBpe::merge_bytes(std::string_view word,
+                                                   Workspace& workspace) const {
+  MergeWorkspace& w = workspace.merging;
   const auto byte = [&](std::size_t i) -> std::size_t {
     return static_cast<unsigned char>(word[i]);
   };

@@ -19,6 +19,7 @@
 
 #include "engine/tokenizer/added_tokens.h"
 #include "engine/tokenizer/bpe_merge.h"
+#include "engine/tokenizer/piece_boundaries.h"
 #include "engine/tokenizer/pretokenizer.h"
 #include "engine/tokenizer/tokenizer_spec.h"
 #include "engine/tokenizer/vocabulary.h"
@@ -50,7 +51,9 @@ class ByteBpe {
   void encode_text(std::string_view text, Workspace& workspace, Sink& sink) const;
   template <typename Sink>
   void encode_segment(std::string_view text, Workspace& workspace, Sink& sink) const;
-  std::span<const std::int32_t> merge_word(std::string_view word, Workspace& workspace) const;
+  std::span<const std::int32_t> word_ids(std::string_view word, Workspace& workspace) const;
+  std::span<const std::int32_t> fragment_ids(std::string_view word, Workspace& workspace) const;
+  std::span<const std::int32_t> merge_bytes(std::string_view word, Workspace& workspace) const;
 
   void build_pieces();
   void build_merges();
@@ -62,6 +65,7 @@ class ByteBpe {
   MergeTable merges_;
   std::vector<Merge> byte_pairs_;  // [256 * left + right], merges of single bytes
   bool all_bytes_known_ = true;
+  PieceBoundaries boundaries_;  // where words may be cut before merging
   PreTokenizer pre_tokenizer_;
   AddedTokens before_normalizer_, after_normalizer_;
   std::vector<bool> special_;  // by id

@@ -72,12 +72,12 @@ void mark_nfc(std::vector<std::uint8_t>& flags, std::uint32_t c) {
   if (composed != 1 || parts[0] != static_cast<utf8proc_int32_t>(c)) flags[c] |= kMayChangeInNfc;
 }
 
-bool may_change_in_nfc(std::string_view text) {
+// Offset of the first character from `at` on whose flag kMayChangeInNfc is `wanted`.
+std::size_t find_nfc(std::string_view text, std::size_t at, bool wanted) {
   const CharClasses& classes = char_classes();
-  std::size_t at = 0;
   while (at < text.size()) {
-    std::uint64_t word = 0;
-    if (at + 8 <= text.size()) {
+    if (wanted && at + 8 <= text.size()) {
+      std::uint64_t word = 0;
       std::memcpy(&word, text.data() + at, 8);
       if ((word & 0x8080808080808080ull) == 0) {
         at += 8;
@@ -85,10 +85,21 @@ bool may_change_in_nfc(std::string_view text) {
       }
     }
     const CodePoint c = decode_utf8(text, at);
-    if (classes[c.value] & kMayChangeInNfc) return true;
+    if (((classes[c.value] & kMayChangeInNfc) != 0) == wanted) return at;
     at += c.length;
   }
-  return false;
+  return at;
+}
+
+void append_nfc(std::string& out, std::string_view text) {
+  utf8proc_uint8_t* result = nullptr;
+  const utf8proc_ssize_t length =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                   static_cast<utf8proc_ssize_t>(text.size()), &result,
+                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(result, &std::free);
+  check(length >= 0, "NFC of valid UTF-8");
+  out.append(reinterpret_cast<const char*>(result), static_cast<std::size_t>(length));
 }
 
 }  // namespace
@@ -106,15 +117,21 @@ const CharClasses& char_classes() {
 }
 
 std::string_view to_nfc(std::string_view text, std::string& storage) {
-  if (!may_change_in_nfc(text)) return text;
-  utf8proc_uint8_t* result = nullptr;
-  const utf8proc_ssize_t length =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                   static_cast<utf8proc_ssize_t>(text.size()), &result,
-                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(result, &std::free);
-  check(length >= 0, "NFC of valid UTF-8");
-  storage.assign(reinterpret_cast<const char*>(result), static_cast<std::size_t>(length));
+  std::size_t next = find_nfc(text, 0, true);
+  if (next == text.size()) return text;
+  // Only runs of characters that may change are normalized, each with the safe one before it, which
+  // it may combine with; before a safe character the form is settled.
+  storage.clear();
+  std::size_t done = 0;
+  while (next < text.size()) {
+    const std::size_t begin = next > done ? previous_utf8(text, next) : next;
+    const std::size_t end = find_nfc(text, next, false);
+    storage.append(text.substr(done, begin - done));
+    append_nfc(storage, text.substr(begin, end - begin));
+    done = end;
+    next = find_nfc(text, end, true);
+  }
+  storage.append(text.substr(done));
   return storage;
 }
 

@@ -1,18 +1,38 @@
 #include "engine/tokenizer/piece_boundaries.h"
 
 namespace elastic::engine {
+namespace {
+
+bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
+// Whether one whole character begins at `at`.
+bool whole_character(std::string_view piece, std::size_t at) {
+  const auto lead = static_cast<unsigned char>(piece[at]);
+  const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  return at + length <= piece.size() && valid_utf8_prefix(piece.substr(at, length)) == length;
+}
+
+}  // namespace
+
+PieceBoundaries::PieceBoundaries()
+    : ascii_(kAscii * kAscii), pairs_(std::size_t{1} << kPairBits), partial_(256 * 256) {}
 
 void PieceBoundaries::add_piece(std::string_view piece) {
-  if (piece.empty() || valid_utf8_prefix(piece) != piece.size()) return;
-  CodePoint left = decode_utf8(piece, 0);
-  for (std::size_t at = left.length; at < piece.size();) {
-    const CodePoint right = decode_utf8(piece, at);
-    const std::uint64_t key = key_of(left.value, right.value);
-    others_.insert(key);
-    const std::uint64_t a = key >> 32, b = key & 0xFFFFFFFF;
-    if (a < kAscii && b < kAscii) ascii_[a * kAscii + b] = true;
-    at += right.length;
-    left = right;
+  for (std::size_t at = 1; at < piece.size(); ++at) {
+    if (is_continuation(piece[at])) continue;  // inside a character
+    const std::size_t before = previous_utf8(piece, at);
+    const bool whole = whole_character(piece, before) && whole_character(piece, at) &&
+                       before + decode_utf8(piece, before).length == at;
+    if (!whole) {
+      partial_[pair_of(piece[at - 1], piece[at])] = true;
+      continue;
+    }
+    const CodePoint left = decode_utf8(piece, before), right = decode_utf8(piece, at);
+    if (left.value < kAscii && right.value < kAscii) {
+      ascii_[left.value * kAscii + right.value] = true;
+    } else {
+      pairs_[slot_of(left, right)] = true;
+    }
   }
 }
 

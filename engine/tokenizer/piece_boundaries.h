@@ -1,29 +1,35 @@
 #pragma once
 
-// Where a text may be cut without changing its sentencepiece BPE encoding: between two characters
-// that are neighbours in no piece. A merge across the cut would make a piece that holds both.
+// Where a text may be cut without changing what byte-pair merges make of it: between two characters
+// that are neighbours in no piece, because a merge across the cut would make a piece that holds
+// both. Pairs are kept in a hashed bit table; two that share a bit only make a cut be missed.
 //
 //   PieceBoundaries boundaries;
 //   for (...) boundaries.add_piece(piece);
 //   const std::size_t end = boundaries.word_end(text, 0);  // the first word is text[0, end)
 
-#include <bitset>
 #include <cstdint>
 #include <string_view>
-#include <unordered_set>
+#include <vector>
 
+#include "engine/tokenizer/hashing.h"
 #include "engine/tokenizer/utf8.h"
 
 namespace elastic::engine {
 
 class PieceBoundaries {
  public:
-  /// U+2581 in a piece stands for a space.
+  PieceBoundaries();
+
+  /// Bytes of a piece, which may begin or end inside a character.
   void add_piece(std::string_view piece);
 
-  bool may_cut(std::uint32_t left, std::uint32_t right) const {
-    if (left < kAscii && right < kAscii) return !ascii_[left * kAscii + right];
-    return !others_.contains(key_of(left, right));
+  /// Between the code points `left` and `right`, of which the bytes are the last and the first.
+  bool may_cut(CodePoint left, char last_byte, CodePoint right, char first_byte) const {
+    if (left.value < kAscii && right.value < kAscii) {
+      return !ascii_[left.value * kAscii + right.value];
+    }
+    return !partial_[pair_of(last_byte, first_byte)] && !pairs_[slot_of(left, right)];
   }
 
   /// End of the word that begins at `at` (< text.size()); `text` must be valid UTF-8.
@@ -31,7 +37,7 @@ class PieceBoundaries {
     CodePoint left = decode_utf8(text, at);
     for (at += left.length; at < text.size();) {
       const CodePoint right = decode_utf8(text, at);
-      if (may_cut(left.value, right.value)) break;
+      if (may_cut(left, text[at - 1], right, text[at])) break;
       at += right.length;
       left = right;
     }
@@ -40,14 +46,16 @@ class PieceBoundaries {
 
  private:
   static constexpr std::uint32_t kAscii = 128;
-  static constexpr std::uint32_t kBlank = 0x2581;
-  static std::uint64_t key_of(std::uint32_t left, std::uint32_t right) {
-    const auto plain = [](std::uint32_t c) { return std::uint64_t{c == kBlank ? ' ' : c}; };
-    return plain(left) << 32 | plain(right);
+  static constexpr int kPairBits = 21;  // 256 KiB of bits for up to about 100,000 pairs
+  static std::size_t pair_of(char last, char first) {
+    return std::size_t{static_cast<unsigned char>(last)} << 8 | static_cast<unsigned char>(first);
+  }
+  static std::size_t slot_of(CodePoint left, CodePoint right) {
+    return static_cast<std::size_t>(mix_words(left.value, right.value) >> (64 - kPairBits));
   }
 
-  std::bitset<kAscii * kAscii> ascii_;
-  std::unordered_set<std::uint64_t> others_;
+  std::vector<bool> ascii_, pairs_;
+  std::vector<bool> partial_;  // pieces that hold a part of one of the two characters
 };
 
 }  // namespace elastic::engine

@@ -4,6 +4,7 @@
 #include <sentencepiece_processor.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "engine/tokenizer/id_sink.h"
 #include "engine/tokenizer/piece_boundaries.h"
 #include "engine/tokenizer/sentencepiece_file.h"
@@ -20,6 +21,8 @@ struct Workspace {
   std::vector<int> word_ids;
   std::string repaired, prefixed;
 };
+
+constexpr std::string_view kBlank = "\xE2\x96\x81";  // U+2581, a space inside pieces
 
 // Appended to a model file, this second normalizer_spec {add_dummy_prefix: false} overrides that
 // field of the first: fields of a repeated message are merged, the last value counts.
@@ -44,9 +47,16 @@ struct SentencepieceModel::Impl {
     }
     load_processor(word_processor, std::string(bytes).append(kNoDummyPrefix), source);
     boundaries.emplace();
+    add_boundaries(" \xE2\x96\x81 ");  // no cut between blanks of the two spellings
     for (int id = 0; id < processor.GetPieceSize(); ++id) {
-      if (!processor.IsControl(id)) boundaries->add_piece(processor.IdToPiece(id));
+      if (!processor.IsControl(id)) add_boundaries(processor.IdToPiece(id));
     }
+  }
+
+  // In a text the blank of a piece is a space, or U+2581 itself.
+  void add_boundaries(const std::string& piece) {
+    boundaries->add_piece(piece);
+    boundaries->add_piece(replace_all(piece, kBlank, " "));
   }
 
   static void load_processor(sentencepiece::SentencePieceProcessor& target,
@@ -95,12 +105,10 @@ struct SentencepieceModel::Impl {
       return sink.add(std::span<const std::int32_t>(workspace.word_ids));
     }
     // The first word gets the blank that the library would put in front of the text.
-    const std::size_t first_end = boundaries->word_end(text, 0);
-    const bool apart = boundaries->may_cut(' ', decode_utf8(text, 0).value);
-    workspace.prefixed.assign(" ");
-    if (!apart) workspace.prefixed.append(text.substr(0, first_end));
+    workspace.prefixed.assign(" ").append(text.substr(0, boundaries->word_end(text, 0)));
+    const std::size_t taken = workspace.prefixed.size() - 1;
     encode_words(workspace.prefixed, workspace, sink);
-    encode_words(text.substr(apart ? 0 : first_end), workspace, sink);
+    encode_words(text.substr(taken), workspace, sink);
   }
 };
 

@@ -29,21 +29,26 @@ class WordCache {
 
   WordCache() : entries_(kEntries) {}
 
+  /// A fragment of a word is no word: where whole pieces are taken as they are, its ids may differ.
+  enum class Kind : std::uint8_t { kWholeWord = 0, kFragment = kMaxBytes + 1 };
+
   /// The place of a word of 1 to kMaxBytes bytes.
   Entry& place(std::string_view word) {
     return entries_[static_cast<std::size_t>(hash_bytes(word) >> kShift)];
   }
 
-  static bool holds(const Entry& entry, std::string_view word) {
-    return entry.length == word.size() && equal_bytes(entry.key.data(), word.data(), word.size());
+  static bool holds(const Entry& entry, std::string_view word, Kind kind = Kind::kWholeWord) {
+    return entry.length == word.size() + static_cast<std::size_t>(kind) &&
+           equal_bytes(entry.key.data(), word.data(), word.size());
   }
 
-  static void store(Entry& entry, std::string_view word, std::span<const std::int32_t> ids) {
+  static void store(Entry& entry, std::string_view word, std::span<const std::int32_t> ids,
+                    Kind kind = Kind::kWholeWord) {
     if (ids.size() > kMaxIds) return;
     std::memcpy(entry.key.data(), word.data(), word.size());
     std::memcpy(entry.ids.data(), ids.data(), ids.size_bytes());
     entry.count = static_cast<std::uint32_t>(ids.size());
-    entry.length = static_cast<std::uint8_t>(word.size());
+    entry.length = static_cast<std::uint8_t>(word.size() + static_cast<std::size_t>(kind));
   }
 
  private:

@@ -107,8 +107,10 @@ TEST(CharClasses, NfcIsThatOfTheLibrary) {
                                             0x4E00, 0x0041, 0x1E0A, 0x0327, 0x0307, 0x0301, 0x09BE};
   for (int i = 0; i < 100000; ++i) {
     std::string text, storage;
-    for (int n = 0; n < 3; ++n) {
-      append_utf8(text, random() % 4 != 0 ? bases[random() % bases.size()] : 1 + random() % 0x30FF);
+    for (int n = i % 8; n >= 0; --n) {
+      const std::uint32_t any = 1 + random() % 0x30FF;
+      const bool common = random() % 4 != 0 || any == 0x11A7;  // which utf8proc 2.8 wrongly drops
+      append_utf8(text, common ? bases[random() % bases.size()] : any);
     }
     const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> expected(
         utf8proc_NFC(reinterpret_cast<const utf8proc_uint8_t*>(text.c_str())), &std::free);
