@@ -20,10 +20,12 @@ Program::Program(const char* binary, const std::vector<std::string>& arguments,
   for (std::string& text : texts) argv.push_back(text.data());
   argv.push_back(nullptr);
   const std::string out = folder_ / "out", err = folder_ / "err";
+  write_file_atomic(out, "");
+  write_file_atomic(err, "");
   pid_ = fork();
   if (pid_ != 0) return;
-  dup2(open(out.c_str(), O_WRONLY | O_CREAT, 0600), STDOUT_FILENO);
-  dup2(open(err.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
+  dup2(open(out.c_str(), O_WRONLY), STDOUT_FILENO);
+  dup2(open(err.c_str(), O_WRONLY), STDERR_FILENO);
   for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
   if (file_limit > 0) {
     std::signal(SIGXFSZ, SIG_IGN);  // the write fails instead
