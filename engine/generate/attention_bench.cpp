@@ -143,6 +143,7 @@ std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& give
   const auto type = at::TensorOptions().dtype(wide ? at::kFloat : at::kBFloat16).device(device);
   std::vector<AttentionBenchRow> rows;
   for (const std::int64_t tokens : options.lengths) {
+    if (tokens < 1) throw Error(ErrorKind::kInvalidArgument, "a length below one token");
     const AttentionInput input{at::randn({options.heads_q, tokens, options.head_dim}, type),
                                at::randn({options.heads_kv, tokens, options.head_dim}, type),
                                at::randn({options.heads_kv, tokens, options.head_dim}, type), 0,

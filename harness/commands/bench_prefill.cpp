@@ -189,6 +189,8 @@ void print_csv(const Json& result) {
 }
 
 void bench_prefill(const BenchPrefillOptions& options) {
+  const std::vector<std::string> lengths = split_list(options.lengths);
+  if (lengths.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
   const std::unique_ptr<engine::Generator> engine = open_engine(options);
   const std::vector<std::string> modes = wanted_modes(options, engine->model().has_router);
   const std::size_t dense =
@@ -200,7 +202,7 @@ void bench_prefill(const BenchPrefillOptions& options) {
                  {"warm_up", 1},
                  {"clock", "monotonic wall clock between synchronised ends"},
                  {"rows", Json::array()}};
-  for (const std::string& length : split_list(options.lengths)) {
+  for (const std::string& length : lengths) {
     const std::vector<Cell> cells =
         measure_length(*engine, modes, parse_length(length), options.repetitions);
     for (const Cell& cell : cells) result["rows"].push_back(row_of(cell, cells[dense]));

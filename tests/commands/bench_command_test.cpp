@@ -1,0 +1,84 @@
+// `elastic-bench bench prefill` and `bench attention` as a user calls them: what they print, not
+// how fast they are.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "tests/testing/program.h"
+
+namespace elastic {
+namespace {
+
+// `arguments` separated by single blanks.
+testing::ProgramResult bench(const std::string& arguments) {
+  std::vector<std::string> words = {"bench"};
+  for (const std::string_view word : split(arguments, ' ')) words.emplace_back(word);
+  return testing::Program(ELASTIC_BENCH_BINARY, words).wait();
+}
+
+TEST(BenchCommand, PrefillRowsCarryWhatWasMeasured) {
+  const auto run = bench(
+      "prefill --shape tiny-4x8x64 --random-weights --device cpu --lengths 300,600 "
+      "--modes ssa:sink=128,local=128 -r 2 -o json");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json result = parse_json(run.out, "bench prefill");
+  EXPECT_EQ(result.at("device"), "cpu");
+  EXPECT_EQ(result.at("dtype"), "fp32");
+  EXPECT_EQ(result.at("repetitions"), 2);
+  ASSERT_EQ(result.at("rows").size(), 4u);  // fa is added as the baseline
+  const Json& dense = result.at("rows").at(2);
+  const Json& streaming = result.at("rows").at(3);
+  EXPECT_EQ(dense.at("mode"), "fa");
+  EXPECT_EQ(dense.at("visited_blocks"), 1.0);
+  EXPECT_EQ(dense.at("speedup_vs_fa"), 1.0);
+  EXPECT_EQ(streaming.at("prompt_tokens"), 600);
+  EXPECT_EQ(streaming.at("msr"), 1.0);
+  EXPECT_DOUBLE_EQ(streaming.at("visited_blocks").get<double>(), 9.0 / 15);  // 1 + 2 + 2 + 2 + 2
+  EXPECT_LE(streaming.at("prefill_ms_min"), streaming.at("prefill_ms"));
+  EXPECT_LE(streaming.at("prefill_ms"), streaming.at("prefill_ms_max"));
+  EXPECT_GT(streaming.at("attention_ms"), 0.0);
+}
+
+TEST(BenchCommand, AttentionIsCheckedAndCompared) {
+  const auto run = bench(
+      "attention --mode fa-ssa:sink=128,local=128 --heads 4 --kv-heads 2 --head-dim 32 --lengths "
+      "600 "
+      "--msr 0.5,1 --device cpu -r 1 -o json");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json rows = parse_json(run.out, "bench attention").at("rows");
+  ASSERT_EQ(rows.size(), 3u);  // the dense one comes first
+  EXPECT_EQ(rows.at(0).at("msr"), 0.0);
+  EXPECT_DOUBLE_EQ(rows.at(1).at("visited_blocks").get<double>(), 0.5 * (1 + 9.0 / 15));
+  for (const Json& row : rows) EXPECT_LE(row.at("max_error"), 2e-5);
+}
+
+TEST(BenchCommand, TablesAndLists) {
+  const std::string attention =
+      "attention --heads 2 --kv-heads 1 --head-dim 16 --lengths 130 -r 1 --device cpu -o ";
+  const auto table = bench(attention + "md");
+  EXPECT_NE(table.out.find("| tokens | MSR |"), std::string::npos) << table.out;
+  const auto list = bench(attention + "csv");
+  EXPECT_EQ(split(strip(list.out), '\n').size(), 3u)
+      << list.out;  // header, MSR 0 and (1 of 1 heads) 1
+}
+
+TEST(BenchCommand, WrongArgumentsAreUsageErrors) {
+  for (const char* arguments :
+       {"prefill --shape llama-3.1-8b", "prefill --random-weights",
+        "prefill --shape nothing --random-weights",
+        "prefill --shape tiny-4x8x64 --random-weights --modes xa --lengths 64", "prefill -r 0",
+        "prefill", "attention --msr 2", "attention --heads 3 --kv-heads 2", "attention --mode ssa",
+        "attention --lengths ,", "attention --lengths 64 --dtype fp8", "nothing"}) {
+    const auto run = bench(arguments);
+    EXPECT_EQ(run.code, 2) << arguments << ": " << run.out << run.err;
+    EXPECT_FALSE(run.err.empty()) << arguments;
+  }
+}
+
+}  // namespace
+}  // namespace elastic
