@@ -66,6 +66,10 @@ std::string series_name(const Subject& subject, std::string_view mode) {
   return subject.label.empty() ? std::string(mode) : subject.label + " · " + std::string(mode);
 }
 
+std::string series_colour(const Subject& subject, std::string_view mode) {
+  return subject.label.empty() ? std::string(mode) : series_name(subject, mode);
+}
+
 std::string short_task(std::string_view task) {
   const std::size_t slash = task.find('/');
   return std::string(slash == std::string_view::npos ? task : task.substr(slash + 1));

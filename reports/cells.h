@@ -37,6 +37,9 @@ std::vector<Subject> subjects(const ReportInput& input);
 /// "label · mode" where there are several subjects, else the mode.
 std::string series_name(const Subject& subject, std::string_view mode);
 
+/// Colour of a series: the mode's own, or one per series where several subjects share modes.
+std::string series_colour(const Subject& subject, std::string_view mode);
+
 /// "ruler/niah_single_1" -> "niah_single_1"; the suite is in the caption.
 std::string short_task(std::string_view task);
 

@@ -61,9 +61,10 @@ std::vector<Column> latency_columns(bool several) {
   std::vector<Column> columns{{"length", "Length"},
                               {"mode", "Mode"},
                               {"n", "n", 0},
-                              {"prompt_tokens", "Prompt tokens", 0},
+                              {"prompt_tokens", "Prompt", 0},
                               {"prefill_ms_p50", "Prefill p50", 1},
                               {"prefill_ms_p95", "p95", 1},
+                              {"speedup", "Speed-up", 2},
                               {"router_ms_p50", "Router", 2},
                               {"select_ms_p50", "Selection", 2},
                               {"attention_ms_p50", "Attention", 1},
@@ -71,8 +72,7 @@ std::vector<Column> latency_columns(bool several) {
                               {"ttft_ms_p50", "TTFT p50", 1},
                               {"ttft_ms_p95", "p95", 1},
                               {"tpot_ms_p50", "TPOT p50", 2},
-                              {"peak_mib", "Peak, MiB", 0},
-                              {"speedup", "Speed-up", 2}};
+                              {"peak_mib", "Peak, MiB", 0}};
   if (several) columns.insert(columns.begin(), {"run", "Run"});
   return columns;
 }
@@ -89,9 +89,9 @@ std::vector<Cell> latency_row(const Timed& timed, const Subject& subject,
   for (Value value : std::vector<Value>{
            timed.length == 0 ? Value() : Value(format_length(timed.length)), timed.mode, count(n),
            number(time.prompt_tokens, 1, 0), p50(time.prefill), p95(time.prefill),
-           number(time.router, 1, 3), number(time.select, 1, 3), number(time.attention, 1, 3),
-           number(time.rest, 1, 3), p50(time.ttft), p95(time.ttft), p50(time.tpot),
-           number(peak, 1, 1), number(speedup, 1, 3)}) {
+           number(speedup, 1, 3), number(time.router, 1, 3), number(time.select, 1, 3),
+           number(time.attention, 1, 3), number(time.rest, 1, 3), p50(time.ttft), p95(time.ttft),
+           p50(time.tpot), number(peak, 1, 1)}) {
     row.push_back(cell(std::move(value)));
   }
   if (time.prefill) row[first + 4].interval = {time.prefill->min, time.prefill->max};
@@ -152,7 +152,7 @@ Bars breakdown(const std::vector<Timed>& cells) {
 void add_lines(const std::vector<Timed>& cells, const ReportInput::Run& run, const Subject& subject,
                Chart& chart) {
   for (const std::string& mode : run.summary.modes) {
-    Series series{series_name(subject, mode), mode, {}, true};
+    Series series{series_name(subject, mode), series_colour(subject, mode), {}, true};
     for (const Timed& timed : cells) {
       if (timed.mode != mode || timed.length == 0) continue;
       if (!timed.time.prefill || timed.time.prefill->p50 <= 0) continue;
@@ -194,7 +194,8 @@ class LatencyTable final : public Report {
     }
     if (table.rows.empty()) return document;
     table.caption =
-        "Milliseconds per sample of the run, all tasks of a length together: medians unless named, "
+        "Milliseconds per sample of the run, all tasks of a length together; prompts in tokens. "
+        "Medians unless named, "
         "minimum and maximum beside the prefill median. Prefill ends when the first token's logits "
         "are known and excludes tokenising and loading; rest is what router, selection and "
         "attention "

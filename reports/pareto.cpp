@@ -113,7 +113,7 @@ Point point_of(const Candidate& candidate, const Subject& subject, bool speedup)
   if (cell.score->interval) {
     point.y_interval = {cell.score->interval->low * 100, cell.score->interval->high * 100};
   }
-  point.label = cell.mode;
+  point.label = series_name(subject, cell.mode);
   point.detail = detail_of(series_name(subject, cell.mode), candidate);
   point.emphasised = speedup ? candidate.on_speedup : candidate.on_msr;
   point.samples = filter_of(cell, subject.run);
@@ -133,7 +133,9 @@ void add_series(Chart& chart, const std::vector<Candidate>& candidates, const Su
   std::vector<Series> modes;
   for (const Candidate& candidate : candidates) {
     if (speedup ? !candidate.speedup.has_value() : !candidate.cell->sparsity.msr) continue;
-    Series series{series_name(subject, candidate.cell->mode), candidate.cell->mode, {}};
+    Series series{series_name(subject, candidate.cell->mode),
+                  series_colour(subject, candidate.cell->mode),
+                  {}};
     series.points.push_back(point_of(candidate, subject, speedup));
     if (series.points[0].emphasised) front.points.push_back(series.points[0]);
     modes.push_back(std::move(series));

@@ -173,7 +173,7 @@ std::optional<Figure> length_figure(const Block& block) {
   for (const Subject& subject : block.subjects) {
     const Summary& summary = block.input.runs[subject.run].summary;
     for (const std::string& mode : summary.modes) {
-      Series series{series_name(subject, mode), mode, {}, true};
+      Series series{series_name(subject, mode), series_colour(subject, mode), {}, true};
       for (const harness::Cell& cell : summary.by_length) {
         if (cell.model != subject.model || cell.mode != mode || cell.task != block.suite ||
             !cell.score) {
