@@ -17,6 +17,7 @@ make_bundle() {
   # Everything but the C and C++ runtimes and what comes with torch.
   ldd build/elastic-bench build/libelastic_cuda.so | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
     grep -vE '/(libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so|/torch/lib/|/nvidia/' |
+    grep -vE '/lib(cublas|cudart|cudnn|cufft|cufile|cupti|curand|cusolver|cusparse|nccl|nvJitLink|nvrtc)[^/]*\.so' |
     xargs cp -L -t "$bundle/lib"
   du -sh "$bundle"
 }

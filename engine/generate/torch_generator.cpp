@@ -123,8 +123,9 @@ void TorchGenerator::check_request(const Request& request) const {
                 fmt::format("max_new_tokens is {}", request.max_new_tokens));
   }
   check_sampling(request.sampling);
-  const auto total = static_cast<std::int64_t>(request.ids.size()) + request.max_new_tokens;
-  if (total > info_.max_positions) {
+  // The last new token is never fed back, so it needs no position.
+  const auto last = static_cast<std::int64_t>(request.ids.size()) + request.max_new_tokens - 1;
+  if (last > info_.max_positions) {
     log_warning(fmt::format("{} prompt + {} new tokens exceed the model's {} positions",
                             request.ids.size(), request.max_new_tokens, info_.max_positions));
   }

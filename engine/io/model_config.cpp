@@ -151,10 +151,8 @@ ModelConfig parse_common_config(const JsonSource& in) {
   return config;
 }
 
-ModelConfig read_model_config(const std::filesystem::path& folder) {
-  const auto path = folder / "config.json";
-  const Json json = read_json(path);
-  const JsonSource in{json, path.string()};
+ModelConfig parse_model_config(const JsonSource& in) {
+  const Json& json = in.object;
   if (!json.is_object()) corrupt(in, "not a JSON object");
   const auto it = json.find("architectures");
   if (it == json.end() || !it->is_array() || it->empty() || !it->front().is_string()) {
@@ -165,6 +163,13 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
   config.architecture = family.architecture;
   config.family = family.name;
   config.routed_architecture = family.routed;
+  return config;
+}
+
+ModelConfig read_model_config(const std::filesystem::path& folder) {
+  const auto path = folder / "config.json";
+  const Json json = read_json(path);
+  ModelConfig config = parse_model_config({json, path.string()});
   const auto generation = folder / "generation_config.json";
   if (std::filesystem::exists(generation)) {
     const Json extra = read_json(generation);

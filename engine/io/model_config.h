@@ -59,6 +59,9 @@ struct ModelConfig {
 /// Throws kNotFound, kCorrupt or kUnsupported naming file, key and value.
 ModelConfig read_model_config(const std::filesystem::path& folder);
 
+/// The same for an open config.json, without the other file.
+ModelConfig parse_model_config(const JsonSource& source);
+
 /// The keys that all families share, from an open config; used by the families of
 /// engine/model/registry.h. `architecture`, `family` and family features are left to them.
 ModelConfig parse_common_config(const JsonSource& source);

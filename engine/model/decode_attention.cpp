@@ -1,13 +1,26 @@
 #include "engine/model/decode_attention.h"
 
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
+#include <cmath>
 #include <optional>
+
+#include "engine/attention/attention_plan.h"
 
 namespace elastic::engine {
 namespace {
 
 at::Tensor attend(const at::Tensor& q, const KvView& view) {
+  if (q.is_cpu()) {
+    const std::int64_t dim = q.size(2);
+    at::Tensor out = at::empty_like(q, at::MemoryFormat::Contiguous);
+    at::Tensor rows = out.view({-1, 1, dim});
+    attend_full({q.reshape({-1, 1, dim}), view.k, view.v, view.k.size(1) - 1,
+                 1 / std::sqrt(static_cast<double>(dim))},
+                rows);
+    return out;
+  }
   return at::scaled_dot_product_attention(q.unsqueeze(0), view.k.unsqueeze(0), view.v.unsqueeze(0),
                                           std::nullopt, 0.0, false)
       .squeeze(0);

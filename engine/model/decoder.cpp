@@ -1,5 +1,6 @@
 #include "engine/model/decoder.h"
 
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
@@ -15,16 +16,24 @@
 namespace elastic::engine {
 namespace {
 
-std::int64_t default_chunk_rows(const ModelConfig& config, std::int64_t element_size) {
-  constexpr std::int64_t kBudgetBytes = std::int64_t{512} << 20;
+// A GPU wants few large products; a CPU wants temporaries that stay near its caches.
+std::int64_t default_chunk_rows(const ModelConfig& config, std::int64_t element_size, bool cpu) {
+  const std::int64_t budget_bytes = (cpu ? std::int64_t{512} : std::int64_t{2048}) << 20;
   constexpr std::int64_t kStep = 1024, kMost = 32768;
   const std::int64_t row = element_size * (2 * config.hidden + 3 * config.intermediate +
                                            3 * config.heads_q * config.head_dim);
-  return std::clamp(kBudgetBytes / row / kStep * kStep, kStep, kMost);
+  return std::clamp(budget_bytes / row / kStep * kStep, kStep, kMost);
 }
 
 at::Tensor bias_rows(const at::Tensor& bias, std::int64_t start, std::int64_t rows) {
   return bias.defined() ? bias.narrow(0, start, rows) : bias;
+}
+
+// x += h w^T + bias: the residual sum is part of the product, without a pass of its own.
+void add_linear(at::Tensor& x, const at::Tensor& h, const at::Tensor& weight,
+                const at::Tensor& bias) {
+  at::addmm_out(x, x, h, weight.t());
+  if (bias.defined()) x.add_(bias);
 }
 
 // x += down(silu(gate(h)) * up(h)), h = norm(x); x [rows, hidden].
@@ -33,7 +42,7 @@ void add_mlp(const LayerWeights& layer, const ModelConfig& config, at::Tensor& x
   const at::Tensor gate_up = at::linear(h, layer.gate_up, layer.gate_up_bias);
   at::Tensor gate = at::silu(gate_up.narrow(1, 0, config.intermediate));
   gate.mul_(gate_up.narrow(1, config.intermediate, config.intermediate));
-  x.add_(at::linear(gate, layer.down, layer.down_bias));
+  add_linear(x, gate, layer.down, layer.down_bias);
 }
 
 // Projected rows [rows, heads * head_dim] as [rows, heads, head_dim], normed per head where the
@@ -69,7 +78,8 @@ Decoder::Decoder(DecoderWeights weights, std::int64_t chunk_rows)
               weights_.embedding.device()),
       chunk_rows_(chunk_rows > 0
                       ? whole_blocks(chunk_rows)
-                      : default_chunk_rows(weights_.config, weights_.embedding.element_size())) {}
+                      : default_chunk_rows(weights_.config, weights_.embedding.element_size(),
+                                           weights_.embedding.is_cpu())) {}
 
 Sequence Decoder::start(std::int64_t expected_tokens) const {
   const KvShape shape{config().layers, config().heads_kv, config().head_dim, dtype(), device()};
@@ -160,7 +170,7 @@ void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t 
   });
   sequence.sparsity.add(layer, groups, input.span());
   clock.time(Stage::kAttention, [&] { attend(groups, input, by_head); });
-  part.add_(at::linear(attended, w.o, w.o_bias));
+  add_linear(part, attended, w.o, w.o_bias);
 }
 
 at::Tensor Decoder::step(std::span<Sequence* const> sequences, std::span<const std::int32_t> ids,
@@ -199,7 +209,7 @@ void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t laye
                      sequence.cache.read_step(layer, position + 1),
                      attended[row].view({c.heads_kv, c.heads_q / c.heads_kv, c.head_dim}));
   }
-  x.add_(at::linear(attended, w.o, w.o_bias));
+  add_linear(x, attended, w.o, w.o_bias);
   add_mlp(w, c, x);
 }
 

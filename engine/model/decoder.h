@@ -43,7 +43,7 @@ using HiddenObserver = std::function<void(std::int64_t layer, const at::Tensor& 
 class Decoder {
  public:
   /// `chunk_rows`: rows of a prefill chunk, rounded up to kMaskBlock; 0 = as many as keep a chunk's
-  /// temporaries near 512 MiB.
+  /// temporaries near 512 MiB (2 GiB on a GPU).
   Decoder(DecoderWeights weights, std::int64_t chunk_rows);
 
   const ModelConfig& config() const { return weights_.config; }

@@ -1,10 +1,8 @@
 #include "engine/model/norm.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mean.h>
-#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/rms_norm.h>
 #include <c10/util/BFloat16.h>
 
 #include <cmath>
@@ -65,9 +63,8 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   check(x.dim() <= 3 && x.stride(-1) == 1,
         "rms_norm: at most three dimensions, last one contiguous");
   if (!x.is_cpu()) {
-    const at::Tensor wide = x.to(at::kFloat);
-    const at::Tensor variance = (wide * wide).mean(-1, true);
-    return (wide * at::rsqrt(variance + eps)).to(x.scalar_type()) * weight;
+    // One fused kernel: fp32 inside, rounded once (the CPU path rounds before the weight as well).
+    return at::rms_norm(x, weight.sizes(), weight, eps);
   }
   at::Tensor out = at::empty(x.sizes(), x.options());
   if (x.numel() == 0) return out;

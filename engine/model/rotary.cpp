@@ -5,6 +5,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/cos.h>
+#include <ATen/ops/mul.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/where.h>
@@ -135,8 +136,9 @@ void RotaryTable::rotate(const at::Tensor& x, std::int64_t start, at::Tensor out
   } else {
     const at::Tensor by_head = x.transpose(0, 1);  // [heads, rows, head_dim]
     const at::Tensor a = by_head.narrow(2, 0, half), b = by_head.narrow(2, half, half);
-    out.narrow(2, 0, half).copy_(a * c - b * s);
-    out.narrow(2, half, half).copy_(b * c + a * s);
+    at::Tensor first = out.narrow(2, 0, half), second = out.narrow(2, half, half);
+    at::mul_out(first, a, c).addcmul_(b, s, -1);
+    at::mul_out(second, b, c).addcmul_(a, s);
   }
 }
 

@@ -1,0 +1,110 @@
+// `elastic-bench data` as a user calls it.
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "tests/testing/folders.h"
+#include "tests/testing/loopback_server.h"
+#include "tests/testing/program.h"
+
+namespace elastic {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+// `data ARGUMENTS --data-dir FOLDER`
+testing::ProgramResult data(Words arguments, const fs::path& folder,
+                            const testing::Program::Variables& variables = {}) {
+  arguments.insert(arguments.begin(), "data");
+  arguments.insert(arguments.end(), {"--data-dir", folder.string()});
+  return testing::Program(ELASTIC_BENCH_BINARY, arguments, variables).wait();
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+void write(const fs::path& file, const std::string& bytes) {
+  fs::create_directories(file.parent_path());
+  std::ofstream(file, std::ios::binary) << bytes;
+}
+
+TEST(DataCommand, ListShowsEveryFileWithLicenceAndState) {
+  const testing::TemporaryFolder folder;
+  write(folder / "ruler/PaulGrahamEssays.json", R"({"text": "ours"})");
+  const auto out = data({"list"}, folder.path());
+  EXPECT_EQ(out.code, 0) << out.err;
+  for (const char* part : {"ruler/squad_dev-v2.0.json", "CC BY-SA 4.0", "missing", "none declared",
+                           "no right to redistribute", "unknown corpus", "longbench/data.zip"}) {
+    EXPECT_TRUE(contains(out.out, part)) << part;
+  }
+  const auto json = data({"list", "--json", "ruler/squad"}, folder.path());
+  const Json parsed = parse_json(json.out, "list");
+  EXPECT_EQ(parsed["files"].size(), 1u);
+  EXPECT_EQ(parsed["files"][0]["state"], "missing");
+  EXPECT_TRUE(parsed["files"][0]["bytes"].is_null());
+}
+
+TEST(DataCommand, VerifyTellsMissingFromWrong) {
+  const testing::TemporaryFolder folder;
+  const fs::path at = folder.path();
+  EXPECT_EQ(data({"verify"}, at).code, 3);  // nothing there at all
+  const auto missing = data({"verify", "ruler/squad"}, at);
+  EXPECT_EQ(missing.code, 3);
+  EXPECT_TRUE(contains(missing.err, "data fetch ruler/squad")) << missing.err;
+  write(folder / "ruler/PaulGrahamEssays.json", R"({"text": "ours"})");
+  EXPECT_EQ(data({"verify"}, at).code, 0);
+  write(folder / "ruler/squad_dev-v2.0.json", "{}");
+  const auto wrong = data({"verify"}, at);
+  EXPECT_EQ(wrong.code, 3);
+  EXPECT_TRUE(contains(wrong.err, sha256_hex("{}"))) << wrong.err;
+  EXPECT_TRUE(contains(wrong.err, "80a5225e")) << wrong.err;
+}
+
+TEST(DataCommand, ImportCopiesAndRefuses) {
+  const testing::TemporaryFolder folder;
+  const fs::path at = folder / "data";
+  write(folder / "essays-of-mine.json", R"({"text": "ours"})");
+  const auto good = data({"import", (folder / "essays-of-mine.json").string()}, at);
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_TRUE(contains(good.out, "unknown corpus")) << good.out;
+  EXPECT_EQ(read_file(folder / "data/ruler/PaulGrahamEssays.json"), R"({"text": "ours"})");
+  write(folder / "dev-v2.0.json", R"({"data": [{"paragraphs": []}]})");
+  const auto bad = data({"import", (folder / "dev-v2.0.json").string()}, at);
+  EXPECT_EQ(bad.code, 3);
+  EXPECT_TRUE(contains(bad.err, "80a5225e")) << bad.err;
+  write(folder / "holiday.txt", "x");
+  EXPECT_EQ(data({"import", (folder / "holiday.txt").string()}, at).code, 2);
+}
+
+TEST(DataCommand, FetchFromAMirrorOfOnesOwn) {
+  const testing::TemporaryFolder folder;
+  const fs::path at = folder.path();
+  testing::LoopbackServer server(R"({"text": "ours"})", {});
+  const auto good = data({"fetch", "ruler/essays", "--mirror", server.url("d")}, at);
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_TRUE(contains(good.err, "no right to redistribute")) << good.err;
+  EXPECT_TRUE(contains(data({"fetch", "ruler/essays"}, at).err, "already there"));
+}
+
+TEST(DataCommand, FetchThatFailsIsExitThree) {
+  const testing::TemporaryFolder folder;
+  const fs::path at = folder.path();
+  const auto essays = data({"fetch", "ruler/essays"}, at);
+  EXPECT_EQ(essays.code, 3);
+  EXPECT_TRUE(contains(essays.err, "data import PATH")) << essays.err;
+  const auto offline = data({"fetch", "ruler/squad"}, at, {{"HF_HUB_OFFLINE", "1"}});
+  EXPECT_EQ(offline.code, 3);
+  EXPECT_TRUE(contains(offline.err, "HF_HUB_OFFLINE")) << offline.err;
+  EXPECT_TRUE(contains(offline.err, "data import PATH")) << offline.err;
+  EXPECT_EQ(data({"fetch", "ruler/squat"}, at).code, 2);
+  EXPECT_EQ(data({"fetch"}, at).code, 2);
+}
+
+}  // namespace
+}  // namespace elastic

@@ -1,0 +1,216 @@
+// The generator over small checkpoints: batches, sampling, ends of generation, cut caches, errors.
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "base/error.h"
+#include "engine/api/tokenizer.h"
+#include "tests/engine/golden_run.h"
+#include "tests/testing/folders.h"
+
+namespace elastic::engine {
+namespace {
+
+using elastic::testing::cpu_generator;
+using elastic::testing::fixture;
+using elastic::testing::tensor_named;
+
+std::vector<std::int32_t> some_ids(std::int64_t count, std::int32_t step, std::int32_t vocab = 94) {
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < count; ++i) {
+    ids.push_back(2 + static_cast<std::int32_t>((i * step + i / 5) % vocab));
+  }
+  return ids;
+}
+
+Request request_of(std::vector<std::int32_t> ids, std::int64_t new_tokens) {
+  Request request;
+  request.ids = std::move(ids);
+  request.max_new_tokens = new_tokens;
+  request.ignore_eos = true;
+  return request;
+}
+
+std::filesystem::path demo() { return std::filesystem::path(ELASTIC_SOURCE_DIR) / "models/demo"; }
+
+TEST(Generate, ABatchEqualsItsRequestsAlone) {
+  const auto generator = cpu_generator(fixture("routed/paw_llama_small"));
+  for (const char* mode : {"fa", "fa-ssa", "fa-ssa:decode=sparse"}) {
+    SCOPED_TRACE(mode);
+    generator->set_mode(mode);
+    std::vector<Request> batch = {request_of(some_ids(300, 7), 9), request_of(some_ids(40, 11), 3),
+                                  request_of(some_ids(513, 5), 12), request_of(some_ids(1, 1), 0)};
+    batch[2].sampling = {.temperature = 1.0, .top_p = 0.9, .top_k = 20, .seed = 3};
+    const std::vector<Result> together = generator->generate(batch);
+    ASSERT_EQ(together.size(), batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const Result alone = generator->generate(batch[i]);
+      EXPECT_EQ(together[i].ids, alone.ids);
+      EXPECT_EQ(together[i].trace.routing, alone.trace.routing);
+      EXPECT_EQ(static_cast<std::int64_t>(alone.ids.size()), batch[i].max_new_tokens);
+    }
+  }
+}
+
+TEST(Generate, ChunksDoNotChangeResults) {
+  const auto whole = cpu_generator(fixture("routed/paw_llama_small"));
+  const auto chunked = cpu_generator(fixture("routed/paw_llama_small"), "fp32", 128);
+  Request request = request_of(some_ids(700, 7), 4);
+  request.all_logits = true;
+  for (const char* mode : {"fa", "ssa", "fa-ssa", "ssa:sink=10,local=100,block=1"}) {
+    SCOPED_TRACE(mode);
+    whole->set_mode(mode);
+    chunked->set_mode(mode);
+    const Result a = whole->generate(request), b = chunked->generate(request);
+    EXPECT_EQ(a.ids, b.ids);
+    EXPECT_EQ(a.trace.routing, b.trace.routing);
+    EXPECT_DOUBLE_EQ(a.trace.esr.all_layers, b.trace.esr.all_layers);
+    const auto& x = tensor_named(a, "logits").values;
+    const auto& y = tensor_named(b, "logits").values;
+    ASSERT_EQ(x.size(), y.size());
+    for (std::size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(x[i], y[i], 1e-3);
+  }
+}
+
+// A decode step and the same token at the end of a longer prompt see the same keys.
+TEST(Generate, DecodeEqualsPrefillOfTheLongerPrompt) {
+  for (const char* name : {"models/llama_llama3_shards", "models/qwen3_yarn_options"}) {
+    SCOPED_TRACE(name);
+    const auto generator = cpu_generator(fixture(name));
+    const Result result = generator->generate(request_of(some_ids(90, 7), 30));
+    std::vector<std::int32_t> ids = some_ids(90, 7);
+    for (const std::int32_t id : result.ids) {
+      const Result next = generator->generate(request_of(ids, 1));
+      ASSERT_EQ(next.ids, std::vector<std::int32_t>{id});
+      ids.push_back(id);
+    }
+  }
+}
+
+TEST(Generate, SparseDecodeCutsTheCacheAndSeesTheWindow) {
+  const auto generator = cpu_generator(fixture("models/llama_llama3_shards"));
+  const std::vector<std::int32_t> prompt = some_ids(200, 7);
+  // Token-granular streaming sees [0, sink) and the last `local` in prefill too, so decoding over
+  // the cut cache must give what prefill of the longer prompt gives, before and after the cut.
+  constexpr const char* kMode = "ssa:sink=8,local=210,block=1,decode=sparse";
+  generator->set_mode(kMode);
+  const Result result = generator->generate(request_of(prompt, 40));
+  EXPECT_LT(result.kv_bytes, result.kv_bytes_full);
+  EXPECT_EQ(result.kv_bytes * 239, result.kv_bytes_full * 218);
+  std::vector<std::int32_t> ids = prompt;
+  for (const std::int32_t id : result.ids) {
+    ASSERT_EQ(generator->generate(request_of(ids, 1)).ids, std::vector<std::int32_t>{id});
+    ids.push_back(id);
+  }
+  generator->set_mode("ssa:sink=8,local=210,block=1");
+  const Result full = generator->generate(request_of(prompt, 40));
+  EXPECT_EQ(full.kv_bytes, full.kv_bytes_full);
+}
+
+TEST(Generate, EndsAtEosUnlessTold) {
+  const auto generator = cpu_generator(fixture("models/llama_linear_bias"));
+  const Result free = generator->generate(request_of(some_ids(20, 3), 20));
+  Request request = request_of(some_ids(20, 3), 20);
+  request.stop_ids = {free.ids[4]};
+  const auto first = std::find(free.ids.begin(), free.ids.end(), free.ids[4]) - free.ids.begin();
+  const Result ended = generator->generate(request);
+  EXPECT_EQ(ended.finish, Finish::kEos);
+  EXPECT_EQ(ended.ids, std::vector<std::int32_t>(free.ids.begin(), free.ids.begin() + first + 1));
+  EXPECT_EQ(free.finish, Finish::kLength);
+  EXPECT_TRUE(free.text.empty());  // no tokenizer in the folder
+}
+
+TEST(Generate, StopStringsCutTheText) {
+  const auto generator = cpu_generator(demo());
+  const Tokenizer tokenizer = Tokenizer::load(demo());
+  Request request = request_of(tokenizer.encode("The lake lies still. A cart rolls past."), 40);
+  const Result free = generator->generate(request);
+  ASSERT_GT(free.text.size(), 12u);
+  const std::string stop = free.text.substr(5, 4);  // crosses tokens or not: both must work
+  request.stop = {"never said", stop};
+  const Result result = generator->generate(request);
+  EXPECT_EQ(result.finish, Finish::kStop);
+  EXPECT_EQ(result.text, free.text.substr(0, free.text.find(stop)));
+  EXPECT_LT(result.ids.size(), free.ids.size());
+}
+
+TEST(Generate, TimesAndTraceAreFilled) {
+  const auto generator = cpu_generator(fixture("routed/paw_llama_small"));
+  generator->set_mode("fa-ssa");
+  const Result result = generator->generate(request_of(some_ids(500, 7), 5));
+  EXPECT_GT(result.timing.prefill_ms, 0);
+  EXPECT_GE(result.timing.ttft_ms, result.timing.prefill_ms);
+  EXPECT_GT(result.timing.decode_ms, 0);
+  EXPECT_LE(result.timing.router_ms + result.timing.select_ms + result.timing.attention_ms,
+            result.timing.prefill_ms);
+  EXPECT_EQ(result.trace.routing.size(), 3u);
+  EXPECT_EQ(result.trace.router_logits.size(), 3u);
+  EXPECT_EQ(result.kv_bytes_full, 2 * 3 * 3 * 504 * 8 * 4);
+  generator->set_mode("fa");
+  const Result full = generator->generate(request_of(some_ids(50, 7), 1));
+  EXPECT_TRUE(full.trace.router_logits.empty());
+  EXPECT_EQ(full.trace.msr, 0);
+  EXPECT_EQ(full.trace.block_density, 1);
+}
+
+TEST(Generate, Bf16StaysNearFp32) {
+  const auto exact = cpu_generator(fixture("models/qwen3_yarn_options"));
+  const auto rounded = cpu_generator(fixture("models/qwen3_yarn_options"), "bf16");
+  EXPECT_EQ(rounded->dtype(), "bf16");
+  Request request = request_of(some_ids(150, 7), 0);
+  request.all_logits = true;
+  const auto a = tensor_named(exact->generate(request), "logits");
+  const auto b = tensor_named(rounded->generate(request), "logits");
+  double difference = 0, magnitude = 0;
+  for (std::size_t i = 0; i < a.values.size(); ++i) {
+    difference += std::pow(a.values[i] - b.values[i], 2);
+    magnitude += std::pow(a.values[i], 2);
+  }
+  EXPECT_LT(std::sqrt(difference / magnitude),
+            0.05);  // eight bits of mantissa through three layers
+  EXPECT_GT(difference, 0);
+}
+
+TEST(Generate, SenselessRequestsAreNamedErrors) {
+  const auto generator = cpu_generator(fixture("models/llama_linear_bias"));
+  Request stop = request_of({5}, 1);
+  stop.stop = {"x"};
+  Request cold = request_of({5}, 1);
+  cold.sampling.temperature = -1;
+  for (const Request& bad : {request_of({}, 1), request_of({96}, 1), request_of({-1}, 1),
+                             request_of({5}, -1), stop, cold}) {
+    EXPECT_THROW(generator->generate(bad), Error);
+  }
+  EXPECT_THROW(generator->set_mode("fa-ssa"), Error);  // no router
+  EXPECT_THROW(generator->set_mode("fast"), Error);
+  EXPECT_EQ(generator->mode(), "fa");
+}
+
+TEST(Generate, RandomWeightsAreSeeded) {
+  GeneratorOptions options;
+  options.random_shape = "tiny-4x8x64";
+  options.device = "cpu";
+  const auto a = make_generator(options), b = make_generator(options);
+  EXPECT_EQ(a->model().layers, 4);
+  EXPECT_TRUE(a->model().has_router);
+  const Request request = request_of(some_ids(300, 7), 6);
+  a->set_mode("fa-ssa");
+  b->set_mode("fa-ssa");
+  EXPECT_EQ(a->generate(request).ids, b->generate(request).ids);
+  options.random_shape = "llama-9000";
+  EXPECT_THROW(make_generator(options), Error);
+}
+
+TEST(Generate, UnknownDeviceAndDtypeAreNamedErrors) {
+  GeneratorOptions options;
+  options.model = fixture("models/llama_linear_bias");
+  options.device = "tpu";
+  EXPECT_THROW(make_generator(options), Error);
+  options.device = "cpu";
+  options.dtype = "int4";
+  EXPECT_THROW(make_generator(options), Error);
+}
+
+}  // namespace
+}  // namespace elastic::engine

@@ -1,0 +1,75 @@
+#include "engine/generate/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "base/error.h"
+
+namespace elastic::engine {
+namespace {
+
+TEST(Sampler, GreedyTakesTheFirstOfEqualsAndSkipsNaN) {
+  const std::vector<float> logits = {NAN, 1, 3, 3, -INFINITY};
+  EXPECT_EQ(argmax(logits), 2);
+  SampleStream stream(1);
+  EXPECT_EQ(sample(logits, {.temperature = 0}, stream), 2);
+  EXPECT_EQ(argmax(std::vector<float>{NAN, NAN}), 0);
+}
+
+std::map<std::int32_t, int> draw(const std::vector<float>& logits, const Sampling& sampling,
+                                 int n) {
+  SampleStream stream(sampling.seed);
+  std::map<std::int32_t, int> counts;
+  for (int i = 0; i < n; ++i) ++counts[sample(logits, sampling, stream)];
+  return counts;
+}
+
+TEST(Sampler, FollowsTheSoftmaxAtTheTemperature) {
+  const std::vector<float> logits = {0, std::log(3.0f)};
+  constexpr int kDraws = 20000;
+  auto plain = draw(logits, {.temperature = 1, .seed = 7}, kDraws);
+  EXPECT_NEAR(plain[1] / double{kDraws}, 0.75, 0.01);
+  auto hot = draw(logits, {.temperature = 2, .seed = 7}, kDraws);
+  EXPECT_NEAR(hot[1] / double{kDraws}, std::sqrt(3.0) / (1 + std::sqrt(3.0)), 0.012);
+}
+
+TEST(Sampler, TopKAndTopPKeepTheMostLikely) {
+  const std::vector<float> logits = {std::log(0.1f), std::log(0.4f), std::log(0.3f),
+                                     std::log(0.2f)};
+  auto top_k = draw(logits, {.temperature = 1, .top_k = 2}, 2000);
+  EXPECT_EQ(top_k.size(), 2u);
+  EXPECT_TRUE(top_k.contains(1) && top_k.contains(2));
+  // .4 + .3 first reaches .65; .4 alone reaches .39
+  EXPECT_EQ(draw(logits, {.temperature = 1, .top_p = 0.65}, 2000).size(), 2u);
+  EXPECT_EQ(draw(logits, {.temperature = 1, .top_p = 0.39}, 2000).size(), 1u);
+  EXPECT_EQ(draw(logits, {.temperature = 1, .top_p = 1}, 2000).size(), 4u);
+}
+
+TEST(Sampler, ASeedGivesTheSameTokens) {
+  std::vector<float> logits(50);
+  for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(i % 7);
+  SampleStream a(5), b(5), c(6);
+  int equal_to_other_seed = 0;
+  for (int i = 0; i < 100; ++i) {
+    const Sampling sampling{.temperature = 1.5};
+    const std::int32_t id = sample(logits, sampling, a);
+    EXPECT_EQ(id, sample(logits, sampling, b));
+    equal_to_other_seed += id == sample(logits, sampling, c) ? 1 : 0;
+  }
+  EXPECT_LT(equal_to_other_seed, 50);
+}
+
+TEST(Sampler, SenselessSettingsAreRefused) {
+  for (const Sampling& bad : {Sampling{.temperature = -1}, Sampling{.temperature = NAN},
+                              Sampling{.temperature = 1, .top_p = 0}, Sampling{.top_p = 1.5},
+                              Sampling{.top_p = NAN}, Sampling{.top_k = -1}}) {
+    EXPECT_THROW(check_sampling(bad), Error);
+  }
+  EXPECT_NO_THROW(check_sampling({.temperature = 0.7, .top_p = 0.9, .top_k = 40}));
+}
+
+}  // namespace
+}  // namespace elastic::engine
