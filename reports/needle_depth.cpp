@@ -1,5 +1,5 @@
 // Needle depth x length: where in the context an answer is still found. One grid per mode, from the
-// samples that have a single needle depth (record.h, strata `depth`).
+// samples that have a single needle depth (record.h, strata `needle_depth`).
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@ namespace {
 constexpr int kBins = 10;  // of 10 % each; the last one includes 100 %
 
 std::optional<int> depth_bin(const harness::SampleRecord& sample) {
-  const auto at = sample.strata.find("depth");
+  const auto at = sample.strata.find("needle_depth");
   if (at == sample.strata.end()) return std::nullopt;
   const auto depth = parse_double(strip(at->second));  // "12,60": several needles, no one depth
   if (!depth || !(*depth >= 0 && *depth <= 100)) return std::nullopt;

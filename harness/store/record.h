@@ -39,7 +39,7 @@ struct SampleRecord {
   std::optional<double> prefill_ms, router_ms, select_ms, attention_ms, ttft_ms, decode_ms;
   std::int64_t output_tokens = 0;
   std::optional<std::int64_t> peak_bytes;
-  // What reports break scores down by. Known keys: `depth` (of the needle, percent of the context;
+  // What reports break scores down by. Known keys: `needle_depth` (percent of the context;
   // several separated by commas), `document` (samples that share one are a cluster in intervals).
   std::map<std::string, std::string> strata;
 };

@@ -39,7 +39,7 @@ Json nullable(const std::optional<T>& value) {
 }
 
 Json depth_of(const harness::SampleRecord& sample) {
-  const auto at = sample.strata.find("depth");
+  const auto at = sample.strata.find("needle_depth");
   if (at == sample.strata.end()) return nullptr;
   return nullable(parse_double(strip(at->second)));
 }

@@ -122,7 +122,7 @@ TEST(OddRuns, HostileTextStaysText) {
     sample.error = attack;
     sample.metric = attack;
     sample.outcome = "ok";
-    sample.strata["depth"] = attack;
+    sample.strata["needle_depth"] = attack;
   }
   run.notes = {attack};
   run.spec.created = attack;
