@@ -45,7 +45,7 @@ TEST(RunFormat, ExamplesOfTheContractRoundTrip) {
   const Json line = parse_json(examples[1], "example 2");
   const SampleRecord record = record_from_json({line, "example 2"});
   EXPECT_EQ(record.routing.size(), 2u);
-  EXPECT_EQ(record.strata.at("depth"), "33");
+  EXPECT_EQ(record.strata.at("needle_depth"), "33");
   EXPECT_EQ(parse_json(record_line(record), "again").dump(), line.dump());
 }
 
