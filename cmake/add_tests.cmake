@@ -1,6 +1,7 @@
 # elastic_add_tests(<folder> [libraries...]): every tests/<folder>/**/*_test.cpp in one binary
 # <folder>_tests, each test known to ctest as <folder>/<Suite>.<name>. Suites named Golden_* belong to
-# elastic_add_golden() and are left out here.
+# elastic_add_golden() and are left out here. OpenMP threads wait asleep: tests run side by side, and threads that
+# spin for each other on shared cores take several times as long.
 include(GoogleTest)
 function(elastic_add_tests folder)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/${folder}/*_test.cpp")
@@ -16,7 +17,7 @@ function(elastic_add_tests folder)
   target_link_libraries(${folder}_tests PRIVATE elastic_testing ${ARGN} GTest::gtest GTest::gtest_main)
   gtest_discover_tests(${folder}_tests
     TEST_PREFIX "${folder}/" TEST_FILTER "-Golden_*" DISCOVERY_MODE PRE_TEST
-    DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${folder}" TIMEOUT 300)
+    DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${folder}" TIMEOUT 300 ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()
 
 # elastic_add_golden(<name> <folder>): ctest `golden_<name>` runs suite Golden_<name> of <folder>_tests over
@@ -25,7 +26,8 @@ function(elastic_add_golden name folder)
   string(MAKE_C_IDENTIFIER "Golden_${name}" suite)
   add_test(NAME golden_${name} COMMAND ${folder}_tests "--gtest_filter=${suite}.*")
   set_tests_properties(golden_${name} PROPERTIES
-    LABELS "golden" SKIP_REGULAR_EXPRESSION "golden folder absent" TIMEOUT 300)
+    LABELS "golden" SKIP_REGULAR_EXPRESSION "golden folder absent" TIMEOUT 300
+    ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()
 
 # elastic_add_check(<name> <script>): a check of the sources themselves, known to ctest as house/<name>.

@@ -2,3 +2,5 @@
 # Sourced by quickstart.sh, test.sh and .ci/run: everything that is cached stays inside the clone.
 export CCACHE_DIR="${CCACHE_DIR:-$PWD/build/ccache}"
 export ELASTIC_CACHE_DIR="${ELASTIC_CACHE_DIR:-$PWD/build/cache}"
+# Threads that wait asleep cost nothing on an idle machine and keep a shared one usable.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
