@@ -8,6 +8,7 @@ std::string_view builtin_prompt_pack() {
  "profile": "ruler@builtin",
  "examples_from": 1024,
  "stop": "\n",
+ "steps": {"prose": 10, "lines": 1, "documents": 2},
  "texts": {
   "needle": "The locker code of {key} was set to {value}.",
   "noise": "The lake lies still. A cart rolls past. Rain falls on tin. Off they went. Round and home once more.",

@@ -13,6 +13,19 @@ namespace {
 constexpr std::int64_t kMaxBytesPerToken = 64;
 constexpr std::int64_t kSlackBytes = 1 << 16;
 
+std::int64_t counted(const SizeSearch& search, std::int64_t size) {
+  return search.count(search.draw(size).prompt) + search.budget + search.extra;
+}
+
+std::int64_t counted_or_zero(const SizeSearch& search, std::int64_t size) {
+  try {
+    return counted(search, size);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kInvalidArgument) throw;
+    return 0;
+  }
+}
+
 void check_counter(std::int64_t tokens, std::size_t bytes) {
   if (static_cast<std::int64_t>(bytes) > tokens * kMaxBytesPerToken + kSlackBytes || tokens <= 0) {
     throw Error(
@@ -70,8 +83,9 @@ std::int64_t binary_size(const SizeSearch& search, const BinaryOptions& options,
   std::int64_t best = search.step;
   while (low <= high) {
     const std::int64_t middle = (low + high) / 2;
-    const Draft draft = search.draw(middle);
-    const std::int64_t total = search.count(draft.prompt) + search.budget + search.extra;
+    // A size below the measured one may be too small to draw: then it is passed over.
+    const std::int64_t total =
+        middle < options.first ? counted_or_zero(search, middle) : counted(search, middle);
     trace.probes.emplace_back(middle, total);
     if (total <= search.length) {
       best = middle;

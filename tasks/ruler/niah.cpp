@@ -188,9 +188,16 @@ class NiahGenerator {
   std::string kind_;  // as the template names it: plural where several values are asked for
 };
 
-std::int64_t step_of(const GenerationJob& job) {
+// Upstream's step, also the size that gen-B measures first.
+std::int64_t coarse_step(const GenerationJob& job) {
   if (job.config->haystack == HaystackKind::kEssay) return kEssayStep;
   return job.length < kShortLength ? kShortLineStep : kLineStep;
+}
+
+std::int64_t step_of(const GenerationJob& job) {
+  const std::int64_t own =
+      job.config->haystack == HaystackKind::kEssay ? job.pack->prose_step : job.pack->line_step;
+  return own > 0 ? own : coarse_step(job);
 }
 
 // gen-B writes where the first answer stands: in characters over `index`, and in tokens.
@@ -220,7 +227,7 @@ std::vector<RulerRecord> generate_niah(const GenerationJob& job, SearchTrace& tr
                         {.glue = [](const auto& answers) { return join(answers, " "); },
                          .cap_tried = essay ? job.sources->essays().word_count() : 0},
                         trace)
-          : binary_size(search, {.first = search.step}, trace);
+          : binary_size(search, {.first = coarse_step(job)}, trace);
   std::vector<RulerRecord> records;
   for (std::int64_t i = 0; i < job.count; ++i) {
     Fitted fitted = draw_fitting(

@@ -39,6 +39,17 @@ TaskTexts read_task(const JsonSource& in) {
   return texts;
 }
 
+void read_steps(const JsonSource& in, PromptPack& pack) {
+  if (!in.object.contains("steps")) return;
+  const JsonSource steps{object_at(in, "steps"), in.source + ", steps"};
+  pack.prose_step = json_get_or<std::int64_t>(steps, "prose", 0);
+  pack.line_step = json_get_or<std::int64_t>(steps, "lines", 0);
+  pack.document_step = json_get_or<std::int64_t>(steps, "documents", 0);
+  if (pack.prose_step < 0 || pack.line_step < 0 || pack.document_step < 0) {
+    throw Error(ErrorKind::kCorrupt, fmt::format("{}: a negative step", steps.source));
+  }
+}
+
 }  // namespace
 
 PromptPack parse_prompt_pack(std::string_view json, std::string_view source) {
@@ -67,6 +78,7 @@ PromptPack parse_prompt_pack(std::string_view json, std::string_view source) {
   optional("link", pack.link);
   pack.stop = json_get_or<std::string>(in, "stop", "");
   pack.examples_from = json_get_or<std::int64_t>(in, "examples_from", 0);
+  read_steps(in, pack);
   const Json& tasks = object_at(in, "tasks");
   for (const char* task : kBaseTasks) {
     const std::string place = fmt::format("{}, tasks.{}", name, task);

@@ -19,7 +19,9 @@
 // `noise_separator`, `needle_separator` between the lines of a context, `first_link` (fields `name,
 // value`) and `link` (fields `name, previous`) of variable tracking; `examples_from`, the length in
 // tokens below which the worked examples of variable tracking and common words are left out;
-// `stop`, a text that ends every answer (upstream has none).
+// `stop`, a text that ends every answer (upstream has none); `steps`, by how many words of prose,
+// lines and documents (`prose`, `lines`, `documents`) a prompt that is too long is cut, where
+// upstream's 500 words, 5 to 25 lines and 10 documents are too coarse to fill short lengths.
 
 #include <cstdint>
 #include <filesystem>
@@ -44,6 +46,7 @@ struct PromptPack {
   std::string query_separator = ", ", query_last_separator = ", and ";
   std::string noise_separator = "\n", needle_separator = "\n";
   std::string first_link = "VAR {name} = {value}", link = "VAR {name} = VAR {previous} ";
+  std::int64_t prose_step = 0, line_step = 0, document_step = 0;  // 0 = upstream's
   std::string stop;                                    // ends an answer; empty = nothing does
   std::int64_t examples_from = 0;                      // tokens
   std::map<std::string, TaskTexts> tasks;              // by base task

@@ -106,7 +106,7 @@ std::vector<RulerRecord> generate_qa(const GenerationJob& job, SearchTrace& trac
   std::size_t question = 0;
   const SizeSearch search{.length = job.length,
                           .budget = budget,
-                          .step = kStep,
+                          .step = job.pack->document_step > 0 ? job.pack->document_step : kStep,
                           .max_failures = job.max_failures,
                           .draw = [&](std::int64_t size) { return generator.draw(question, size); },
                           .count = job.count_tokens};

@@ -205,15 +205,16 @@ std::vector<RulerRecord> generate_variable_tracking(const GenerationJob& job, Se
   }
   const Flavour flavour{.text_template = job.full_template()};
   const std::int64_t budget = job.texts().tokens_to_generate;
+  const std::int64_t coarse_step = !gen_a && job.length < kShortLength ? kShortStep : kStep;
   const SizeSearch search{.length = job.length,
                           .budget = budget,
                           .extra = example.empty() ? 0 : job.count_tokens(example),
-                          .step = !gen_a && job.length < kShortLength ? kShortStep : kStep,
+                          .step = job.pack->line_step > 0 ? job.pack->line_step : coarse_step,
                           .max_failures = job.max_failures,
                           .draw = [&](std::int64_t lines) { return chains.draw(flavour, lines); },
                           .count = job.count_tokens};
   const std::int64_t size = gen_a ? linear_size(search, {.glue = list_glue}, trace)
-                                  : binary_size(search, {.first = search.step}, trace);
+                                  : binary_size(search, {.first = coarse_step}, trace);
   std::vector<RulerRecord> records;
   for (std::int64_t i = 0; i < job.count; ++i) {
     Fitted fitted = draw_fitting(search, size, [&](Draft& draft) {

@@ -86,12 +86,13 @@ def main():
         ids = torch.tensor([ids_like_bench(tokens, model.config.vocab_size)])
         theirs(model, ids)
         peer, full, streaming = [], [], []
-        for _ in range(options.rounds):
+        for number in range(1, options.rounds + 1):
             peer.append(theirs(model, ids))
             rows = ours(options.binary, folder, tokens)
             full.append(rows["fa"]["prefill_ms"])
             streaming.append(rows["ssa"]["prefill_ms"])
             visited = rows["ssa"]["visited_blocks"]
+            print(f"  round {number}: peer {peer[-1]:.0f}, fa {full[-1]:.0f}, ssa {streaming[-1]:.0f} ms", flush=True)
         print(f"{tokens} tokens, ms (min / median / max over {options.rounds} rounds): peer {spread(peer)}, "
               f"fa {spread(full)}, ssa {spread(streaming)}")
         print(f"  fa / peer: {min(full) / min(peer):.3f} (minima), "

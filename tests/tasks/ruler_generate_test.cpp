@@ -46,6 +46,26 @@ std::string error_of(const std::function<void()>& act) {
   return "no error";
 }
 
+// Hashes of whole files over the small sources of tests/data/ruler, recorded when the generators
+// equalled every stored run of the reference ones.
+TEST(ruler_generate, lines_stay_what_they_are) {
+  std::ifstream in(fixture("ruler/expected.jsonl"));
+  int ran = 0;
+  for (std::string line; std::getline(in, line); ++ran) {
+    const Json row = parse_json(line, "expected.jsonl");
+    const GenerateRequest wanted{.task = row["task"].get<std::string>(),
+                                 .length = row["length"].get<std::int64_t>(),
+                                 .count = 3,
+                                 .seed = row["seed"].get<std::uint64_t>(),
+                                 .model_template = row["template"].get<std::string>(),
+                                 .remove_newline_tab = row["remove_newline_tab"].get<bool>(),
+                                 .counter = counter(row["counter"].get<std::string>())};
+    const GeneratedSet set = generate_ruler(wanted, profile(row["profile"].get<std::string>()));
+    EXPECT_EQ(sha256_hex(joined(set)), row["sha256"].get<std::string>()) << line;
+  }
+  EXPECT_GE(ran, 39);
+}
+
 TEST(ruler_generate, records_have_the_generation_s_keys_in_order) {
   const Json a =
       parse_json(generate_ruler(request("vt", 1024), profile("ruler@gen-a")).lines[0], "a");
@@ -107,6 +127,19 @@ TEST(ruler_generate, data_id_follows_the_text_used_and_not_the_file) {
   std::string used = text;
   used.replace(used.find("harbor"), 6, "market");
   EXPECT_NE(with_text(used).data_id, original.data_id);
+}
+
+TEST(ruler_generate, too_short_a_length_names_the_smallest_that_works) {
+  for (const char* name : {"ruler@gen-a", "ruler@gen-b", "ruler@builtin"}) {
+    for (const char* task : {"niah_single_1", "niah_multikey_3", "vt", "cwe", "fwe", "qa_1"}) {
+      const std::string text = error_of([&] { generate_ruler(request(task, 40), profile(name)); });
+      const std::size_t at = text.find("the smallest that works here is ");
+      ASSERT_NE(at, std::string::npos) << name << " " << task << ": " << text;
+      const auto smallest = parse_int(std::string_view(text).substr(at + 32));
+      ASSERT_TRUE(smallest) << text;
+      EXPECT_EQ(generate_ruler(request(task, *smallest), profile(name)).lines.size(), 2U) << text;
+    }
+  }
 }
 
 TEST(ruler_generate, bad_requests_are_named) {

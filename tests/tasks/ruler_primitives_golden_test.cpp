@@ -147,7 +147,8 @@ TEST(Golden_ruler, random_streams) {
   const fs::path file = golden_file("rng_cpython_numpy.json");
   if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler";
   int ran = 0;
-  for (const Json& block : read_json(file)["blocks"]) {
+  const Json stored = read_json(file);
+  for (const Json& block : stored["blocks"]) {
     ran += check_streams(block) + check_sequences(block);
   }
   fmt::print("{} cases ran\n", ran);
@@ -157,7 +158,8 @@ TEST(Golden_ruler, seeds_of_several_words) {
   const fs::path file = golden_file("rng_big_seeds.json");
   if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler";
   int ran = 0;
-  for (const Json& block : read_json(file)["blocks"]) {
+  const Json stored = read_json(file);
+  for (const Json& block : stored["blocks"]) {
     PythonRandom random(seed_words(block["seed"].get<std::string>()));
     for (const Json& hex : block["random_hex"]) {
       EXPECT_EQ(random.random(), std::strtod(hex.get<std::string>().c_str(), nullptr));
@@ -171,7 +173,8 @@ TEST(Golden_ruler, word_pools) {
   const fs::path file = golden_file("wordlists.json");
   if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler";
   int ran = 0;
-  for (const auto& [version, expected] : read_json(file).items()) {
+  const Json stored = read_json(file);
+  for (const auto& [version, expected] : stored.items()) {
     const fs::path folder = data_path("ruler/wonderwords-" + version);
     if (folder.empty()) continue;
     const datasets::WordLists lists = datasets::load_word_lists(folder);
@@ -235,7 +238,8 @@ TEST(Golden_ruler, sentences_of_essays) {
   if (file.empty() || model.empty()) GTEST_SKIP() << "golden folder absent: ruler";
   const PunktParameters parameters = load_punkt(model);
   int ran = 0;
-  for (const auto& [name, expected] : read_json(file).items()) {
+  const Json stored = read_json(file);
+  for (const auto& [name, expected] : stored.items()) {
     const fs::path source = data_path("ruler/" + name);
     if (source.empty()) continue;
     const datasets::Haystack essays = datasets::load_essays(source);
