@@ -97,11 +97,11 @@ TEST(ruler_task, examples_are_left_out_below_1k) {
 
 TEST(ruler_task, identity_names_data_sources_and_licences) {
   const auto task = make_task("ruler/niah_single_2");
-  const DataIdentity identity = task->identity(request("ruler@gen-b", 1024));
+  const DataIdentity identity = task->identity(request("ruler@gen-b", 2048));
   EXPECT_EQ(identity.data_id.size(), 64U);
   EXPECT_EQ(identity.source_ids.at("ruler/PaulGrahamEssays.json").size(), 64U);
   EXPECT_FALSE(identity.licences.at("ruler/wonderwords-3.0.1/nounlist.txt").empty());
-  EXPECT_NE(identity.data_id, task->identity(request("ruler@builtin", 1024)).data_id);
+  EXPECT_NE(identity.data_id, task->identity(request("ruler@builtin", 2048)).data_id);
 }
 
 TEST(ruler_task, missing_data_and_templates_are_named) {
