@@ -114,7 +114,7 @@ std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig&
   }
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
     const std::string prefix = router_prefix(layer);
-    routers.push_back(load_router([&](std::string_view name) {
+    routers.push_back(load_router(where, [&](std::string_view name) {
       const std::string full = prefix + std::string(name);
       return target.load(full, target.checkpoint.view(full).shape);
     }));

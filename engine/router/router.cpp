@@ -20,23 +20,28 @@ struct LinearShape {
   std::int64_t out = -1, in = -1;
 };
 
-void load_linear(const std::function<at::Tensor(std::string_view)>& tensor, const std::string& name,
-                 const LinearShape& shape, at::Tensor& weight, at::Tensor& bias) {
-  const auto mismatch = [](const std::string& what, const at::Tensor& found,
-                           const std::string& wanted) {
-    throw Error(ErrorKind::kCorrupt, fmt::format("router tensor mask_allocator.{} has shape [{}], "
-                                                 "expected {}",
-                                                 what, fmt::join(found.sizes(), ", "), wanted));
+struct LinearSource {
+  std::string_view file;
+  const std::function<at::Tensor(std::string_view)>& tensor;
+};
+
+void load_linear(const LinearSource& source, const std::string& name, const LinearShape& shape,
+                 at::Tensor& weight, at::Tensor& bias) {
+  const auto mismatch = [&](const std::string& what, const at::Tensor& found,
+                            const std::string& wanted) {
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: router tensor mask_allocator.{} has shape [{}], expected {}",
+                            source.file, what, fmt::join(found.sizes(), ", "), wanted));
   };
   const auto size = [](std::int64_t n) {
     return n < 0 ? std::string("any") : fmt::format("{}", n);
   };
-  weight = tensor(name + ".weight");
+  weight = source.tensor(name + ".weight");
   if (weight.dim() != 2 || (shape.out >= 0 && weight.size(0) != shape.out) ||
       (shape.in >= 0 && weight.size(1) != shape.in) || weight.numel() == 0) {
     mismatch(name + ".weight", weight, fmt::format("[{}, {}]", size(shape.out), size(shape.in)));
   }
-  bias = tensor(name + ".bias");
+  bias = source.tensor(name + ".bias");
   if (bias.dim() != 1 || bias.size(0) != weight.size(0)) {
     mismatch(name + ".bias", bias, fmt::format("[{}]", weight.size(0)));
   }
@@ -44,21 +49,24 @@ void load_linear(const std::function<at::Tensor(std::string_view)>& tensor, cons
 
 }  // namespace
 
-RouterWeights load_router(const std::function<at::Tensor(std::string_view)>& tensor) {
+RouterWeights load_router(std::string_view source,
+                          const std::function<at::Tensor(std::string_view)>& tensor) {
+  const LinearSource from{source, tensor};
   RouterWeights r;
-  load_linear(tensor, "cls_feat_extractor.0", {}, r.task_up, r.task_up_bias);
+  load_linear(from, "cls_feat_extractor.0", {}, r.task_up, r.task_up_bias);
   const std::int64_t dim = r.task_up.size(1);
-  load_linear(tensor, "cls_feat_extractor.2", {dim, r.task_up.size(0)}, r.task_down,
+  load_linear(from, "cls_feat_extractor.2", {dim, r.task_up.size(0)}, r.task_down,
               r.task_down_bias);
-  load_linear(tensor, "cls_router_head_agnostic.0", {-1, dim}, r.head_up, r.head_up_bias);
-  load_linear(tensor, "cls_router_head_agnostic.2", {dim, r.head_up.size(0)}, r.head_down,
+  load_linear(from, "cls_router_head_agnostic.0", {-1, dim}, r.head_up, r.head_up_bias);
+  load_linear(from, "cls_router_head_agnostic.2", {dim, r.head_up.size(0)}, r.head_down,
               r.head_down_bias);
-  load_linear(tensor, "cls_router_head_agnostic.4", {-1, dim}, r.logits, r.logits_bias);
+  load_linear(from, "cls_router_head_agnostic.4", {-1, dim}, r.logits, r.logits_bias);
   if (r.logits.size(0) > 2) {
-    throw Error(ErrorKind::kCorrupt,
-                fmt::format("router tensor mask_allocator.cls_router_head_agnostic.4.weight has {} "
-                            "outputs, expected 2 (or 1)",
-                            r.logits.size(0)));
+    throw Error(
+        ErrorKind::kCorrupt,
+        fmt::format("{}: router tensor mask_allocator.cls_router_head_agnostic.4.weight has {} "
+                    "outputs, expected 2 (or 1)",
+                    source, r.logits.size(0)));
   }
   return r;
 }

@@ -6,7 +6,8 @@
 // Class 1 = full attention; equal logits = sparse. A router with one output (sigmoid head) keeps
 // full attention where its logit is above 0; it is reported as {0, logit}.
 //
-//   const RouterWeights router = load_router([&](std::string_view name) { return tensor(name); });
+//   const RouterWeights router =
+//       load_router(folder, [&](std::string_view name) { return tensor(name); });
 //   const at::Tensor logits = router_logits(router, pool.mean());   // fp32 [heads_kv, 2]
 
 #include <ATen/core/Tensor.h>
@@ -28,9 +29,10 @@ struct RouterWeights {
 };
 
 /// Asks `tensor` for each tensor by its name after "mask_allocator."
-/// ("cls_feat_extractor.0.weight",
-/// ...); checks every shape against the others: kCorrupt naming the tensor and both shapes.
-RouterWeights load_router(const std::function<at::Tensor(std::string_view)>& tensor);
+/// ("cls_feat_extractor.0.weight", ...); checks every shape against the others: kCorrupt naming
+/// `source` (the checkpoint's folder), the tensor and both shapes.
+RouterWeights load_router(std::string_view source,
+                          const std::function<at::Tensor(std::string_view)>& tensor);
 
 /// 4 m d^2 + 2 m d + 4 d + 2 for two classes.
 std::int64_t parameter_count(const RouterWeights& router);

@@ -37,7 +37,7 @@ TensorMap random_tensors(std::int64_t d, std::int64_t m, std::int64_t classes) {
 }
 
 RouterWeights load(const TensorMap& tensors) {
-  return load_router([&](std::string_view name) { return tensors.find(name)->second; });
+  return load_router("test", [&](std::string_view name) { return tensors.find(name)->second; });
 }
 
 // y = W x + b in double, written out.

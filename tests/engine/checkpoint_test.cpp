@@ -1,0 +1,198 @@
+#include "engine/io/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "engine/api/tensor_file.h"
+#include "engine/generate/make_generator.h"
+#include "tests/testing/folders.h"
+
+namespace elastic::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using elastic::testing::fixture;
+using elastic::testing::TemporaryFolder;
+
+void copy_model(const std::string& name, const fs::path& target) {
+  fs::copy(fixture(name), target,
+           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  for (const auto& entry : fs::directory_iterator(target)) {
+    fs::permissions(entry.path(), fs::perms::owner_write, fs::perm_options::add);
+  }
+}
+
+std::vector<NamedTensor> tensors_of(const fs::path& file) {
+  std::vector<NamedTensor> tensors;
+  const SafetensorsFile stored(file);
+  for (const TensorView& view : stored.tensors()) {
+    tensors.push_back({view.name, view.shape, float_values(view)});
+  }
+  return tensors;
+}
+
+struct Broken {
+  const char* what;
+  const char* model;
+  std::function<void(const fs::path&)> change;
+  const char* words;
+};
+
+void change_json(const fs::path& path, const std::function<void(Json&)>& change) {
+  Json json = read_json(path);
+  change(json);
+  write_file_atomic(path, json.dump());
+}
+
+void change_tensors(const fs::path& folder,
+                    const std::function<void(std::vector<NamedTensor>&)>& change) {
+  std::vector<NamedTensor> tensors = tensors_of(folder / "model.safetensors");
+  change(tensors);
+  write_tensors(folder / "model.safetensors", tensors);
+}
+
+void rename_tensor(std::vector<NamedTensor>& tensors, const std::string& from,
+                   const std::string& to) {
+  for (NamedTensor& tensor : tensors) {
+    if (tensor.name == from) tensor.name = to;
+  }
+}
+
+const std::vector<Broken>& broken_folders() {
+  constexpr const char* kIndex = "model.safetensors.index.json";
+  constexpr const char* kShards = "models/llama_llama3_shards";
+  constexpr const char* kPlain = "models/llama_linear_bias";
+  constexpr const char* kRouted = "routed/paw_llama_small";
+  static const std::vector<Broken> rows = {
+      {"no weights", kPlain, [](const fs::path& f) { fs::remove(f / "model.safetensors"); },
+       "no *.safetensors"},
+      {"weights cut", kPlain,
+       [](const fs::path& f) { fs::resize_file(f / "model.safetensors", 4000); },
+       "model.safetensors"},
+      {"shard missing", kShards,
+       [](const fs::path& f) { fs::remove(f / "model-00002-of-00005.safetensors"); },
+       "model-00002-of-00005.safetensors"},
+      {"index names a file elsewhere", kShards,
+       [=](const fs::path& f) {
+         change_json(f / kIndex,
+                     [](Json& j) { j["weight_map"]["model.norm.weight"] = "../x.safetensors"; });
+       },
+       "not a plain file name"},
+      {"index without map", kShards,
+       [=](const fs::path& f) { change_json(f / kIndex, [](Json& j) { j.erase("weight_map"); }); },
+       "weight_map"},
+      {"index names a number", kShards,
+       [=](const fs::path& f) {
+         change_json(f / kIndex, [](Json& j) { j["weight_map"]["model.norm.weight"] = 3; });
+       },
+       "no file name"},
+      {"index names a tensor that is not there", kShards,
+       [=](const fs::path& f) {
+         change_json(f / kIndex, [](Json& j) {
+           j["weight_map"]["extra"] = "model-00001-of-00005.safetensors";
+         });
+       },
+       "`extra`"},
+      {"index is no JSON", kShards, [=](const fs::path& f) { write_file_atomic(f / kIndex, "{"); },
+       "model.safetensors.index.json"},
+      {"vocabulary other than the embedding", kPlain,
+       [](const fs::path& f) {
+         change_json(f / "config.json", [](Json& j) { j["vocab_size"] = 97; });
+       },
+       "model.embed_tokens.weight"},
+      {"more layers than tensors", kPlain,
+       [](const fs::path& f) {
+         change_json(f / "config.json", [](Json& j) { j["num_hidden_layers"] = 3; });
+       },
+       "model.layers.2."},
+      {"heads other than the projections", kPlain,
+       [](const fs::path& f) {
+         change_json(f / "config.json", [](Json& j) { j["num_key_value_heads"] = 3; });
+       },
+       "k_proj.weight"},
+      {"no output head", kPlain,
+       [](const fs::path& f) {
+         change_tensors(f, [](auto& t) { rename_tensor(t, "lm_head.weight", "head.weight"); });
+       },
+       "lm_head.weight"},
+      {"bias missing", kPlain,
+       [](const fs::path& f) {
+         change_tensors(f, [](auto& t) {
+           rename_tensor(t, "model.layers.1.mlp.up_proj.bias", "model.layers.1.mlp.up_proj.b");
+         });
+       },
+       "model.layers.1.mlp.up_proj.bias"},
+      {"router of one layer missing", kRouted,
+       [](const fs::path& f) {
+         change_tensors(f, [](auto& t) {
+           rename_tensor(t, "model.layers.2.self_attn.mask_allocator.cls_feat_extractor.0.weight",
+                         "gone");
+         });
+       },
+       "model.layers.2.self_attn.mask_allocator.cls_feat_extractor.0.weight"},
+      {"router of another head size", kRouted,
+       [](const fs::path& f) {
+         change_tensors(f, [](auto& tensors) {
+           for (NamedTensor& t : tensors) {
+             if (t.name != "model.layers.1.self_attn.mask_allocator.cls_feat_extractor.0.weight")
+               continue;
+             std::swap(t.shape[0], t.shape[1]);
+           }
+         });
+       },
+       "cls_feat_extractor"},
+      {"router pooled otherwise", kRouted,
+       [](const fs::path& f) {
+         change_json(f / "config.json", [](Json& j) { j["pooling_mode"] = "first_token"; });
+       },
+       "first_token"},
+  };
+  return rows;
+}
+
+TEST(Checkpoint, BrokenFoldersAreNamedErrors) {
+  for (const Broken& row : broken_folders()) {
+    SCOPED_TRACE(row.what);
+    const TemporaryFolder folder;
+    copy_model(row.model, folder.path());
+    row.change(folder.path());
+    GeneratorOptions options;
+    options.model = folder.path();
+    options.device = "cpu";
+    try {
+      make_generator(options);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      EXPECT_NE(text.find(row.words), std::string::npos) << text;
+      EXPECT_NE(text.find(folder.path().string()), std::string::npos) << text;
+    }
+  }
+}
+
+TEST(Checkpoint, ShardsWithoutIndexAreFound) {
+  const TemporaryFolder folder;
+  copy_model("models/llama_llama3_shards", folder.path());
+  const Checkpoint indexed(folder.path());
+  fs::remove(folder / "model.safetensors.index.json");
+  const Checkpoint plain(folder.path());
+  EXPECT_EQ(plain.files().size(), 5u);
+  EXPECT_EQ(plain.sha256(), indexed.sha256());
+  fs::copy(folder / "model-00001-of-00005.safetensors", folder / "copy.safetensors");
+  EXPECT_THROW(Checkpoint{folder.path()}, Error);  // the same tensors twice
+}
+
+TEST(Checkpoint, LoadChecksShapeAndType) {
+  const Checkpoint checkpoint(fixture("models/llama_linear_bias"));
+  const at::Tensor norm = checkpoint.load("model.norm.weight", {48}, at::kFloat, at::kCPU);
+  EXPECT_EQ(norm.scalar_type(), at::kFloat);
+  EXPECT_THROW(checkpoint.load("model.norm.weight", {47}, at::kFloat, at::kCPU), Error);
+  EXPECT_THROW(checkpoint.load("model.norm", {48}, at::kFloat, at::kCPU), Error);
+}
+
+}  // namespace
+}  // namespace elastic::engine
