@@ -64,10 +64,18 @@ AttentionPlan make_plan(const AttentionBenchOptions& options,
   return plan;
 }
 
+// Sparse KV heads of every share asked for, in order; shares that round to the same heads once.
+std::vector<std::int64_t> distinct_counts(const AttentionBenchOptions& options) {
+  std::vector<std::int64_t> counts;
+  for (const double msr : options.msr) {
+    const std::int64_t count = std::lround(msr * static_cast<double>(options.heads_kv));
+    if (std::find(counts.begin(), counts.end(), count) == counts.end()) counts.push_back(count);
+  }
+  return counts;
+}
+
 Problem make_problem(const AttentionBenchOptions& options, const AttentionPlan& plan,
-                     const AttentionInput& input, double msr) {
-  const auto sparse =
-      static_cast<std::int64_t>(std::lround(msr * static_cast<double>(options.heads_kv)));
+                     const AttentionInput& input, std::int64_t sparse) {
   HeadDecision decision;
   for (std::int64_t h = 0; h < options.heads_kv; ++h) decision.is_sparse.push_back(h < sparse);
   Problem p{input,
@@ -141,6 +149,7 @@ std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& give
   const std::vector<RouterWeights> routers(1);
   const AttentionPlan plan = make_plan(options, routers);
   const auto type = at::TensorOptions().dtype(wide ? at::kFloat : at::kBFloat16).device(device);
+  const std::vector<std::int64_t> sparse_counts = distinct_counts(options);
   std::vector<AttentionBenchRow> rows;
   for (const std::int64_t tokens : options.lengths) {
     if (tokens < 1) throw Error(ErrorKind::kInvalidArgument, "a length below one token");
@@ -149,8 +158,8 @@ std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& give
                                at::randn({options.heads_kv, tokens, options.head_dim}, type), 0,
                                1 / std::sqrt(static_cast<double>(options.head_dim))};
     std::vector<Problem> problems;
-    for (const double msr : options.msr) {
-      problems.push_back(make_problem(options, plan, input, msr));
+    for (const std::int64_t sparse : sparse_counts) {
+      problems.push_back(make_problem(options, plan, input, sparse));
       run(problems.back());
       check_result(problems.back());
     }
