@@ -58,6 +58,7 @@ at::Tensor step_values(const Objective& o) {
 Curves::Curves(std::filesystem::path path, const std::vector<TrainingTask>& tasks, bool routed,
                std::int64_t first_step)
     : path_(std::move(path)), tasks_(tasks.size()), routed_(routed) {
+  if (path_.empty()) return;
   std::string text = header(tasks, routed);
   std::error_code error;
   if (first_step > 0 && std::filesystem::exists(path_, error)) {
@@ -107,7 +108,7 @@ double Curves::flush() {
     last_loss_ = values[0] / static_cast<float>(open_[i].micro_steps);
   }
   open_.clear();
-  AppendFile(path_).append(text);
+  if (!path_.empty()) AppendFile(path_).append(text);
   if (bad >= 0) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("step {}: the loss or its gradient is not a number; lower the learning "

@@ -32,7 +32,8 @@ at::Tensor step_values(const Objective& objective);
 
 class Curves {
  public:
-  /// Starts the file, or keeps its rows before `first_step` and drops later ones.
+  /// Starts the file, or keeps its rows before `first_step` and drops later ones. Without a path no
+  /// rows are written.
   Curves(std::filesystem::path path, const std::vector<TrainingTask>& tasks, bool routed,
          std::int64_t first_step);
 

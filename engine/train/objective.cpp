@@ -14,8 +14,8 @@ Objective objective(const DecoderWeights& weights, RotaryTable& rotary, const Pa
   const at::Tensor normed =
       at::rms_norm(rows, weights.final_norm.sizes(), weights.final_norm, weights.config.rms_eps);
   const auto exact = pass.compute == at::kDouble ? at::kDouble : at::kFloat;
-  const RowLoss loss = row_loss(normed.to(pass.compute), weights.lm_head.to(pass.compute),
-                                batch.targets, batch.weights.to(exact));
+  const RowLoss loss =
+      row_loss(normed.to(pass.compute), weights.lm_head, batch.targets, batch.weights.to(exact));
   Objective o{loss.total,
               loss.total.detach(),
               (loss.each * batch.answer_weights.to(exact)).sum(),

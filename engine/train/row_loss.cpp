@@ -28,23 +28,24 @@ struct BlockwiseLoss : torch::autograd::Function<BlockwiseLoss> {
                                const at::Tensor& lm_head, const at::Tensor& targets,
                                const at::Tensor& weights) {
     const std::int64_t rows = hidden.size(0);
+    const at::Tensor head = lm_head.to(hidden.scalar_type());
     const std::int64_t step = rows_at_once(lm_head.size(0), weights.element_size());
     const bool wants_head = lm_head.requires_grad();
     at::Tensor each = at::empty({rows}, weights.options());
     at::Tensor d_hidden = at::empty(hidden.sizes(), hidden.options());
     at::Tensor d_head;
-    if (wants_head) d_head = at::zeros(lm_head.sizes(), weights.options());
+    if (wants_head) d_head = at::zeros(lm_head.sizes(), lm_head.options());
     for (std::int64_t start = 0; start < rows; start += step) {
       const std::int64_t count = std::min(step, rows - start);
       const at::Tensor x = hidden.narrow(0, start, count);
       const at::Tensor target = targets.narrow(0, start, count).unsqueeze(1);
       const at::Tensor weight = weights.narrow(0, start, count).unsqueeze(1);
-      at::Tensor z = at::linear(x, lm_head).to(weights.scalar_type());
+      at::Tensor z = at::linear(x, head).to(weights.scalar_type());
       const at::Tensor sum = at::logsumexp(z, {1}, true);
       each.narrow(0, start, count).copy_((sum - z.gather(1, target)).squeeze(1));
       z.sub_(sum).exp_().mul_(weight).scatter_add_(1, target, -weight);  // w (softmax - one-hot)
       const at::Tensor d = z.to(hidden.scalar_type());
-      d_hidden.narrow(0, start, count).copy_(at::matmul(d, lm_head));
+      d_hidden.narrow(0, start, count).copy_(at::matmul(d, head));
       if (wants_head) d_head.add_(at::matmul(d.t(), x));
     }
     context->save_for_backward({d_hidden, d_head});
@@ -54,9 +55,8 @@ struct BlockwiseLoss : torch::autograd::Function<BlockwiseLoss> {
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor scale = grads[0].to(saved[0].scalar_type());
-    const at::Tensor head = saved[1].defined() ? saved[1] * grads[0] : at::Tensor();
-    return {saved[0] * scale, head.defined() ? head.to(saved[0].scalar_type()) : head, {}, {}};
+    const at::Tensor d_head = saved[1].defined() ? saved[1] * grads[0] : at::Tensor();
+    return {saved[0] * grads[0].to(saved[0].scalar_type()), d_head, {}, {}};
   }
 };
 

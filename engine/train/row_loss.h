@@ -16,8 +16,8 @@ struct RowLoss {
   at::Tensor each;   // fp32 [rows], no gradient
 };
 
-/// hidden [rows, n]; lm_head [vocab, n] of the same dtype; targets int64 [rows]; weights [rows],
-/// fp32 (fp64 for fp64 inputs).
+/// hidden [rows, n]; lm_head [vocab, n], multiplied in the dtype of hidden, its gradient in its
+/// own; targets int64 [rows]; weights [rows], fp32 (fp64 for fp64 inputs).
 RowLoss row_loss(const at::Tensor& hidden, const at::Tensor& lm_head, const at::Tensor& targets,
                  const at::Tensor& weights);
 

@@ -60,11 +60,12 @@ struct RegularizerOptions {
 
 struct TrainOptions {
   std::filesystem::path base;       // router: the checkpoint whose backbone stays frozen
+  std::string random_shape;         // router: random weights of a named shape instead of `base`
   std::string config_json;          // backbone: text of the config.json to train from scratch
   std::filesystem::path tokenizer;  // folder whose tokenizer files go along; empty: base
-  std::filesystem::path output;
-  bool resume = false;  // go on from output/state.safetensors where there is one
-  std::string data;     // words that identify the data; a resumed run must agree
+  std::filesystem::path output;     // empty: nothing is written (speed measurements)
+  bool resume = false;              // go on from output/state.safetensors where there is one
+  std::string data;                 // words that identify the data; a resumed run must agree
   std::uint64_t seed = 42;
   std::int64_t steps = 300;
   int micro_steps = 1;          // batches summed into one optimiser step
@@ -89,7 +90,10 @@ struct TrainResult {
   double loss = 0;                     // of the last step
   double seconds = 0;                  // of this command
   double tokens_per_second = 0;
-  int signal = 0;  // kInterrupted: which
+  // Device milliseconds of a step, mean of this command; what a step waited for its data.
+  double forward_ms = 0, backward_ms = 0, optimizer_ms = 0, data_wait_ms = 0;
+  std::int64_t peak_bytes = 0;  // device, or resident growth on the CPU
+  int signal = 0;               // kInterrupted: which
 };
 
 /// Throws kInvalidArgument naming an option, kCorrupt for documents that are not usable and for a

@@ -14,7 +14,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "engine/generate/device.h"
+#include "engine/generate/memory_meter.h"
 #include "engine/io/checkpoint.h"
+#include "engine/model/stage_clock.h"
 #include "engine/train/batch_feed.h"
 #include "engine/train/curves.h"
 #include "engine/train/objective.h"
@@ -78,15 +80,18 @@ class Loop {
         source_(source),
         optimizer_(make_optimizer(t_)),
         rotary_(t_.weights.config.rope, t_.weights.config.head_dim, t_.compute, t_.device),
+        clock_(t_.device),
         state_path_(t_.options.output / "state.safetensors") {}
 
   TrainResult run();
 
  private:
+  bool writes() const { return !t_.options.output.empty(); }
   void resume();
   FeedOptions feed_options() const;
   void step(BatchFeed& feed, Curves& curves);
-  void report(double loss) const;
+  void report(double loss);
+  void fill(TrainResult& result, const MemoryMeter& memory);
   void checkpoint();
   bool stop_now(TrainResult& result) const;
 
@@ -94,6 +99,8 @@ class Loop {
   const BatchSource& source_;
   Optimizer optimizer_;
   RotaryTable rotary_;
+  StageClock clock_;
+  double data_wait_ms_ = 0;
   fs::path state_path_;
   StateHeader done_;
   std::int64_t first_step_ = 0, first_tokens_ = 0, saved_step_ = -1;
@@ -102,9 +109,8 @@ class Loop {
 
 void Loop::resume() {
   std::error_code error;
-  const bool there = fs::exists(state_path_, error);
   done_.options = t_.identity;
-  if (!there) return;
+  if (!writes() || !fs::exists(state_path_, error)) return;
   if (!t_.options.resume) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("{}: the folder holds a training already; add --resume to go on, or "
@@ -148,14 +154,20 @@ void Loop::step(BatchFeed& feed, Curves& curves) {
   record.micro_steps = o.micro_steps;
   record.batches_of_task.resize(source_.tasks.size());
   for (int micro = 0; micro < o.micro_steps; ++micro) {
+    const Stopwatch wait;
     const FedBatch fed = feed.next();
+    data_wait_ms_ += wait.milliseconds();
     const PackedBatch batch = move_batch(fed.batch, t_.device);
     TrainingPass pass{t_.compute, o.recompute, record.tau, {}};
     if (t_.routed) pass.noise = fed.noise.to(t_.device, true);
-    const Objective value =
-        objective(t_.weights, rotary_, batch, pass, t_.routed ? &t_.multipliers : nullptr,
-                  o.regularizer.signed_form);
-    (o.micro_steps == 1 ? value.total : value.total / o.micro_steps).backward();
+    Objective value;
+    clock_.time(Stage::kForward, [&] {
+      value = objective(t_.weights, rotary_, batch, pass, t_.routed ? &t_.multipliers : nullptr,
+                        o.regularizer.signed_form);
+    });
+    clock_.time(Stage::kBackward, [&] {
+      (o.micro_steps == 1 ? value.total : value.total / o.micro_steps).backward();
+    });
     const at::Tensor values = step_values(value);
     record.values = record.values.defined() ? record.values + values : values;
     done_.tokens += batch.tokens;
@@ -163,7 +175,7 @@ void Loop::step(BatchFeed& feed, Curves& curves) {
       record.batches_of_task[task] += batch.documents_of_task[task] > 0 ? 1 : 0;
     }
   }
-  record.gradient_norm = optimizer_.step(factor);
+  clock_.time(Stage::kOptimizer, [&] { record.gradient_norm = optimizer_.step(factor); });
   record.tokens = done_.tokens;
   if (t_.routed) {
     record.multipliers =
@@ -173,14 +185,33 @@ void Loop::step(BatchFeed& feed, Curves& curves) {
   ++done_.step;
 }
 
-void Loop::report(double loss) const {
+void Loop::report(double loss) {
   const double rate = static_cast<double>(done_.tokens - first_tokens_) / watch_.seconds();
-  log_info(fmt::format("step {}/{}  loss {:.4f}  {:.1f} M tokens  {:.0f} tokens/s", done_.step,
-                       t_.options.steps, loss, static_cast<double>(done_.tokens) / 1e6, rate));
+  const auto steps = static_cast<double>(done_.step - first_step_);
+  log_info(fmt::format(
+      "step {}/{}  loss {:.4f}  {:.1f} M tokens  {:.0f} tokens/s  ms a step: forward {:.1f}, "
+      "backward {:.1f}, optimiser {:.1f}, waiting for data {:.1f}",
+      done_.step, t_.options.steps, loss, static_cast<double>(done_.tokens) / 1e6, rate,
+      clock_.milliseconds(Stage::kForward) / steps, clock_.milliseconds(Stage::kBackward) / steps,
+      clock_.milliseconds(Stage::kOptimizer) / steps, data_wait_ms_ / steps));
+}
+
+void Loop::fill(TrainResult& result, const MemoryMeter& memory) {
+  const double steps = std::max<double>(1, static_cast<double>(done_.step - first_step_));
+  result.seconds = watch_.seconds();
+  result.steps = done_.step;
+  result.tokens = done_.tokens;
+  result.tokens_per_second =
+      static_cast<double>(done_.tokens - first_tokens_) / std::max(result.seconds, 1e-9);
+  result.forward_ms = clock_.milliseconds(Stage::kForward) / steps;
+  result.backward_ms = clock_.milliseconds(Stage::kBackward) / steps;
+  result.optimizer_ms = clock_.milliseconds(Stage::kOptimizer) / steps;
+  result.data_wait_ms = data_wait_ms_ / steps;
+  result.peak_bytes = memory.peak_bytes();
 }
 
 void Loop::checkpoint() {
-  if (saved_step_ == done_.step) return;
+  if (!writes() || saved_step_ == done_.step) return;
   save_state(state_path_, done_, optimizer_.state());
   saved_step_ = done_.step;
 }
@@ -199,12 +230,14 @@ bool Loop::stop_now(TrainResult& result) const {
 
 TrainResult Loop::run() {
   const TrainOptions& o = t_.options;
-  create_folders(o.output);
+  if (writes()) create_folders(o.output);
   resume();
   first_step_ = done_.step;
   first_tokens_ = done_.tokens;
   TrainResult result;
-  Curves curves(o.output / "curves.csv", source_.tasks, t_.routed, first_step_);
+  const MemoryMeter memory(t_.device);
+  Curves curves(writes() ? o.output / "curves.csv" : fs::path(), source_.tasks, t_.routed,
+                first_step_);
   {
     BatchFeed feed(source_, feed_options(), first_step_);
     watch_ = Stopwatch();
@@ -220,12 +253,10 @@ TrainResult Loop::run() {
   }
   result.loss = curves.flush();
   checkpoint();
-  result.seconds = watch_.seconds();
-  result.steps = done_.step;
-  result.tokens = done_.tokens;
-  result.tokens_per_second =
-      static_cast<double>(done_.tokens - first_tokens_) / std::max(result.seconds, 1e-9);
-  export_model(t_.weights, t_.config_json, o.tokenizer.empty() ? o.base : o.tokenizer, o.output);
+  fill(result, memory);
+  if (writes()) {
+    export_model(t_.weights, t_.config_json, o.tokenizer.empty() ? o.base : o.tokenizer, o.output);
+  }
   return result;
 }
 
@@ -262,10 +293,15 @@ Training start(const TrainOptions& options, bool routed) {
 TrainResult train_router(const TrainOptions& options, const BatchSource& source) {
   const auto make = [&] {
     Training t = start(options, true);
-    const fs::path config = options.base / "config.json";
-    t.config_json = routed_config(read_file(config), config.string(), options.router);
-    t.weights = load_weights(Checkpoint(options.base), read_model_config(options.base), t.compute,
-                             t.device);
+    if (options.random_shape.empty()) {
+      const fs::path config = options.base / "config.json";
+      t.config_json = routed_config(read_file(config), config.string(), options.router);
+      t.weights = load_weights(Checkpoint(options.base), read_model_config(options.base), t.compute,
+                               t.device);
+    } else {
+      t.weights =
+          random_weights(shape_config(options.random_shape), t.compute, t.device, options.seed);
+    }
     add_routers(t.weights, options.router, options.seed);
     t.multipliers = make_multipliers(source.tasks, options.regularizer, options.seed, t.device);
     t.identity = identity(options, source, t.config_json);
