@@ -34,6 +34,7 @@ FedBatch draw(const BatchSource& source, const FeedOptions& options, const Batch
 BatchFeed::BatchFeed(const BatchSource& source, const FeedOptions& options, std::int64_t first_step)
     : source_(source), options_(options) {
   position_.step = first_step;
+  position_.micro_steps = options.micro_steps;
   for (int i = 0; i < options_.at_once; ++i) start();
 }
 

@@ -13,6 +13,7 @@
 #include "engine/train/train_router.h"
 #include "harness/commands/command.h"
 #include "harness/commands/train_config.h"
+#include "harness/commands/train_tokenizer.h"
 #include "tasks/training_mix.h"
 
 namespace elastic::harness {
@@ -94,6 +95,7 @@ void add_train(CLI::App& sub, int& exit_code) {
   sub.require_subcommand(1);
   add_part(sub, exit_code, "router", "Head routers of a checkpoint, its backbone frozen", true);
   add_part(sub, exit_code, "backbone", "A small model from scratch", false);
+  setup_train_tokenizer(sub);
 }
 
 }  // namespace elastic::harness
