@@ -11,9 +11,10 @@ namespace {
 
 FedBatch draw(const BatchSource& source, const FeedOptions& options, const BatchPosition& at) {
   try {
-    const std::uint64_t seed =
-        mix_seed({options.seed, static_cast<std::uint64_t>(at.step),
-                  static_cast<std::uint64_t>(at.micro_step), static_cast<std::uint64_t>(at.rank)});
+    // Numbered so that n processes draw what one process draws in n micro steps.
+    const int batch = at.micro_step * at.world + at.rank;
+    const std::uint64_t seed = mix_seed(
+        {options.seed, static_cast<std::uint64_t>(at.step), static_cast<std::uint64_t>(batch)});
     const std::vector<TrainingDocument> documents = source.draw(at);
     PackOptions pack_options = options.pack;
     pack_options.seed = mix_seed({seed, 4});
@@ -35,6 +36,8 @@ BatchFeed::BatchFeed(const BatchSource& source, const FeedOptions& options, std:
     : source_(source), options_(options) {
   position_.step = first_step;
   position_.micro_steps = options.micro_steps;
+  position_.rank = options.rank;
+  position_.world = options.world;
   for (int i = 0; i < options_.at_once; ++i) start();
 }
 

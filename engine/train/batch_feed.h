@@ -27,6 +27,7 @@ struct FeedOptions {
   std::uint64_t seed = 0;
   std::int64_t steps = 0;  // of the whole training
   int micro_steps = 1;
+  int rank = 0, world = 1;
   int at_once = 1;
   std::int64_t layers = 0, heads_kv = 0;  // of the noise; layers 0: none
 };

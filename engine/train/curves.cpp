@@ -68,7 +68,7 @@ Curves::Curves(std::filesystem::path path, const std::vector<TrainingTask>& task
 }
 
 std::string Curves::row(const StepRecord& r, const float* values) const {
-  const auto mean = [&](std::size_t i) { return values[i] / static_cast<float>(r.micro_steps); };
+  const auto mean = [&](std::size_t i) { return values[i] / static_cast<float>(r.batches); };
   const std::size_t summed = static_cast<std::size_t>(r.values.numel());
   std::string line = fmt::format("{},{},{:.6g},{:.9g},{:.9g},{:.9g},{:.6g}", r.step, r.tokens, r.lr,
                                  mean(0), mean(1), mean(2), values[summed]);
@@ -105,7 +105,7 @@ double Curves::flush() {
     const auto norm = static_cast<std::size_t>(open_[i].values.numel());
     text += row(open_[i], values);
     if (!std::isfinite(values[0]) || !std::isfinite(values[norm])) bad = open_[i].step;
-    last_loss_ = values[0] / static_cast<float>(open_[i].micro_steps);
+    last_loss_ = values[0] / static_cast<float>(open_[i].batches);
   }
   open_.clear();
   if (!path_.empty()) AppendFile(path_).append(text);

@@ -20,8 +20,8 @@ namespace elastic::engine {
 struct StepRecord {
   std::int64_t step = 0, tokens = 0;  // tokens: since the start of the training
   double lr = 0, tau = 0;
-  int micro_steps = 1;
-  std::vector<std::int64_t> batches_of_task;  // micro steps in which the task appeared
+  int batches = 1;                            // micro steps of all processes
+  std::vector<std::int64_t> batches_of_task;  // those in which the task appeared
   at::Tensor values;  // fp32: loss, lm, answer; with routers reg, msr, entropy, msr per task
   at::Tensor gradient_norm;
   at::Tensor multipliers;  // [2 tasks], after the step; undefined without routers

@@ -34,33 +34,43 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups, const OptimizerOptions&
   }
 }
 
-at::Tensor Optimizer::step(double factor) {
-  const at::NoGradGuard off;
-  std::vector<std::vector<at::Tensor>> grads;
-  std::vector<at::Tensor> all;
+std::vector<at::Tensor> Optimizer::gradients() {
+  std::vector<at::Tensor> list;
   for (ParameterGroup& group : groups_) {
-    std::vector<at::Tensor>& list = grads.emplace_back();
     for (Parameter& p : group.parameters) {
       at::Tensor& grad = p.tensor.mutable_grad();
-      list.push_back(grad.defined() ? grad : at::zeros_like(p.tensor));
-      grad.reset();
+      if (!grad.defined()) grad = at::zeros_like(p.tensor);
+      list.push_back(grad);
     }
-    all.insert(all.end(), list.begin(), list.end());
   }
+  return list;
+}
+
+at::Tensor Optimizer::step(double factor) {
+  const at::NoGradGuard off;
+  const std::vector<at::Tensor> all = gradients();
   const at::Tensor norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(all)));
   constexpr double kSmall = 1e-6;
   const at::Tensor scale = (options_.clip / (norm + kSmall)).clamp_max(1.0);
   at::_foreach_mul_(all, scale);
   steps_.add_(1);
+  std::size_t first = 0;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const ParameterGroup& group = groups_[g];
     Moments& m = moments_[g];
     if (group.parameters.empty()) continue;
     const std::vector<at::Tensor> parameters = tensors_of(group.parameters);
+    const std::vector<at::Tensor> grads(
+        all.begin() + static_cast<std::ptrdiff_t>(first),
+        all.begin() + static_cast<std::ptrdiff_t>(first + parameters.size()));
+    first += parameters.size();
     const std::vector<at::Tensor> steps(parameters.size(), steps_);
-    at::_fused_adamw_(parameters, grads[g], m.first, m.second, {}, steps, group.lr * factor,
+    at::_fused_adamw_(parameters, grads, m.first, m.second, {}, steps, group.lr * factor,
                       options_.beta1, options_.beta2, group.weight_decay, options_.eps, false,
                       group.ascend);
+  }
+  for (ParameterGroup& group : groups_) {
+    for (Parameter& p : group.parameters) p.tensor.mutable_grad().reset();
   }
   return norm;
 }

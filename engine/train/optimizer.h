@@ -31,6 +31,9 @@ class Optimizer {
   /// Clears the gradients. Returns the gradient norm before the clip (scalar on the device).
   at::Tensor step(double factor);
 
+  /// Gradients of all parameters in order, zero where there was none; the live ones.
+  std::vector<at::Tensor> gradients();
+
   /// Named tensors that a resumed run needs: parameters and both moments. They are the live ones.
   std::vector<Parameter> state() const;
   /// Steps done so far, as the bias correction counts them.

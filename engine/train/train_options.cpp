@@ -68,6 +68,9 @@ void check_optimizer(const OptimizerOptions& o) {
 void check_options(const TrainOptions& o, bool routed) {
   positive("steps", static_cast<double>(o.steps));
   positive("micro_steps", o.micro_steps);
+  positive("processes.world", o.processes.world);
+  expect(o.processes.rank >= 0 && o.processes.rank < o.processes.world, "processes.rank",
+         o.processes.rank, "a number below processes.world");
   positive("log_every", static_cast<double>(o.log_every));
   positive("checkpoint_every", static_cast<double>(o.checkpoint_every));
   one_of("dtype", o.dtype, {"auto", "fp32", "bf16"});
@@ -85,7 +88,7 @@ std::string identity(const TrainOptions& o, const BatchSource& source,
                      const std::string& config_json) {
   Json json = {{"seed", o.seed},
                {"steps", o.steps},
-               {"micro_steps", o.micro_steps},
+               {"micro_steps x processes", o.micro_steps * o.processes.world},
                {"dtype", o.dtype},
                {"loss.lm", o.loss.lm},
                {"loss.other_share", o.loss.other_share},

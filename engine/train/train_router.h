@@ -58,6 +58,15 @@ struct RegularizerOptions {
   double initial = 0.5;  // multipliers start at U[0, initial)
 };
 
+/// One of several processes that train together, as torchrun numbers them. A step's batches are
+/// those that one process would draw in world x micro_steps; its gradient is their mean.
+struct ProcessOptions {
+  int rank = 0, world = 1;
+  std::string address = "localhost";  // where rank 0, or the launcher, listens
+  int port = 29500;
+  bool launcher_serves = false;
+};
+
 struct TrainOptions {
   std::filesystem::path base;       // router: the checkpoint whose backbone stays frozen
   std::string random_shape;         // router: random weights of a named shape instead of `base`
@@ -76,6 +85,7 @@ struct TrainOptions {
   std::int64_t checkpoint_every = 100;
   double max_minutes = 0;  // 0: no limit; else a checkpoint and a clean end
   int feed_threads = 0;    // batches drawn at the same time; 0: the machine's threads less two
+  ProcessOptions processes;
   LossOptions loss;
   OptimizerOptions optimizer;
   RouterOptions router;

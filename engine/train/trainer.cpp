@@ -1,9 +1,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <new>
 #include <thread>
 
@@ -13,6 +15,7 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "engine/distributed/process_group.h"
 #include "engine/generate/device.h"
 #include "engine/generate/memory_meter.h"
 #include "engine/io/checkpoint.h"
@@ -81,19 +84,25 @@ class Loop {
         optimizer_(make_optimizer(t_)),
         rotary_(t_.weights.config.rope, t_.weights.config.head_dim, t_.compute, t_.device),
         clock_(t_.device),
-        state_path_(t_.options.output / "state.safetensors") {}
+        state_path_(t_.options.output / "state.safetensors") {
+    if (t_.options.processes.world > 1) {
+      group_ = std::make_unique<ProcessGroup>(t_.options.processes);
+    }
+  }
 
   TrainResult run();
 
  private:
-  bool writes() const { return !t_.options.output.empty(); }
+  bool writes() const { return !t_.options.output.empty() && t_.options.processes.rank == 0; }
   void resume();
   FeedOptions feed_options() const;
   void step(BatchFeed& feed, Curves& curves);
   void report(double loss);
   void fill(TrainResult& result, const MemoryMeter& memory);
   void checkpoint();
+  bool wants_to_stop(TrainResult& result) const;
   bool stop_now(TrainResult& result) const;
+  void exchange(StepRecord& record, std::int64_t& tokens);
 
   Training t_;
   const BatchSource& source_;
@@ -101,6 +110,8 @@ class Loop {
   RotaryTable rotary_;
   StageClock clock_;
   double data_wait_ms_ = 0;
+  std::unique_ptr<ProcessGroup> group_;  // null: one process
+  bool others_stop_ = false;
   fs::path state_path_;
   StateHeader done_;
   std::int64_t first_step_ = 0, first_tokens_ = 0, saved_step_ = -1;
@@ -110,7 +121,7 @@ class Loop {
 void Loop::resume() {
   std::error_code error;
   done_.options = t_.identity;
-  if (!writes() || !fs::exists(state_path_, error)) return;
+  if (t_.options.output.empty() || !fs::exists(state_path_, error)) return;
   if (!t_.options.resume) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("{}: the folder holds a training already; add --resume to go on, or "
@@ -135,6 +146,8 @@ FeedOptions Loop::feed_options() const {
   feed.seed = o.seed;
   feed.steps = o.steps;
   feed.micro_steps = o.micro_steps;
+  feed.rank = o.processes.rank;
+  feed.world = o.processes.world;
   feed.at_once = feed_threads(o.feed_threads);
   if (t_.routed) {
     feed.pack.window = StreamingWindow{.sink = o.router.sink, .local = o.router.local};
@@ -151,8 +164,9 @@ void Loop::step(BatchFeed& feed, Curves& curves) {
   record.step = done_.step;
   record.lr = o.optimizer.lr * factor;
   record.tau = temperature(o.router, done_.step, o.steps);
-  record.micro_steps = o.micro_steps;
+  record.batches = o.micro_steps * o.processes.world;
   record.batches_of_task.resize(source_.tasks.size());
+  std::int64_t tokens = 0;
   for (int micro = 0; micro < o.micro_steps; ++micro) {
     const Stopwatch wait;
     const FedBatch fed = feed.next();
@@ -166,15 +180,17 @@ void Loop::step(BatchFeed& feed, Curves& curves) {
                         o.regularizer.signed_form);
     });
     clock_.time(Stage::kBackward, [&] {
-      (o.micro_steps == 1 ? value.total : value.total / o.micro_steps).backward();
+      (record.batches == 1 ? value.total : value.total / record.batches).backward();
     });
     const at::Tensor values = step_values(value);
     record.values = record.values.defined() ? record.values + values : values;
-    done_.tokens += batch.tokens;
+    tokens += batch.tokens;
     for (std::size_t task = 0; task < record.batches_of_task.size(); ++task) {
       record.batches_of_task[task] += batch.documents_of_task[task] > 0 ? 1 : 0;
     }
   }
+  if (group_) exchange(record, tokens);
+  done_.tokens += tokens;
   clock_.time(Stage::kOptimizer, [&] { record.gradient_norm = optimizer_.step(factor); });
   record.tokens = done_.tokens;
   if (t_.routed) {
@@ -183,6 +199,25 @@ void Loop::step(BatchFeed& feed, Curves& curves) {
   }
   curves.add(std::move(record));
   ++done_.step;
+}
+
+// Sums gradients, values, counts and the wish to stop over all processes.
+void Loop::exchange(StepRecord& record, std::int64_t& tokens) {
+  TrainResult wish;
+  std::vector<float> counts(record.batches_of_task.begin(), record.batches_of_task.end());
+  counts.push_back(static_cast<float>(tokens));
+  counts.push_back(wants_to_stop(wish) ? 1 : 0);
+  const at::Tensor numbers = at::tensor(counts, at::TensorOptions(at::kFloat)).to(t_.device);
+  std::vector<at::Tensor> all = optimizer_.gradients();
+  all.insert(all.end(), {record.values, numbers});
+  group_->sum(all);
+  const at::Tensor host = numbers.to(at::kCPU);
+  const float* sums = host.const_data_ptr<float>();
+  for (std::size_t i = 0; i < record.batches_of_task.size(); ++i) {
+    record.batches_of_task[i] = static_cast<std::int64_t>(sums[i]);
+  }
+  tokens = static_cast<std::int64_t>(sums[counts.size() - 2]);
+  others_stop_ = sums[counts.size() - 1] > 0;
 }
 
 void Loop::report(double loss) {
@@ -216,7 +251,7 @@ void Loop::checkpoint() {
   saved_step_ = done_.step;
 }
 
-bool Loop::stop_now(TrainResult& result) const {
+bool Loop::wants_to_stop(TrainResult& result) const {
   if (const auto signal = interrupted()) {
     result.end = TrainEnd::kInterrupted;
     result.signal = *signal;
@@ -226,6 +261,13 @@ bool Loop::stop_now(TrainResult& result) const {
   if (minutes <= 0 || watch_.seconds() < minutes * 60) return false;
   result.end = TrainEnd::kTimeUp;
   return true;
+}
+
+// Processes stop together: what one of them wanted in the last step.
+bool Loop::stop_now(TrainResult& result) const {
+  if (!group_) return wants_to_stop(result);
+  if (others_stop_ && !wants_to_stop(result)) result.end = TrainEnd::kTimeUp;
+  return others_stop_;
 }
 
 TrainResult Loop::run() {

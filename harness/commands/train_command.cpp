@@ -3,15 +3,20 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "engine/api/tokenizer.h"
 #include "engine/train/train_router.h"
 #include "harness/commands/command.h"
+#include "harness/commands/run_setup.h"
 #include "harness/commands/train_config.h"
 #include "harness/commands/train_tokenizer.h"
 #include "tasks/training_mix.h"
@@ -32,6 +37,23 @@ struct TrainFlags {
 using TrainFunction = engine::TrainResult (*)(const engine::TrainOptions&,
                                               const engine::BatchSource&);
 
+// The variables that torchrun sets.
+engine::ProcessOptions processes_from_environment() {
+  const Ranks ranks = ranks_from_environment();
+  engine::ProcessOptions processes{.rank = ranks.rank, .world = ranks.world_size};
+  if (const char* address = std::getenv("MASTER_ADDR")) processes.address = address;
+  if (const char* port = std::getenv("MASTER_PORT")) {
+    const std::string_view text = port;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), processes.port);
+    if (parsed.ec != std::errc() || processes.port < 1 || processes.port > 65535) {
+      throw Error(ErrorKind::kInvalidArgument, fmt::format("MASTER_PORT is `{}`", text));
+    }
+  }
+  const char* agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
+  processes.launcher_serves = agent != nullptr && std::string_view(agent) == "True";
+  return processes;
+}
+
 TrainConfig read_flags(const TrainFlags& flags, bool routed) {
   TrainConfig config = read_train_config(flags.config);
   engine::TrainOptions& options = config.options;
@@ -39,6 +61,7 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
   options.device = flags.device;
   options.resume = flags.resume;
   options.max_minutes = flags.max_minutes;
+  options.processes = processes_from_environment();
   if (routed && options.base.empty()) {
     throw Error(ErrorKind::kInvalidArgument,
                 flags.config + ": `base` is missing; name the checkpoint to train routers for");
@@ -55,11 +78,13 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
 
 int train(const TrainFlags& flags, bool routed) {
   const TrainConfig config = read_flags(flags, routed);
+  set_log_rank(config.options.processes.rank);
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(config.options.tokenizer);
   const engine::BatchSource source = tasks::make_training_mix(config.data, tokenizer);
   const InterruptGuard guard(kNotice);
   const TrainFunction function = routed ? engine::train_router : engine::train_backbone;
   const engine::TrainResult result = function(config.options, source);
+  if (config.options.processes.rank > 0) return kExitComplete;
   fmt::print("{} steps, {:.1f} M tokens, loss {:.4f}; this command: {:.1f} s, {:.0f} tokens/s\n",
              result.steps, static_cast<double>(result.tokens) / 1e6, result.loss, result.seconds,
              result.tokens_per_second);
