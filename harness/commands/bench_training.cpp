@@ -65,7 +65,7 @@ void bench_training(const BenchTrainingOptions& flags, bool routed) {
   for (const std::int64_t length : parse_lengths(flags.lengths)) {
     const engine::BatchSource source = random_source(length, flags.tokens, flags.vocab);
     engine::TrainOptions warm = options;
-    warm.steps = 3;
+    warm.steps = 2;
     const auto train = routed ? engine::train_router : engine::train_backbone;
     train(warm, source);
     const engine::TrainResult r = train(options, source);
