@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <regex>
-#include <set>
 #include <thread>
 
 #include <fmt/format.h>
@@ -294,13 +294,27 @@ TEST(training_mix, threads_draw_the_same) {
   }
 }
 
-TEST(training_mix, lengths_follow_the_progress) {
+TEST(training_mix, batches_are_full_and_their_lengths_follow_the_progress) {
   const auto source = mix(kSmall);
-  EXPECT_EQ(source.draw({.step = 0, .progress = .4}).size(), 16u);
-  std::set<std::size_t> counts;
-  for (int step = 0; step < 20; ++step)
-    counts.insert(source.draw({.step = step, .progress = .5}).size());
-  EXPECT_EQ(counts, (std::set<std::size_t>{4, 8}));
+  const auto longest_of = [&](std::int64_t step, double progress) {
+    std::size_t tokens = 0, longest = 0;
+    for (const auto& document : source.draw({.step = step, .progress = progress})) {
+      tokens += document.ids.size();
+      longest = std::max(longest, document.ids.size());
+    }
+    EXPECT_LE(tokens, 4096u);
+    EXPECT_GT(tokens, 4096u - 1024u);
+    return longest;
+  };
+  std::size_t early = 0, late = 0;
+  for (int step = 0; step < 20; ++step) {
+    early = std::max(early, longest_of(step, .4));
+    late = std::max(late, longest_of(step, .5));
+  }
+  EXPECT_LE(early, 256u);
+  EXPECT_GT(early, 200u);
+  EXPECT_LE(late, 1024u);
+  EXPECT_GT(late, 800u);
 }
 
 TEST(training_mix, tasks_carry_targets) {
