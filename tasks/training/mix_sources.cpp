@@ -48,7 +48,7 @@ MixSources::MixSources(const engine::Tokenizer& tokenizer, const std::filesystem
   if (adjectives_.empty() || nouns_.empty() || plain_ids_.empty()) {
     throw Error(ErrorKind::kCorrupt, word_lists.string() +
                                          ": word lists without words; fetch them again with `data "
-                                         "pull ruler/wonderwords-3.0.1`");
+                                         "fetch ruler/wonderwords-3.0.1`");
   }
   for (const std::string& word : words_) word_pieces_.push_back(encoder_.inside(" " + word));
   const std::string prose = datasets::synthetic_prose(lists, seed, kProseWords);

@@ -64,7 +64,7 @@ std::vector<engine::TrainingDocument> draw_batch(const Mixture& mixture,
   check(part < kMicroSteps, "micro steps of one step");
   MixRandom random(MixRandom::combine(step, part + 1));
   std::vector<engine::TrainingDocument> documents;
-  for (std::int64_t i = options.tokens_per_batch / length; i > 0; --i) {
+  for (std::int64_t tokens = 0; tokens + length <= options.tokens_per_batch;) {
     const std::size_t family = draw_family(options, length, random);
     const Style style = draw_style(options, random);
     const DocumentShape shape{.length = length,
@@ -72,6 +72,7 @@ std::vector<engine::TrainingDocument> draw_batch(const Mixture& mixture,
                               .max_questions = options.max_questions,
                               .style = style};
     MixDocument drawn = draw_document(families()[family], shape, mixture.sources, random);
+    tokens += drawn.tokens();
     drawn.document.task = static_cast<int>(family);
     documents.push_back(std::move(drawn.document));
   }

@@ -27,7 +27,7 @@ struct LengthStage {
 struct SyntheticOptions {
   std::uint64_t seed = 1;
   std::filesystem::path word_lists;          // folder with nounlist.txt
-  std::int64_t tokens_per_batch = 65536;     // of one draw: tokens_per_batch / length documents
+  std::int64_t tokens_per_batch = 65536;     // of one draw, at most
   std::vector<LengthStage> curriculum;       // ascending `until`, the last 1
   std::vector<double> weights, targets;      // by family, in the order of families()
   double builtin_share = .5;                 // of documents in the wording of ruler@builtin
