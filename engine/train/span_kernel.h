@@ -12,7 +12,7 @@ namespace elastic::engine {
 struct SpanResult {
   at::Tensor out;            // [rows, heads_q, head_dim], dtype of q
   at::Tensor lse;            // in the kernel's own layout
-  at::Tensor state, unused;  // flash only
+  at::Tensor state, unused;  // what LibTorch's kernels want to see again backward
 };
 
 struct SpanGradients {
