@@ -46,9 +46,10 @@ Regularization regularize(const Multipliers& multipliers, const at::Tensor& gate
   const at::Tensor d = msr - per_document(multipliers.targets);
   const at::Tensor reg = per_document(multipliers.lambda1) * (signed_form ? d : d.abs()) +
                          per_document(multipliers.lambda2) * d * d;
-  const at::Tensor mean = batch.task_mean.to(reg.scalar_type());
-  return {at::matmul(mean, reg).sum() / present, at::matmul(mean, msr.detach()),
-          msr.detach().mean()};
+  const auto task_means = [&](const at::Tensor& per_document_value) {
+    return at::matmul(batch.task_mean.to(per_document_value.scalar_type()), per_document_value);
+  };
+  return {task_means(reg).sum() / present, task_means(msr.detach()), msr.detach().mean()};
 }
 
 }  // namespace elastic::engine
