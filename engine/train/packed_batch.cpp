@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "engine/train/noise.h"
+#include "engine/train/upload.h"
 
 namespace elastic::engine {
 namespace {
@@ -184,7 +185,7 @@ PackedBatch move_batch(const PackedBatch& batch, at::Device device) {
        {&there.ids, &there.positions, &there.document, &there.loss_rows, &there.targets,
         &there.weights, &there.answer_weights, &there.pool_rows, &there.pool_weights, &there.task,
         &there.task_mean}) {
-    if (tensor->defined()) *tensor = tensor->pin_memory().to(device, true);
+    *tensor = upload(*tensor, device);
   }
   there.layout = move_layout(batch.layout, device);
   return there;

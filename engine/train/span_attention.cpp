@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "engine/train/span_kernel.h"
+#include "engine/train/upload.h"
 
 namespace elastic::engine {
 namespace {
@@ -79,14 +80,10 @@ StreamingChunk make_chunk(const std::vector<std::vector<std::int64_t>>& blocks, 
   return chunk;
 }
 
-at::Tensor moved(const at::Tensor& host, at::Device device) {
-  return device.is_cpu() ? host : host.pin_memory().to(device, true);
-}
-
 Spans moved(const Spans& spans, at::Device device) {
   Spans there = spans;
-  there.q_offsets = moved(spans.q_offsets, device);
-  there.k_offsets = moved(spans.k_offsets, device);
+  there.q_offsets = upload(spans.q_offsets, device);
+  there.k_offsets = upload(spans.k_offsets, device);
   return there;
 }
 
@@ -201,8 +198,8 @@ LayoutPtr move_layout(const LayoutPtr& layout, at::Device device) {
   auto there = std::make_shared<AttentionLayout>();
   there->documents = moved(layout->documents, device);
   for (const StreamingChunk& chunk : layout->streaming) {
-    there->streaming.push_back(
-        {chunk.first_row, chunk.rows, moved(chunk.key_blocks, device), moved(chunk.spans, device)});
+    there->streaming.push_back({chunk.first_row, chunk.rows, upload(chunk.key_blocks, device),
+                                moved(chunk.spans, device)});
   }
   return there;
 }

@@ -27,6 +27,7 @@
 #include "engine/train/schedule.h"
 #include "engine/train/train_options.h"
 #include "engine/train/training_state.h"
+#include "engine/train/upload.h"
 
 namespace elastic::engine {
 namespace {
@@ -173,7 +174,7 @@ void Loop::step(BatchFeed& feed, Curves& curves) {
     data_wait_ms_ += wait.milliseconds();
     const PackedBatch batch = move_batch(fed.batch, t_.device);
     TrainingPass pass{t_.compute, o.recompute, record.tau, {}};
-    if (t_.routed) pass.noise = fed.noise.to(t_.device, true);
+    if (t_.routed) pass.noise = upload(fed.noise, t_.device);
     Objective value;
     clock_.time(Stage::kForward, [&] {
       value = objective(t_.weights, rotary_, batch, pass, t_.routed ? &t_.multipliers : nullptr,
