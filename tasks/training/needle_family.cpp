@@ -23,7 +23,8 @@ struct NeedleKind {
   std::int64_t values = 1;  // per key
   std::int64_t asked = 1;   // keys per question
   ValueKind key = ValueKind::kWords, value = ValueKind::kNumbers;
-  bool at_end = false;  // needles near the context's end
+  bool at_end = false;     // needles near the context's end
+  double noise_share = 0;  // noise lines instead of prose, in RULER's wording
 };
 
 struct Fact {
@@ -150,8 +151,7 @@ class NeedleDrawer {
 
   Haystack haystack() {
     if (shape_.style != Style::kBuiltin) return draw_haystack(sources_, random_);
-    // RULER's first task has noise lines; its other needles lie in prose.
-    const bool noise = kind_.keys == 1 && kind_.values == 1 && random_.chance(.4);
+    const bool noise = random_.chance(kind_.noise_share);
     return {.filler = noise ? Filler::kNoise : Filler::kProse, .stock = {}};
   }
 
@@ -235,7 +235,8 @@ constexpr std::int64_t kUuidNeedle = 60;
 }  // namespace
 
 MixDocument draw_single(const DocumentShape& shape, const MixSources& sources, MixRandom& random) {
-  NeedleKind kind{.value = random.chance(.35) ? ValueKind::kUuids : ValueKind::kNumbers};
+  NeedleKind kind{.value = random.chance(.35) ? ValueKind::kUuids : ValueKind::kNumbers,
+                  .noise_share = .5};
   const bool uuids = kind.value == ValueKind::kUuids;
   if (random.chance(.5)) {
     kind.keys = random.between(1, up_to(4, shape, uuids ? kUuidNeedle : kNumberNeedle));

@@ -79,6 +79,16 @@ std::vector<engine::TrainingDocument> draw_batch(const Mixture& mixture,
   return documents;
 }
 
+// Every length of every stage has a family that fits.
+void check_lengths(const SyntheticOptions& options) {
+  for (const LengthStage& stage : options.curriculum) {
+    for (const std::int64_t length : stage.lengths) {
+      MixRandom random(options.seed);
+      draw_family(options, length, random);
+    }
+  }
+}
+
 void check_tokenizer(const Mixture& mixture, const engine::Tokenizer& tokenizer) {
   const std::int64_t length = stage_at(mixture.options, 0).lengths.back();
   for (std::size_t i = 0; i < families().size(); ++i) {
@@ -110,6 +120,7 @@ const LengthStage& stage_at(const SyntheticOptions& options, double progress) {
 
 engine::BatchSource make_synthetic_mix(const SyntheticOptions& options,
                                        const engine::Tokenizer& tokenizer) {
+  check_lengths(options);
   const auto mixture = std::make_shared<const Mixture>(Mixture{
       options,
       MixSources(tokenizer, options.word_lists, MixRandom::combine(options.seed, kProseStream))});

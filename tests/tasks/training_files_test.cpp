@@ -58,8 +58,8 @@ TEST(training_files, a_document_is_prompt_answer_and_end) {
 TEST(training_files, text_and_metadata_say_how_a_document_is_written) {
   const testing::TemporaryFolder folder;
   const auto source =
-      load(write(folder, R"({"context": "C", "question": "Q", "answer": "A", "is_prefix": false,
-                        "metadata": {"task": "mine"}})"
+      load(write(folder, R"({"context": "C", "question": "Q", "answer": "A", "is_prefix": false, )"
+                         R"("metadata": {"task": "mine"}})"
                          "\n"),
            R"({"text": "<{prompt}> {answer}", "targets": {"mine": 0.25}})");
   const auto documents = source.draw({});
