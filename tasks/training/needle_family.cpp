@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include <fmt/format.h>
+
 #include "base/text.h"
 #include "tasks/ruler/generation.h"
 #include "tasks/ruler/prompt_pack.h"
@@ -91,7 +93,7 @@ class NeedleDrawer {
     }
     const std::string& question = values.size() == 1 ? wording_.question : wording_.many;
     assembly.ask(fill_fields(question, {{"query", join(keys, wording_.key_separator)}}),
-                 " " + join(values, ",") + ".");
+                 fmt::format(" {}.", join(values, ",")));
   }
 
   std::int64_t question_room() const {
