@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t kProseStream = 0x70726F7365;  // apart from the streams of batches
 constexpr std::uint64_t kCheckStream = 0x636865636B;
+constexpr std::int64_t kCheckedLength = 512;
 constexpr std::uint64_t kMicroSteps = 1 << 20;  // of one step, all processes together
 constexpr std::int64_t kUuidHalvedBelow = 512;
 
@@ -90,10 +91,10 @@ void check_lengths(const SyntheticOptions& options) {
 }
 
 void check_tokenizer(const Mixture& mixture, const engine::Tokenizer& tokenizer) {
-  const std::int64_t length = stage_at(mixture.options, 0).lengths.back();
   for (std::size_t i = 0; i < families().size(); ++i) {
     const Family& family = families()[i];
-    if (mixture.options.weights[i] <= 0 || length < family.min_length) continue;
+    if (mixture.options.weights[i] <= 0) continue;
+    const std::int64_t length = std::max(kCheckedLength, family.min_length);
     MixRandom random(MixRandom::combine(mixture.options.seed, kCheckStream));
     for (const Style style : {Style::kBuiltin, Style::kOwn}) {
       const DocumentShape shape{.length = length, .room = length, .style = style};
