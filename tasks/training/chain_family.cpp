@@ -98,7 +98,8 @@ MixDocument draw_chain(const DocumentShape& shape, const MixSources& sources, Mi
   opening += wording.instruction;
   std::vector<std::string> taken;
   std::vector<Chain> chains;
-  const std::int64_t most = std::clamp<std::int64_t>(shape.room / 2 / kChainTokens, 1,
+  const std::int64_t free = shape.room - (with_example ? kExampleTokens : 0);
+  const std::int64_t most = std::clamp<std::int64_t>(free / 3 / kChainTokens, 1,
                                                      std::min(kMostChains, shape.max_questions));
   for (std::int64_t i = random.chance(.5) ? 1 : random.between(1, most); i > 0; --i) {
     chains.push_back(draw_chain(wording, kNameLetters, taken, random));

@@ -19,10 +19,8 @@ class MixRandom {
 
   std::uint64_t next() { return scramble(state_ += kStep); }
 
-  /// [0, bound), bound > 0; the bias is below bound / 2^64.
-  std::uint64_t below(std::uint64_t bound) {
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
-  }
+  /// [0, bound), 0 < bound < 2^32; the bias is below bound / 2^32.
+  std::uint64_t below(std::uint64_t bound) { return ((next() >> 32) * bound) >> 32; }
   std::int64_t between(std::int64_t low, std::int64_t high) {  // both included
     return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low + 1)));
   }

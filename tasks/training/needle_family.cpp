@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include <fmt/format.h>
+
 #include "base/text.h"
 #include "tasks/ruler/generation.h"
 #include "tasks/ruler/prompt_pack.h"
@@ -23,7 +25,8 @@ struct NeedleKind {
   std::int64_t values = 1;  // per key
   std::int64_t asked = 1;   // keys per question
   ValueKind key = ValueKind::kWords, value = ValueKind::kNumbers;
-  bool at_end = false;  // needles near the context's end
+  bool at_end = false;     // needles near the context's end
+  double noise_share = 0;  // noise lines instead of prose, in RULER's wording
 };
 
 struct Fact {
@@ -90,7 +93,7 @@ class NeedleDrawer {
     }
     const std::string& question = values.size() == 1 ? wording_.question : wording_.many;
     assembly.ask(fill_fields(question, {{"query", join(keys, wording_.key_separator)}}),
-                 " " + join(values, ",") + ".");
+                 fmt::format(" {}.", join(values, ",")));
   }
 
   std::int64_t question_room() const {
@@ -150,8 +153,7 @@ class NeedleDrawer {
 
   Haystack haystack() {
     if (shape_.style != Style::kBuiltin) return draw_haystack(sources_, random_);
-    // RULER's first task has noise lines; its other needles lie in prose.
-    const bool noise = kind_.keys == 1 && kind_.values == 1 && random_.chance(.4);
+    const bool noise = random_.chance(kind_.noise_share);
     return {.filler = noise ? Filler::kNoise : Filler::kProse, .stock = {}};
   }
 
@@ -235,7 +237,8 @@ constexpr std::int64_t kUuidNeedle = 60;
 }  // namespace
 
 MixDocument draw_single(const DocumentShape& shape, const MixSources& sources, MixRandom& random) {
-  NeedleKind kind{.value = random.chance(.35) ? ValueKind::kUuids : ValueKind::kNumbers};
+  NeedleKind kind{.value = random.chance(.35) ? ValueKind::kUuids : ValueKind::kNumbers,
+                  .noise_share = .5};
   const bool uuids = kind.value == ValueKind::kUuids;
   if (random.chance(.5)) {
     kind.keys = random.between(1, up_to(4, shape, uuids ? kUuidNeedle : kNumberNeedle));

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t kProseStream = 0x70726F7365;  // apart from the streams of batches
 constexpr std::uint64_t kCheckStream = 0x636865636B;
+constexpr std::int64_t kCheckedLength = 512;
 constexpr std::uint64_t kMicroSteps = 1 << 20;  // of one step, all processes together
 constexpr std::int64_t kUuidHalvedBelow = 512;
 
@@ -79,11 +80,21 @@ std::vector<engine::TrainingDocument> draw_batch(const Mixture& mixture,
   return documents;
 }
 
+// Every length of every stage has a family that fits.
+void check_lengths(const SyntheticOptions& options) {
+  for (const LengthStage& stage : options.curriculum) {
+    for (const std::int64_t length : stage.lengths) {
+      MixRandom random(options.seed);
+      draw_family(options, length, random);
+    }
+  }
+}
+
 void check_tokenizer(const Mixture& mixture, const engine::Tokenizer& tokenizer) {
-  const std::int64_t length = stage_at(mixture.options, 0).lengths.back();
   for (std::size_t i = 0; i < families().size(); ++i) {
     const Family& family = families()[i];
-    if (mixture.options.weights[i] <= 0 || length < family.min_length) continue;
+    if (mixture.options.weights[i] <= 0) continue;
+    const std::int64_t length = std::max(kCheckedLength, family.min_length);
     MixRandom random(MixRandom::combine(mixture.options.seed, kCheckStream));
     for (const Style style : {Style::kBuiltin, Style::kOwn}) {
       const DocumentShape shape{.length = length, .room = length, .style = style};
@@ -110,6 +121,7 @@ const LengthStage& stage_at(const SyntheticOptions& options, double progress) {
 
 engine::BatchSource make_synthetic_mix(const SyntheticOptions& options,
                                        const engine::Tokenizer& tokenizer) {
+  check_lengths(options);
   const auto mixture = std::make_shared<const Mixture>(Mixture{
       options,
       MixSources(tokenizer, options.word_lists, MixRandom::combine(options.seed, kProseStream))});

@@ -9,8 +9,8 @@
 namespace elastic::tasks {
 namespace {
 
-constexpr int kAdjectiveRounds = 40;  // lines per adjective
-constexpr int kWordRounds = 6;        // times each word stands in a list of words
+constexpr int kAdjectiveRounds = 60;  // lines per adjective
+constexpr int kWordRounds = 2;        // times each word stands in a list of words
 constexpr int kWordsPerLine = 16;
 constexpr std::int64_t kProseWords = 60000;
 constexpr int kInstructionRounds = 60;

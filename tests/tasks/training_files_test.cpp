@@ -6,6 +6,8 @@
 #include <set>
 
 #include "base/error.h"
+#include "tasks/training/file_row.h"
+#include "tasks/training/mix_random.h"
 #include "tasks/training_mix.h"
 #include "tests/testing/folders.h"
 
@@ -58,8 +60,8 @@ TEST(training_files, a_document_is_prompt_answer_and_end) {
 TEST(training_files, text_and_metadata_say_how_a_document_is_written) {
   const testing::TemporaryFolder folder;
   const auto source =
-      load(write(folder, R"({"context": "C", "question": "Q", "answer": "A", "is_prefix": false,
-                        "metadata": {"task": "mine"}})"
+      load(write(folder, R"({"context": "C", "question": "Q", "answer": "A", "is_prefix": false, )"
+                         R"("metadata": {"task": "mine"}})"
                          "\n"),
            R"({"text": "<{prompt}> {answer}", "targets": {"mine": 0.25}})");
   const auto documents = source.draw({});
@@ -174,6 +176,34 @@ TEST_P(TrainingRow, IsRefusedNamingFileAndLine) {
 
 INSTANTIATE_TEST_SUITE_P(training, TrainingRow, ::testing::ValuesIn(bad_rows()),
                          [](const auto& test) { return test.param.name; });
+
+// Rows with bytes changed at random are documents or an error, never anything else.
+TEST(training_files, changed_bytes_are_documents_or_an_error) {
+  std::string pack = kPack;
+  std::erase(pack, '\n');
+  FileOptions options;
+  options.tasks = {{"Single QA", 1}, {"Code", 1}};
+  MixRandom random(5);
+  int refused = 0;
+  for (int i = 0; i < 4000; ++i) {
+    std::string row = i % 2 == 0 ? pack : kDocument;
+    for (std::int64_t changes = random.between(1, 4); changes > 0; --changes) {
+      row[random.below(row.size())] = static_cast<char>(random.between(32, 126));
+    }
+    try {
+      for (const auto& document :
+           read_row(parse_json(row, "row"), "row", options, demo_tokenizer())) {
+        ASSERT_EQ(document.is_answer.size(), document.ids.size()) << row;
+        ASSERT_LT(document.task, 2) << row;
+        ASSERT_GT(document.prompt_tokens, 0) << row;
+        ASSERT_LT(document.prompt_tokens, static_cast<std::int64_t>(document.ids.size())) << row;
+      }
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 1000);
+}
 
 TEST(training_files, an_empty_file_and_a_missing_one_are_named) {
   const testing::TemporaryFolder folder;

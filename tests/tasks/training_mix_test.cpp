@@ -252,7 +252,7 @@ bool equal(const std::vector<engine::TrainingDocument>& a,
 }
 
 constexpr const char* kSmall =
-    R"({"tokens_per_batch": 4096, "curriculum": [{"until": .5, "lengths": [256]}, {"until": 1,
+    R"({"tokens_per_batch": 4096, "curriculum": [{"until": 0.5, "lengths": [256]}, {"until": 1,
         "lengths": [512, 1024], "weights": [1, 3]}]})";
 
 TEST(training_mix, a_batch_is_a_function_of_its_position) {
@@ -354,6 +354,9 @@ const BadConfig kBadConfigs[] = {
     {"too_long", R"({"tokens_per_batch": 1024, "curriculum": [{"lengths": [2048]}]})",
      "lengths up to tokens_per_batch, 1024"},
     {"too_short", R"({"curriculum": [{"lengths": [8]}]})", "data.curriculum[0]: key `lengths`"},
+    {"no_family", R"({"curriculum": [{"lengths": [512]}], "weights": {"single": 0, "multikey": 0,
+        "needles": 0, "uuids": 0, "multivalue": 0, "multiquery": 0, "vt": 0, "recent": 0, "frequent": 0}})",
+     "no family with a weight fits into 512 tokens"},
     {"weights_of_lengths", R"({"curriculum": [{"lengths": [256, 512], "weights": [1]}]})",
      "one weight for each"},
 };
