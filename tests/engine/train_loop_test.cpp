@@ -1,17 +1,12 @@
 // The training loop: resume after a kill, multipliers, errors that leave the last checkpoint, the
 // exported model.
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <csignal>
-#include <future>
 
 #include "base/csv.h"
 #include "base/error.h"
@@ -99,50 +94,6 @@ TEST(TrainLoop, ResumedRunsAreBitEqual) {
   const TemporaryFolder folder;
   check_resume(train_backbone, small_options(folder / "b1"), folder / "b2");
   check_resume(train_router, router_options(folder, "r1"), folder / "r2");
-}
-
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
-
-// Two ranks, as threads of this test, beside one rank that draws their batches as micro steps.
-TEST(TrainLoop, TwoRanksGiveTheResultOfOne) {
-  const TemporaryFolder folder;
-  BatchSource source = made_source();
-  source.draw = [](const BatchPosition& at) {
-    return made_documents(
-        {420, 400}, 2,
-        mix_seed({static_cast<std::uint64_t>(at.step),
-                  static_cast<std::uint64_t>(at.micro_step * at.world + at.rank)}));
-  };
-  TrainOptions one = router_options(folder, "one");
-  one.micro_steps = 2;
-  train_router(one, source);
-  TrainOptions two = router_options(folder, "two");
-  two.processes = {.rank = 0, .world = 2, .port = free_port()};
-  TrainOptions second = two;
-  second.processes.rank = 1;
-  auto other = std::async(std::launch::async, [&] { return train_router(second, source); });
-  const TrainResult result = train_router(two, source);
-  EXPECT_EQ(result.tokens, other.get().tokens);
-  const auto a = parse_csv(read_file(folder / "one/curves.csv"), "one");
-  const auto b = parse_csv(read_file(folder / "two/curves.csv"), "two");
-  ASSERT_EQ(a.size(), b.size());
-  EXPECT_EQ(a[0], b[0]);
-  for (std::size_t r = 1; r < a.size(); ++r) {
-    for (std::size_t c = 0; c < a[r].size(); ++c) {
-      const double x = std::stod(a[r][c]), y = std::stod(b[r][c]);
-      EXPECT_NEAR(x, y, 1e-5 * std::abs(x) + 1e-7) << a[0][c] << " of row " << r;
-    }
-  }
 }
 
 TEST(TrainLoop, ResumeRefusesOtherOptions) {
