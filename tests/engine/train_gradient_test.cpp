@@ -75,60 +75,72 @@ struct Reference {
   at::Tensor total, lm, reg;
 };
 
-// One document through the decoder; z of its layers is appended.
-at::Tensor run_document(const DecoderWeights& w, const TrainingDocument& d, std::int64_t index,
-                        const TrainingPass& pass, std::vector<at::Tensor>& gates) {
+struct Document {
+  const TrainingDocument& data;
+  std::int64_t index, tokens;
+  at::Tensor full_bias, sparse_bias;
+};
+
+// z of one layer's heads from the keys before RoPE, as one formula: [heads_kv].
+at::Tensor gate_of(const RouterWeights& r, const at::Tensor& keys, const Document& d,
+                   const at::Tensor& noise, double tau) {
+  const at::Tensor prompt = keys.narrow(0, 0, d.data.prompt_tokens);
+  const std::int64_t ends = std::min<std::int64_t>(kPoolRows, d.data.prompt_tokens);
+  const at::Tensor pooled =
+      at::cat({prompt.narrow(0, 0, ends), prompt.narrow(0, d.data.prompt_tokens - ends, ends)})
+          .mean({0});
+  const at::Tensor task = at::linear(at::silu(at::linear(pooled, r.task_up, r.task_up_bias)),
+                                     r.task_down, r.task_down_bias);
+  const at::Tensor head = at::silu(at::linear(at::silu(at::linear(task, r.head_up, r.head_up_bias)),
+                                              r.head_down, r.head_down_bias));
+  const at::Tensor noisy = at::linear(head, r.logits, r.logits_bias) + noise;
+  const at::Tensor soft = at::softmax(noisy / tau, -1).select(1, 1);
+  const at::Tensor hard = noisy.select(1, 1).gt(noisy.select(1, 0)).to(at::kDouble);
+  return (hard - soft).detach() + soft;
+}
+
+at::Tensor run_layer(const DecoderWeights& w, std::int64_t l, const Document& d,
+                     const TrainingPass& pass, const at::Tensor& x,
+                     std::vector<at::Tensor>& gates) {
   const ModelConfig& c = w.config;
-  const auto tokens = static_cast<std::int64_t>(d.ids.size());
-  const RowSpan span{.q_start = 0, .rows = tokens, .tokens = tokens};
-  const at::Tensor full_bias = bias_of(dense_mask(span), tokens);
-  const at::Tensor sparse_bias = bias_of(streaming_mask(kWindow, span), tokens);
-  const at::Tensor ids = at::tensor(d.ids, at::TensorOptions(at::kInt));
-  at::Tensor x = at::embedding(w.embedding, ids);
-  for (std::int64_t l = 0; l < c.layers; ++l) {
-    const LayerWeights& layer = w.layers[static_cast<std::size_t>(l)];
-    const at::Tensor h = norm(x, layer.input_norm, c.rms_eps);
-    const std::int64_t q_rows = c.heads_q * c.head_dim, kv_rows = c.heads_kv * c.head_dim;
-    const auto project = [&](std::int64_t start, std::int64_t rows) {
-      return at::linear(h, layer.qkv.narrow(0, start, rows)).view({tokens, -1, c.head_dim});
-    };
-    at::Tensor q = project(0, q_rows), k = project(q_rows, kv_rows);
-    const at::Tensor v = project(q_rows + kv_rows, kv_rows);
-    if (c.qk_norm) {
-      q = norm(q, layer.q_norm, c.rms_eps);
-      k = norm(k, layer.k_norm, c.rms_eps);
-    }
-    const at::Tensor unrotated = k;
-    q = rotate(q, c.rope);
-    k = rotate(k, c.rope);
-    at::Tensor out = dense(q, k, v, full_bias);
-    if (!w.routers.empty()) {
-      const at::Tensor prompt = unrotated.narrow(0, 0, d.prompt_tokens);
-      const std::int64_t ends = std::min<std::int64_t>(kPoolRows, d.prompt_tokens);
-      const at::Tensor pooled =
-          at::cat({prompt.narrow(0, 0, ends), prompt.narrow(0, d.prompt_tokens - ends, ends)})
-              .mean({0});
-      const RouterWeights& r = w.routers[static_cast<std::size_t>(l)];
-      const at::Tensor task = at::linear(at::silu(at::linear(pooled, r.task_up, r.task_up_bias)),
-                                         r.task_down, r.task_down_bias);
-      const at::Tensor head = at::silu(at::linear(
-          at::silu(at::linear(task, r.head_up, r.head_up_bias)), r.head_down, r.head_down_bias));
-      const at::Tensor logits = at::linear(head, r.logits, r.logits_bias);
-      const at::Tensor noisy = logits + pass.noise[l][index];
-      const at::Tensor soft = at::softmax(noisy / pass.tau, -1).select(1, 1);
-      const at::Tensor hard = noisy.select(1, 1).gt(noisy.select(1, 0)).to(at::kDouble);
-      const at::Tensor z = (hard - soft).detach() + soft;
-      gates.push_back(z);
-      const at::Tensor by_head = z.repeat_interleave(c.heads_q / c.heads_kv).view({1, -1, 1});
-      out = by_head * out + (1 - by_head) * dense(q, k, v, sparse_bias);
-    }
-    x = x + at::linear(out.flatten(1, 2), layer.o);
-    const at::Tensor g = at::linear(norm(x, layer.post_norm, c.rms_eps), layer.gate_up);
-    x = x + at::linear(at::silu(g.narrow(1, 0, c.intermediate)) *
-                           g.narrow(1, c.intermediate, c.intermediate),
-                       layer.down);
+  const LayerWeights& layer = w.layers[static_cast<std::size_t>(l)];
+  const at::Tensor h = norm(x, layer.input_norm, c.rms_eps);
+  const std::int64_t q_rows = c.heads_q * c.head_dim, kv_rows = c.heads_kv * c.head_dim;
+  const auto project = [&](std::int64_t start, std::int64_t rows) {
+    return at::linear(h, layer.qkv.narrow(0, start, rows)).view({d.tokens, -1, c.head_dim});
+  };
+  at::Tensor q = project(0, q_rows), k = project(q_rows, kv_rows);
+  const at::Tensor v = project(q_rows + kv_rows, kv_rows);
+  if (c.qk_norm) {
+    q = norm(q, layer.q_norm, c.rms_eps);
+    k = norm(k, layer.k_norm, c.rms_eps);
   }
-  return at::log_softmax(at::linear(norm(x, w.final_norm, c.rms_eps), w.lm_head), -1);
+  const at::Tensor turned = rotate(k, c.rope);
+  q = rotate(q, c.rope);
+  at::Tensor out = dense(q, turned, v, d.full_bias);
+  if (!w.routers.empty()) {
+    gates.push_back(
+        gate_of(w.routers[static_cast<std::size_t>(l)], k, d, pass.noise[l][d.index], pass.tau));
+    const at::Tensor z = gates.back().repeat_interleave(c.heads_q / c.heads_kv).view({1, -1, 1});
+    out = z * out + (1 - z) * dense(q, turned, v, d.sparse_bias);
+  }
+  const at::Tensor y = x + at::linear(out.flatten(1, 2), layer.o);
+  const at::Tensor g = at::linear(norm(y, layer.post_norm, c.rms_eps), layer.gate_up);
+  return y + at::linear(at::silu(g.narrow(1, 0, c.intermediate)) *
+                            g.narrow(1, c.intermediate, c.intermediate),
+                        layer.down);
+}
+
+// log p of every row; the gates of its layers are appended.
+at::Tensor run_document(const DecoderWeights& w, const TrainingDocument& data, std::int64_t index,
+                        const TrainingPass& pass, std::vector<at::Tensor>& gates) {
+  const auto tokens = static_cast<std::int64_t>(data.ids.size());
+  const RowSpan span{.q_start = 0, .rows = tokens, .tokens = tokens};
+  const Document d{data, index, tokens, bias_of(dense_mask(span), tokens),
+                   bias_of(streaming_mask(kWindow, span), tokens)};
+  at::Tensor x = at::embedding(w.embedding, at::tensor(data.ids, at::TensorOptions(at::kInt)));
+  for (std::int64_t l = 0; l < w.config.layers; ++l) x = run_layer(w, l, d, pass, x, gates);
+  return at::log_softmax(at::linear(norm(x, w.final_norm, w.config.rms_eps), w.lm_head), -1);
 }
 
 // Mean over all tokens, or answer mean + weight * mean of all others (random share 1).
@@ -183,6 +195,19 @@ struct Case {
   at::ScalarType type;
 };
 
+constexpr double kError = 1e-5;
+
+void check_gradients(const SmallModel& ours, const SmallModel& theirs) {
+  for (std::size_t i = 0; i < ours.parameters.size(); ++i) {
+    SCOPED_TRACE(ours.parameters[i].name);
+    const at::Tensor a = ours.parameters[i].tensor.grad(), b = theirs.parameters[i].tensor.grad();
+    ASSERT_TRUE(a.defined());
+    ASSERT_TRUE(b.defined());
+    EXPECT_GT(b.norm().item<double>(), 0);
+    EXPECT_LT(relative_error(a, b), kError);
+  }
+}
+
 // Three documents, one past the window, one within it, one of a single block; task 2 is absent.
 void check_case(const Case& test) {
   SCOPED_TRACE(::testing::Message()
@@ -216,17 +241,9 @@ void check_case(const Case& test) {
   const Reference expected = reference(theirs.weights, documents, pass, pack_options.loss,
                                        test.routed ? &n : nullptr, test.signed_form);
   expected.total.backward();
-  constexpr double kError = 1e-5;
   EXPECT_LT(relative_error(value.total, expected.total), kError);
   EXPECT_LT(relative_error(value.lm, expected.lm), kError);
-  for (std::size_t i = 0; i < ours.parameters.size(); ++i) {
-    SCOPED_TRACE(ours.parameters[i].name);
-    const at::Tensor a = ours.parameters[i].tensor.grad(), b = theirs.parameters[i].tensor.grad();
-    ASSERT_TRUE(a.defined());
-    ASSERT_TRUE(b.defined());
-    EXPECT_GT(b.norm().item<double>(), 0);
-    EXPECT_LT(relative_error(a, b), kError);
-  }
+  check_gradients(ours, theirs);
   if (!test.routed) return;
   EXPECT_LT(relative_error(m.lambda1.grad(), n.lambda1.grad()), kError);
   EXPECT_LT(relative_error(m.lambda2.grad(), n.lambda2.grad()), kError);
@@ -247,20 +264,22 @@ TEST(TrainGradient, RoutersAndMultipliersEqualReference) {
 
 TEST(TrainGradient, PoolingEqualsKeyPool) {
   const auto documents = made_documents({530, 200, 90}, 1, 3);
-  PackOptions options;
-  options.max_positions = 2048;
-  options.vocab = 61;
-  options.window = kWindow;
-  const PackedBatch batch = pack(documents, options);
-  at::Tensor keys = at::zeros({batch.ids.size(0), 2, 8});
-  fill(keys, 9, 1);
-  const at::Tensor pooled = pool_documents(keys, batch);
-  std::int64_t start = 0;
-  for (std::size_t d = 0; d < documents.size(); ++d) {
-    KeyPool pool(documents[d].prompt_tokens);
-    pool.add(keys.narrow(0, start, documents[d].prompt_tokens), 0);
-    EXPECT_LT(relative_error(pooled[static_cast<std::int64_t>(d)], pool.mean()), 1e-6);
-    start += batch.layout->documents.q[d + 1] - batch.layout->documents.q[d];
+  for (const std::int64_t rows : {kPoolRows, std::int64_t{0}}) {  // both ends; the whole prompt
+    PackOptions options;
+    options.max_positions = 2048;
+    options.vocab = 61;
+    options.window = kWindow;
+    options.pool_rows = rows;
+    const PackedBatch batch = pack(documents, options);
+    at::Tensor keys = at::zeros({batch.ids.size(0), 2, 8});
+    fill(keys, 9, 1);
+    const at::Tensor pooled = pool_documents(keys, batch);
+    for (std::size_t d = 0; d < documents.size(); ++d) {
+      const std::int64_t prompt = documents[d].prompt_tokens;
+      KeyPool pool(prompt, rows == 0 ? prompt : rows);
+      pool.add(keys.narrow(0, batch.layout->documents.q[d], prompt), 0);
+      EXPECT_LT(relative_error(pooled[static_cast<std::int64_t>(d)], pool.mean()), 1e-6);
+    }
   }
 }
 
