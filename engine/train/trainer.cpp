@@ -97,6 +97,7 @@ class Loop {
   bool writes() const { return !t_.options.output.empty() && t_.options.processes.rank == 0; }
   void resume();
   FeedOptions feed_options() const;
+  std::int64_t add_batch(BatchFeed& feed, StepRecord& record);
   void step(BatchFeed& feed, Curves& curves);
   void report(double loss);
   void fill(TrainResult& result, const MemoryMeter& memory);
@@ -158,6 +159,30 @@ FeedOptions Loop::feed_options() const {
   return feed;
 }
 
+// Draws one batch, adds its gradient and its numbers; returns its tokens.
+std::int64_t Loop::add_batch(BatchFeed& feed, StepRecord& record) {
+  const TrainOptions& o = t_.options;
+  const Stopwatch wait;
+  const FedBatch fed = feed.next();
+  data_wait_ms_ += wait.milliseconds();
+  const PackedBatch batch = move_batch(fed.batch, t_.device);
+  const TrainingPass pass{t_.compute, o.recompute, record.tau, upload(fed.noise, t_.device)};
+  Objective value;
+  clock_.time(Stage::kForward, [&] {
+    value = objective(t_.weights, rotary_, batch, pass, t_.routed ? &t_.multipliers : nullptr,
+                      o.regularizer.signed_form);
+  });
+  clock_.time(Stage::kBackward, [&] {
+    (record.batches == 1 ? value.total : value.total / record.batches).backward();
+  });
+  const at::Tensor values = step_values(value);
+  record.values = record.values.defined() ? record.values + values : values;
+  for (std::size_t task = 0; task < record.batches_of_task.size(); ++task) {
+    record.batches_of_task[task] += batch.documents_of_task[task] > 0 ? 1 : 0;
+  }
+  return batch.tokens;
+}
+
 void Loop::step(BatchFeed& feed, Curves& curves) {
   const TrainOptions& o = t_.options;
   const double factor = rate_factor(o.optimizer, done_.step, o.steps);
@@ -168,28 +193,7 @@ void Loop::step(BatchFeed& feed, Curves& curves) {
   record.batches = o.micro_steps * o.processes.world;
   record.batches_of_task.resize(source_.tasks.size());
   std::int64_t tokens = 0;
-  for (int micro = 0; micro < o.micro_steps; ++micro) {
-    const Stopwatch wait;
-    const FedBatch fed = feed.next();
-    data_wait_ms_ += wait.milliseconds();
-    const PackedBatch batch = move_batch(fed.batch, t_.device);
-    TrainingPass pass{t_.compute, o.recompute, record.tau, {}};
-    if (t_.routed) pass.noise = upload(fed.noise, t_.device);
-    Objective value;
-    clock_.time(Stage::kForward, [&] {
-      value = objective(t_.weights, rotary_, batch, pass, t_.routed ? &t_.multipliers : nullptr,
-                        o.regularizer.signed_form);
-    });
-    clock_.time(Stage::kBackward, [&] {
-      (record.batches == 1 ? value.total : value.total / record.batches).backward();
-    });
-    const at::Tensor values = step_values(value);
-    record.values = record.values.defined() ? record.values + values : values;
-    tokens += batch.tokens;
-    for (std::size_t task = 0; task < record.batches_of_task.size(); ++task) {
-      record.batches_of_task[task] += batch.documents_of_task[task] > 0 ? 1 : 0;
-    }
-  }
+  for (int micro = 0; micro < o.micro_steps; ++micro) tokens += add_batch(feed, record);
   if (group_) exchange(record, tokens);
   done_.tokens += tokens;
   clock_.time(Stage::kOptimizer, [&] { record.gradient_norm = optimizer_.step(factor); });
