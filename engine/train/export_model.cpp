@@ -14,6 +14,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+TensorType file_type(at::ScalarType type) {
+  if (type == at::kFloat) return TensorType::kF32;
+  return type == at::kHalf ? TensorType::kF16 : TensorType::kBF16;
+}
+
 // Tensors on the CPU in the order of the file; they own the bytes that the views point to.
 class TensorList {
  public:
@@ -27,7 +32,7 @@ class TensorList {
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       const at::Tensor& t = tensors_[i];
       views.push_back({names_[i],
-                       t.scalar_type() == at::kFloat ? TensorType::kF32 : TensorType::kBF16,
+                       file_type(t.scalar_type()),
                        t.sizes().vec(),
                        {static_cast<const std::uint8_t*>(t.const_data_ptr()), t.nbytes()}});
     }
@@ -98,10 +103,15 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
+at::ScalarType stored_type(const ModelConfig& config) {
+  if (config.dtype == "fp32") return at::kFloat;
+  return config.dtype == "fp16" ? at::kHalf : at::kBFloat16;
+}
+
 void export_model(const DecoderWeights& weights, const std::string& config_json,
                   const fs::path& tokenizer, const fs::path& folder) {
   const ModelConfig& c = weights.config;
-  const at::ScalarType type = c.dtype == "fp32" ? at::kFloat : at::kBFloat16;
+  const at::ScalarType type = stored_type(c);
   TensorList list;
   list.add("model.embed_tokens.weight", weights.embedding, type);
   for (std::int64_t layer = 0; layer < c.layers; ++layer) {

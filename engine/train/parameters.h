@@ -31,6 +31,9 @@ void add_routers(DecoderWeights& weights, const RouterOptions& options, std::uin
 std::vector<Parameter> backbone_parameters(DecoderWeights& weights);
 std::vector<Parameter> router_parameters(DecoderWeights& weights);
 
+/// The dtype that a config names for its weights; bf16 where it names none.
+at::ScalarType stored_type(const ModelConfig& config);
+
 /// A Hugging Face folder in the released format: model.safetensors (backbone in the dtype that the
 /// config names, routers fp32), config.json, tokenizer files of `tokenizer`. Each file is replaced
 /// whole.

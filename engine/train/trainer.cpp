@@ -76,6 +76,19 @@ Optimizer make_optimizer(Training& t) {
   return Optimizer({routers, multipliers}, o);
 }
 
+// A frozen backbone goes out as it came in, not as the computation rounded it.
+void export_trained(const Training& t) {
+  const TrainOptions& o = t.options;
+  const fs::path& tokenizer = o.tokenizer.empty() ? o.base : o.tokenizer;
+  if (!t.routed || o.base.empty()) {
+    return export_model(t.weights, t.config_json, tokenizer, o.output);
+  }
+  DecoderWeights whole =
+      load_weights(Checkpoint(o.base), t.weights.config, stored_type(t.weights.config), at::kCPU);
+  whole.routers = t.weights.routers;
+  export_model(whole, t.config_json, tokenizer, o.output);
+}
+
 // The loop and what it has done so far.
 class Loop {
  public:
@@ -301,9 +314,7 @@ TrainResult Loop::run() {
   result.loss = curves.flush();
   checkpoint();
   fill(result, memory);
-  if (writes()) {
-    export_model(t_.weights, t_.config_json, o.tokenizer.empty() ? o.base : o.tokenizer, o.output);
-  }
+  if (writes()) export_trained(t_);
   return result;
 }
 

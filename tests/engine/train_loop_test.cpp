@@ -143,6 +143,11 @@ TEST(TrainLoop, MultipliersAscendAndTheModelRuns) {
     }
     EXPECT_GT(std::stod(rows.back()[column(name)]), std::stod(rows[1][column(name)])) << name;
   }
+  const SafetensorsFile base(options.base / "model.safetensors");
+  const SafetensorsFile routed(options.output / "model.safetensors");
+  for (const TensorView& tensor : base.tensors()) {
+    EXPECT_TRUE(std::ranges::equal(tensor.bytes, routed.at(tensor.name).bytes)) << tensor.name;
+  }
   const auto generator = cpu_generator(options.output);
   generator->set_mode("fa-ssa");
   Request request;
