@@ -79,6 +79,10 @@ void check_options(const TrainOptions& o, bool routed) {
   expect(o.loss.other_weight >= 0, "loss.other_weight", o.loss.other_weight, "0 or more");
   check_optimizer(o.optimizer);
   if (!routed) return;
+  if (!o.random_shape.empty() && !o.output.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "routers for random weights are not worth keeping: give no output folder");
+  }
   check_router(o.router);
   positive("regularizer.lr", o.regularizer.lr);
   expect(o.regularizer.initial >= 0, "regularizer.initial", o.regularizer.initial, "0 or more");
