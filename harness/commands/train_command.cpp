@@ -85,6 +85,10 @@ int train(const TrainFlags& flags, bool routed) {
   const TrainFunction function = routed ? engine::train_router : engine::train_backbone;
   const engine::TrainResult result = function(config.options, source);
   if (config.options.processes.rank > 0) return kExitComplete;
+  if (result.end == engine::TrainEnd::kFinished && result.tokens_per_second == 0) {
+    fmt::print("all {} steps were done before\n", result.steps);
+    return kExitComplete;
+  }
   fmt::print("{} steps, {:.1f} M tokens, loss {:.4f}; this command: {:.1f} s, {:.0f} tokens/s\n",
              result.steps, static_cast<double>(result.tokens) / 1e6, result.loss, result.seconds,
              result.tokens_per_second);
