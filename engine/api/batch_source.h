@@ -33,6 +33,7 @@ struct TrainingDocument {
 struct BatchPosition {
   std::int64_t step = 0;  // optimiser step, from 0
   int micro_step = 0;     // within gradient accumulation
+  int micro_steps = 1;    // of gradient accumulation, per process
   int rank = 0;           // of the data-parallel processes
   int world = 1;
   double progress = 0;  // step / steps in [0, 1): the length curriculum reads it

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "engine/generate/attention_bench.h"
 #include "engine/generate/make_generator.h"
+#include "engine/train/train_router.h"
 
 namespace elastic::engine {
 
@@ -19,6 +20,10 @@ namespace {
 std::unique_ptr<Generator> make_generator(const GeneratorOptions&) { throw_no_engine(); }
 
 std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions&) { throw_no_engine(); }
+
+TrainResult train_router(const TrainOptions&, const BatchSource&) { throw_no_engine(); }
+
+TrainResult train_backbone(const TrainOptions&, const BatchSource&) { throw_no_engine(); }
 
 std::vector<ModeDescription> list_modes() { return {}; }
 

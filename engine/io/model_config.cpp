@@ -114,10 +114,14 @@ RoutingConfig read_routing(const JsonSource& in) {
   routing.sink_size = optional_key<std::int64_t>(in, "sink_size");
   routing.local_window_size = optional_key<std::int64_t>(in, "local_window_size");
   routing.pooling_mode = optional_key<std::string>(in, "pooling_mode");
+  routing.pooling_rows = optional_key<std::int64_t>(in, "pooling_rows");
   routing.use_softmax = optional_key<bool>(in, "use_softmax");
   routing.enable_ada_sparsity = optional_key<bool>(in, "enable_ada_sparsity");
   if (routing.sink_size && (*routing.sink_size < 0 || *routing.sink_size > kMaxExtent)) {
     corrupt(in, fmt::format("`sink_size` is {}", *routing.sink_size));
+  }
+  if (routing.pooling_rows && (*routing.pooling_rows < 0 || *routing.pooling_rows > kMaxExtent)) {
+    corrupt(in, fmt::format("`pooling_rows` is {}", *routing.pooling_rows));
   }
   if (routing.local_window_size &&
       (*routing.local_window_size < 1 || *routing.local_window_size > kMaxExtent)) {

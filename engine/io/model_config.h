@@ -35,6 +35,8 @@ struct RoutingConfig {
   std::optional<std::string> retrieval_mode;  // what retrieval heads compute: full, xattn
   std::optional<std::int64_t> sink_size, local_window_size;  // tokens
   std::optional<std::string> pooling_mode;
+  // Keys at each end that the routers were trained to pool; 0 = the whole prompt. Our own key.
+  std::optional<std::int64_t> pooling_rows;
   std::optional<bool> use_softmax, enable_ada_sparsity;
 };
 

@@ -63,4 +63,8 @@ std::vector<TensorView> parse_safetensors(std::span<const std::uint8_t> bytes,
 std::vector<float> float_values(const TensorView& tensor);
 std::vector<std::int64_t> integer_values(const TensorView& tensor);
 
+/// Writes the tensors in order, beside the target, synced, then renamed: the old file or the new
+/// one, never a part. kIo naming the path and the reason.
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors);
+
 }  // namespace elastic::engine

@@ -7,9 +7,11 @@
 #include <cerrno>
 #include <cstring>
 #include <numeric>
+#include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "engine/io/safetensors.h"
 
 namespace elastic::engine {
 namespace {
@@ -66,15 +68,17 @@ std::size_t element_count(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-void write_tensors(const fs::path& path, std::span<const NamedTensor> tensors) {
+void write_safetensors(const fs::path& path, std::span<const TensorView> tensors) {
   Json header = Json::object();
   header["__metadata__"] = {{"format", "pt"}};
   std::uint64_t position = 0;
-  for (const NamedTensor& tensor : tensors) {
-    check(element_count(tensor.shape) == tensor.values.size(), "tensor values fill the shape");
-    const std::uint64_t end = position + tensor.values.size() * sizeof(float);
-    header[tensor.name] = {
-        {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {position, end}}};
+  for (const TensorView& tensor : tensors) {
+    check(element_count(tensor.shape) * item_size(tensor.type) == tensor.bytes.size(),
+          "tensor values fill the shape");
+    const std::uint64_t end = position + tensor.bytes.size();
+    header[tensor.name] = {{"dtype", to_string(tensor.type)},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {position, end}}};
     position = end;
   }
   std::string text = header.dump();
@@ -85,9 +89,20 @@ void write_tensors(const fs::path& path, std::span<const NamedTensor> tensors) {
   for (int i = 0; i < 8; ++i) prefix[i] = static_cast<char>((length >> (8 * i)) & 0xff);
   file.write(prefix, sizeof prefix);
   file.write(text.data(), text.size());
-  for (const NamedTensor& tensor : tensors)
-    file.write(tensor.values.data(), tensor.values.size() * sizeof(float));
+  for (const TensorView& tensor : tensors) file.write(tensor.bytes.data(), tensor.bytes.size());
   file.commit();
+}
+
+void write_tensors(const fs::path& path, std::span<const NamedTensor> tensors) {
+  std::vector<TensorView> views;
+  for (const NamedTensor& tensor : tensors) {
+    views.push_back({tensor.name,
+                     TensorType::kF32,
+                     tensor.shape,
+                     {reinterpret_cast<const std::uint8_t*>(tensor.values.data()),
+                      tensor.values.size() * sizeof(float)}});
+  }
+  write_safetensors(path, views);
 }
 
 }  // namespace elastic::engine

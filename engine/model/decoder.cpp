@@ -134,7 +134,8 @@ void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tenso
 void Decoder::prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
                             const AttentionPlan& plan, StageClock& clock) {
   const std::int64_t tokens = x.size(0);
-  KeyPool pool(tokens);
+  const std::int64_t pool_rows = config().routing.pooling_rows.value_or(kPoolRows);
+  KeyPool pool(tokens, pool_rows == 0 ? tokens : pool_rows);
   const bool routed = plan.policy->needs_keys();
   fill_cache(sequence, layer, x, routed ? &pool : nullptr, clock);
   clock.time(Stage::kRouter, [&] {

@@ -10,7 +10,7 @@
 namespace elastic::engine {
 namespace {
 
-constexpr std::size_t kStages = 3;
+constexpr std::size_t kStages = 6;
 
 c10::Event record_event(c10::Device device) {
   c10::Event event(device.type(),

@@ -1,6 +1,6 @@
 #pragma once
 
-// Time spent in the named stages of a prefill. On the CPU a stopwatch; on an accelerator pairs of
+// Time spent in the named stages of a prefill or a training step. On the CPU a stopwatch; on an accelerator pairs of
 // events on the current stream, read once at the end, so that measuring does not stop the device
 // between kernels.
 //
@@ -16,7 +16,7 @@
 
 namespace elastic::engine {
 
-enum class Stage { kRouter, kSelect, kAttention };
+enum class Stage { kRouter, kSelect, kAttention, kForward, kBackward, kOptimizer };
 
 /// Waits until everything queued on the device is done; nothing on the CPU.
 void synchronize(c10::Device device);

@@ -11,5 +11,6 @@ void add_bench_attention(CLI::App& bench, int& exit_code);
 void add_bench_prefill(CLI::App& bench, int& exit_code);
 void add_bench_tokenizer(CLI::App& bench, int& exit_code);
 void add_bench_ruler(CLI::App& bench, int& exit_code);
+void add_bench_training(CLI::App& bench, int& exit_code);
 
 }  // namespace elastic::harness

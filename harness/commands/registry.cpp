@@ -15,6 +15,7 @@ void add_run(CLI::App& sub, int& exit_code);
 void add_score(CLI::App& sub, int& exit_code);
 void add_tasks(CLI::App& sub, int& exit_code);
 void add_tokenize(CLI::App& sub, int& exit_code);
+void add_train(CLI::App& sub, int& exit_code);
 
 namespace {
 constexpr Command kCommands[] = {
@@ -29,6 +30,7 @@ constexpr Command kCommands[] = {
     {"score", "Scores of predictions made here or elsewhere", add_score},
     {"tasks", "The tasks, or one of them explained", add_tasks},
     {"tokenize", "JSON lines: texts to ids, or ids to texts", add_tokenize},
+    {"train", "Routers for a frozen model, or a small model from scratch", add_train},
 };
 }  // namespace
 

@@ -1,0 +1,29 @@
+#pragma once
+
+// Forward and backward of variable-length causal attention, without autograd: the two kernels
+// behind span_attention.h.
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/train/span_attention.h"
+
+namespace elastic::engine {
+
+struct SpanResult {
+  at::Tensor out;            // [rows, heads_q, head_dim], dtype of q
+  at::Tensor lse;            // in the kernel's own layout
+  at::Tensor state, unused;  // what LibTorch's kernels want to see again backward
+};
+
+struct SpanGradients {
+  at::Tensor q, k, v;
+};
+
+SpanResult attend_spans(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                        const Spans& spans, double scale);
+
+SpanGradients attend_spans_backward(const at::Tensor& grad, const at::Tensor& q,
+                                    const at::Tensor& k, const at::Tensor& v,
+                                    const SpanResult& result, const Spans& spans, double scale);
+
+}  // namespace elastic::engine

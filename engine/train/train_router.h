@@ -1,0 +1,117 @@
+#pragma once
+
+// Training of head routers on a frozen backbone, and of small backbones from scratch: struct in,
+// struct out, LibTorch out of sight (elastic_attention spec 4). One loop serves both.
+//
+//   TrainOptions options{.base = "models/demo", .output = "out", .steps = 300};
+//   const TrainResult result = train_router(options, source);
+//
+// What the output folder holds: curves.csv (one row a step), state.safetensors (masters, optimiser
+// and multipliers of the last checkpoint, replaced whole) and, once the steps are done or the time
+// is up, a Hugging Face folder in the released format that `run` loads.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "engine/api/batch_source.h"
+
+namespace elastic::engine {
+
+/// Which rows the language-modelling term reads, and how they are weighted.
+struct LossOptions {
+  // all: every token but the first of a document; answer: answer tokens only;
+  // mix: mean over answer tokens + other_weight * mean over a random share of the others.
+  std::string lm = "all";
+  double other_share = 0.1;
+  double other_weight = 0.2;
+};
+
+/// AdamW, one schedule for all groups: linear warm-up, flat to `hold`, cosine to `floor` * lr.
+struct OptimizerOptions {
+  double lr = 5e-4;
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
+  double weight_decay = 0.1;
+  double clip = 5;      // global gradient norm
+  double warmup = 0.2;  // share of the steps
+  double hold = 0;      // share of the steps up to which the rate stays at lr
+  double floor = 1e-7;
+};
+
+struct RouterOptions {
+  std::int64_t expansion = 4;        // hidden width of both MLPs over head_dim
+  std::string init = "spec";         // spec: N(0, .02); he: N(0, 1.4/sqrt(fan_in)), last layer .02
+  std::string pooling = "boundary";  // boundary: first and last pool_rows keys; full: all of them
+  std::int64_t pool_rows = 100;
+  std::int64_t sink = 128, local = 2048;  // tokens of the sparse heads' window
+  // cosine: tau_start to tau_end over tau_share of the steps; exponential: tau_start * exp(-rate
+  // p), not below tau_end.
+  std::string tau_schedule = "cosine";
+  double tau_start = 1.5, tau_end = 1.0, tau_share = 0.6, tau_rate = 0.6;
+};
+
+/// lambda1 |D| + lambda2 D^2 per document, D = MSR - target; both ascend.
+struct RegularizerOptions {
+  bool signed_form = false;  // lambda1 D instead of lambda1 |D|
+  double lr = 1e-3;
+  double weight_decay = 0.1;
+  double initial = 0.5;  // multipliers start at U[0, initial)
+};
+
+/// One of several processes that train together, as torchrun numbers them. A step's batches are
+/// those that one process would draw in world x micro_steps; its gradient is their mean.
+struct ProcessOptions {
+  int rank = 0, world = 1;
+  std::string address = "localhost";  // where rank 0, or the launcher, listens
+  int port = 29500;
+  bool launcher_serves = false;
+};
+
+struct TrainOptions {
+  std::filesystem::path base;       // router: the checkpoint whose backbone stays frozen
+  std::string random_shape;         // router: random weights of a named shape instead of `base`
+  std::string config_json;          // backbone: text of the config.json to train from scratch
+  std::filesystem::path tokenizer;  // folder whose tokenizer files go along; empty: base
+  std::filesystem::path output;     // empty: nothing is written (speed measurements)
+  bool resume = false;              // go on from output/state.safetensors where there is one
+  std::string data;                 // words that identify the data; a resumed run must agree
+  std::uint64_t seed = 42;
+  std::int64_t steps = 300;
+  int micro_steps = 1;          // batches summed into one optimiser step
+  std::string device = "auto";  // cpu, cuda, auto
+  std::string dtype = "auto";   // of the computation: fp32, bf16; auto: bf16 on GPU
+  bool recompute = true;        // keep one activation a layer, recompute the rest backward
+  std::int64_t log_every = 20;  // steps between looks at the numbers (a device wait each)
+  std::int64_t checkpoint_every = 100;
+  double max_minutes = 0;  // 0: no limit; else a checkpoint and a clean end
+  int feed_threads = 0;    // batches drawn at the same time; 0: the machine's threads less two
+  ProcessOptions processes;
+  LossOptions loss;
+  OptimizerOptions optimizer;
+  RouterOptions router;
+  RegularizerOptions regularizer;
+};
+
+enum class TrainEnd { kFinished, kTimeUp, kInterrupted };
+
+struct TrainResult {
+  TrainEnd end = TrainEnd::kFinished;
+  std::int64_t steps = 0, tokens = 0;  // done in all, earlier commands included
+  double loss = 0;                     // of the last step
+  double seconds = 0;                  // of this command
+  double tokens_per_second = 0;
+  // Device milliseconds of a step, mean of this command; what a step waited for its data.
+  double forward_ms = 0, backward_ms = 0, optimizer_ms = 0, data_wait_ms = 0;
+  std::int64_t peak_bytes = 0;  // device, or resident growth on the CPU
+  int signal = 0;               // kInterrupted: which
+};
+
+/// Throws kInvalidArgument naming an option, kCorrupt for documents that are not usable and for a
+/// state file of other options, kDevice (out of memory, loss not a number), kIo (the last good
+/// checkpoint stays).
+TrainResult train_router(const TrainOptions& options, const BatchSource& source);
+
+/// The same for all weights of the decoder, without routers.
+TrainResult train_backbone(const TrainOptions& options, const BatchSource& source);
+
+}  // namespace elastic::engine

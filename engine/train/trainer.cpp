@@ -1,0 +1,384 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/distributed/process_group.h"
+#include "engine/generate/device.h"
+#include "engine/generate/memory_meter.h"
+#include "engine/io/checkpoint.h"
+#include "engine/model/stage_clock.h"
+#include "engine/train/batch_feed.h"
+#include "engine/train/curves.h"
+#include "engine/train/objective.h"
+#include "engine/train/optimizer.h"
+#include "engine/train/schedule.h"
+#include "engine/train/train_options.h"
+#include "engine/train/training_state.h"
+#include "engine/train/upload.h"
+
+namespace elastic::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Everything a run holds; set up once by train_router() or train_backbone().
+struct Training {
+  TrainOptions options;
+  bool routed = false;
+  at::Device device = at::kCPU;
+  at::ScalarType compute = at::kFloat;
+  DecoderWeights weights;
+  std::string config_json;
+  Multipliers multipliers;  // routed only
+  std::string identity;     // options that the numbers depend on
+};
+
+at::ScalarType compute_type(const std::string& name, at::Device device) {
+  if (name == "auto") return device.is_cpu() ? at::kFloat : at::kBFloat16;
+  return name == "bf16" ? at::kBFloat16 : at::kFloat;
+}
+
+int feed_threads(int asked) {
+  constexpr int kMost = 12;
+  if (asked > 0) return asked;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) - 2, 2, kMost);
+}
+
+Optimizer make_optimizer(Training& t) {
+  const OptimizerOptions& o = t.options.optimizer;
+  if (!t.routed) {
+    ParameterGroup matrices{{}, o.lr, o.weight_decay, false}, vectors{{}, o.lr, 0, false};
+    for (Parameter& p : backbone_parameters(t.weights)) {
+      (p.tensor.dim() > 1 ? matrices : vectors).parameters.push_back(p);
+    }
+    return Optimizer({matrices, vectors}, o);
+  }
+  const RegularizerOptions& r = t.options.regularizer;
+  ParameterGroup routers{router_parameters(t.weights), o.lr, o.weight_decay, false};
+  ParameterGroup multipliers{{{"sparsity_lambda1_task", t.multipliers.lambda1},
+                              {"sparsity_lambda2_task", t.multipliers.lambda2}},
+                             r.lr,
+                             r.weight_decay,
+                             true};
+  return Optimizer({routers, multipliers}, o);
+}
+
+// A frozen backbone goes out as it came in, not as the computation rounded it.
+void export_trained(const Training& t) {
+  const TrainOptions& o = t.options;
+  const fs::path& tokenizer = o.tokenizer.empty() ? o.base : o.tokenizer;
+  if (!t.routed || o.base.empty()) {
+    return export_model(t.weights, t.config_json, tokenizer, o.output);
+  }
+  DecoderWeights whole =
+      load_weights(Checkpoint(o.base), t.weights.config, stored_type(t.weights.config), at::kCPU);
+  whole.routers = t.weights.routers;
+  export_model(whole, t.config_json, tokenizer, o.output);
+}
+
+// The loop and what it has done so far.
+class Loop {
+ public:
+  Loop(Training training, const BatchSource& source)
+      : t_(std::move(training)),
+        source_(source),
+        optimizer_(make_optimizer(t_)),
+        rotary_(t_.weights.config.rope, t_.weights.config.head_dim, t_.compute, t_.device),
+        clock_(t_.device),
+        state_path_(t_.options.output / "state.safetensors") {
+    if (t_.options.processes.world > 1) {
+      group_ = std::make_unique<ProcessGroup>(t_.options.processes);
+    }
+  }
+
+  TrainResult run();
+
+ private:
+  bool writes() const { return !t_.options.output.empty() && t_.options.processes.rank == 0; }
+  void resume();
+  FeedOptions feed_options() const;
+  std::int64_t add_batch(BatchFeed& feed, StepRecord& record);
+  void step(BatchFeed& feed, Curves& curves);
+  void report(double loss);
+  void fill(TrainResult& result, const MemoryMeter& memory);
+  void checkpoint();
+  bool wants_to_stop(TrainResult& result) const;
+  bool stop_now(TrainResult& result) const;
+  void exchange(StepRecord& record, std::int64_t& tokens);
+
+  Training t_;
+  const BatchSource& source_;
+  Optimizer optimizer_;
+  RotaryTable rotary_;
+  StageClock clock_;
+  double data_wait_ms_ = 0;
+  std::unique_ptr<ProcessGroup> group_;  // null: one process
+  bool others_stop_ = false;
+  fs::path state_path_;
+  StateHeader done_;
+  std::int64_t first_step_ = 0, first_tokens_ = 0, saved_step_ = -1;
+  Stopwatch watch_;
+};
+
+void Loop::resume() {
+  std::error_code error;
+  done_.options = t_.identity;
+  if (t_.options.output.empty() || !fs::exists(state_path_, error)) return;
+  if (!t_.options.resume) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{}: the folder holds a training already; add --resume to go on, or "
+                            "choose another folder",
+                            state_path_.string()));
+  }
+  done_ = load_state(state_path_, t_.identity, optimizer_.state());
+  optimizer_.set_steps(static_cast<double>(done_.step));
+  saved_step_ = done_.step;
+  log_info(fmt::format("resumed after step {} of {}", done_.step, t_.options.steps));
+}
+
+FeedOptions Loop::feed_options() const {
+  const ModelConfig& c = t_.weights.config;
+  const TrainOptions& o = t_.options;
+  FeedOptions feed;
+  feed.pack.loss = o.loss;
+  feed.pack.tasks = static_cast<std::int64_t>(source_.tasks.size());
+  feed.pack.max_positions = c.max_positions;
+  feed.pack.vocab = c.vocab;
+  feed.pack.pool_rows = o.router.pooling == "full" ? 0 : o.router.pool_rows;
+  feed.seed = o.seed;
+  feed.steps = o.steps;
+  feed.micro_steps = o.micro_steps;
+  feed.rank = o.processes.rank;
+  feed.world = o.processes.world;
+  feed.at_once = feed_threads(o.feed_threads);
+  if (t_.routed) {
+    feed.pack.window = StreamingWindow{.sink = o.router.sink, .local = o.router.local};
+    feed.layers = c.layers;
+    feed.heads_kv = c.heads_kv;
+  }
+  return feed;
+}
+
+// Draws one batch, adds its gradient and its numbers; returns its tokens.
+std::int64_t Loop::add_batch(BatchFeed& feed, StepRecord& record) {
+  const TrainOptions& o = t_.options;
+  const Stopwatch wait;
+  const FedBatch fed = feed.next();
+  data_wait_ms_ += wait.milliseconds();
+  const PackedBatch batch = move_batch(fed.batch, t_.device);
+  const TrainingPass pass{t_.compute, o.recompute, record.tau, upload(fed.noise, t_.device)};
+  Objective value;
+  clock_.time(Stage::kForward, [&] {
+    value = objective(t_.weights, rotary_, batch, pass, t_.routed ? &t_.multipliers : nullptr,
+                      o.regularizer.signed_form);
+  });
+  clock_.time(Stage::kBackward, [&] {
+    (record.batches == 1 ? value.total : value.total / record.batches).backward();
+  });
+  const at::Tensor values = step_values(value);
+  record.values = record.values.defined() ? record.values + values : values;
+  for (std::size_t task = 0; task < record.batches_of_task.size(); ++task) {
+    record.batches_of_task[task] += batch.documents_of_task[task] > 0 ? 1 : 0;
+  }
+  return batch.tokens;
+}
+
+void Loop::step(BatchFeed& feed, Curves& curves) {
+  const TrainOptions& o = t_.options;
+  const double factor = rate_factor(o.optimizer, done_.step, o.steps);
+  StepRecord record;
+  record.step = done_.step;
+  record.lr = o.optimizer.lr * factor;
+  record.tau = temperature(o.router, done_.step, o.steps);
+  record.batches = o.micro_steps * o.processes.world;
+  record.batches_of_task.resize(source_.tasks.size());
+  std::int64_t tokens = 0;
+  for (int micro = 0; micro < o.micro_steps; ++micro) tokens += add_batch(feed, record);
+  if (group_) exchange(record, tokens);
+  done_.tokens += tokens;
+  clock_.time(Stage::kOptimizer, [&] { record.gradient_norm = optimizer_.step(factor); });
+  record.tokens = done_.tokens;
+  if (t_.routed) {
+    record.multipliers =
+        at::cat({t_.multipliers.lambda1.detach(), t_.multipliers.lambda2.detach()});
+  }
+  curves.add(std::move(record));
+  ++done_.step;
+}
+
+// Sums gradients, values, counts and the wish to stop over all processes.
+void Loop::exchange(StepRecord& record, std::int64_t& tokens) {
+  TrainResult wish;
+  std::vector<float> counts(record.batches_of_task.begin(), record.batches_of_task.end());
+  counts.push_back(static_cast<float>(tokens));
+  counts.push_back(wants_to_stop(wish) ? 1 : 0);
+  const at::Tensor numbers = at::tensor(counts, at::TensorOptions(at::kFloat)).to(t_.device);
+  std::vector<at::Tensor> all = optimizer_.gradients();
+  all.insert(all.end(), {record.values, numbers});
+  group_->sum(all);
+  const at::Tensor host = numbers.to(at::kCPU);
+  const float* sums = host.const_data_ptr<float>();
+  for (std::size_t i = 0; i < record.batches_of_task.size(); ++i) {
+    record.batches_of_task[i] = static_cast<std::int64_t>(sums[i]);
+  }
+  tokens = static_cast<std::int64_t>(sums[counts.size() - 2]);
+  others_stop_ = sums[counts.size() - 1] > 0;
+}
+
+void Loop::report(double loss) {
+  const double rate = static_cast<double>(done_.tokens - first_tokens_) / watch_.seconds();
+  const auto steps = static_cast<double>(done_.step - first_step_);
+  log_info(fmt::format(
+      "step {}/{}  loss {:.4f}  {:.1f} M tokens  {:.0f} tokens/s  ms a step: forward {:.1f}, "
+      "backward {:.1f}, optimiser {:.1f}, waiting for data {:.1f}",
+      done_.step, t_.options.steps, loss, static_cast<double>(done_.tokens) / 1e6, rate,
+      clock_.milliseconds(Stage::kForward) / steps, clock_.milliseconds(Stage::kBackward) / steps,
+      clock_.milliseconds(Stage::kOptimizer) / steps, data_wait_ms_ / steps));
+}
+
+void Loop::fill(TrainResult& result, const MemoryMeter& memory) {
+  const double steps = std::max<double>(1, static_cast<double>(done_.step - first_step_));
+  result.seconds = watch_.seconds();
+  result.steps = done_.step;
+  result.tokens = done_.tokens;
+  result.tokens_per_second =
+      static_cast<double>(done_.tokens - first_tokens_) / std::max(result.seconds, 1e-9);
+  result.forward_ms = clock_.milliseconds(Stage::kForward) / steps;
+  result.backward_ms = clock_.milliseconds(Stage::kBackward) / steps;
+  result.optimizer_ms = clock_.milliseconds(Stage::kOptimizer) / steps;
+  result.data_wait_ms = data_wait_ms_ / steps;
+  result.peak_bytes = memory.peak_bytes();
+}
+
+void Loop::checkpoint() {
+  if (!writes() || saved_step_ == done_.step) return;
+  save_state(state_path_, done_, optimizer_.state());
+  saved_step_ = done_.step;
+}
+
+bool Loop::wants_to_stop(TrainResult& result) const {
+  if (const auto signal = interrupted()) {
+    result.end = TrainEnd::kInterrupted;
+    result.signal = *signal;
+    return true;
+  }
+  const double minutes = t_.options.max_minutes;
+  if (minutes <= 0 || watch_.seconds() < minutes * 60) return false;
+  result.end = TrainEnd::kTimeUp;
+  return true;
+}
+
+// Processes stop together: what one of them wanted in the last step.
+bool Loop::stop_now(TrainResult& result) const {
+  if (!group_) return wants_to_stop(result);
+  if (others_stop_ && !wants_to_stop(result)) result.end = TrainEnd::kTimeUp;
+  return others_stop_;
+}
+
+TrainResult Loop::run() {
+  const TrainOptions& o = t_.options;
+  if (writes()) create_folders(o.output);
+  resume();
+  first_step_ = done_.step;
+  first_tokens_ = done_.tokens;
+  TrainResult result;
+  const MemoryMeter memory(t_.device);
+  Curves curves(writes() ? o.output / "curves.csv" : fs::path(), source_.tasks, t_.routed,
+                first_step_);
+  {
+    BatchFeed feed(source_, feed_options(), first_step_);
+    watch_ = Stopwatch();
+    while (done_.step < o.steps && !stop_now(result)) {
+      step(feed, curves);
+      const bool save = done_.step % o.checkpoint_every == 0;
+      if (save || done_.step % o.log_every == 0) {
+        result.loss = curves.flush();
+        report(result.loss);
+      }
+      if (save) checkpoint();
+    }
+  }
+  result.loss = curves.flush();
+  checkpoint();
+  fill(result, memory);
+  if (writes()) export_trained(t_);
+  return result;
+}
+
+// LibTorch's own errors become one line that says what happened to the run.
+TrainResult run_guarded(const TrainOptions& options, const auto& make, const BatchSource& source) {
+  const std::string state = (options.output / "state.safetensors").string();
+  try {
+    return Loop(make(), source).run();
+  } catch (const c10::Error& error) {
+    const std::string text = error.what_without_backtrace();
+    throw Error(ErrorKind::kDevice, fmt::format("training stopped: {} ({} is the last checkpoint)",
+                                                text.substr(0, text.find('\n')), state));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorKind::kDevice,
+                fmt::format("training stopped: out of memory ({} is the last checkpoint)", state));
+  }
+}
+
+Training start(const TrainOptions& options, bool routed) {
+  check_options(options, routed);
+  Training t{.options = options,
+             .routed = routed,
+             .weights = {},
+             .config_json = {},
+             .multipliers = {},
+             .identity = {}};
+  t.device = resolve_device(options.device);
+  t.compute = compute_type(options.dtype, t.device);
+  return t;
+}
+
+}  // namespace
+
+TrainResult train_router(const TrainOptions& options, const BatchSource& source) {
+  const auto make = [&] {
+    Training t = start(options, true);
+    if (options.random_shape.empty()) {
+      const fs::path config = options.base / "config.json";
+      t.config_json = routed_config(read_file(config), config.string(), options.router);
+      t.weights = load_weights(Checkpoint(options.base), read_model_config(options.base), t.compute,
+                               t.device);
+    } else {
+      t.weights =
+          random_weights(shape_config(options.random_shape), t.compute, t.device, options.seed);
+    }
+    add_routers(t.weights, options.router, options.seed);
+    t.multipliers = make_multipliers(source.tasks, options.regularizer, options.seed, t.device);
+    t.identity = identity(options, source, t.config_json);
+    return t;
+  };
+  return run_guarded(options, make, source);
+}
+
+TrainResult train_backbone(const TrainOptions& options, const BatchSource& source) {
+  const auto make = [&] {
+    Training t = start(options, false);
+    t.config_json = options.config_json;
+    const Json config = parse_json(options.config_json, "model config");
+    t.weights =
+        initial_weights(parse_model_config({config, "model config"}), options.seed, t.device);
+    t.identity = identity(options, source, t.config_json);
+    return t;
+  };
+  return run_guarded(options, make, source);
+}
+
+}  // namespace elastic::engine

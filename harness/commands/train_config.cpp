@@ -1,0 +1,149 @@
+#include "harness/commands/train_config.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/registry.h"
+#include "harness/commands/model_folder.h"
+
+namespace elastic::harness {
+namespace {
+
+// Reads an object's keys into fields; keys that nobody read are an error.
+class Fields {
+ public:
+  Fields(const Json& object, std::string source) : object_(object), source_(std::move(source)) {
+    if (!object_.is_object()) {
+      throw Error(ErrorKind::kCorrupt, fmt::format("{}: expected a JSON object", source_));
+    }
+  }
+
+  void read(const char* key, double& field) { field = get<double>(key, field); }
+  void read(const char* key, bool& field) { field = get<bool>(key, field); }
+  void read(const char* key, std::string& field) { field = get<std::string>(key, field); }
+  void read(const char* key, std::int64_t& field) { field = get<std::int64_t>(key, field); }
+  void read(const char* key, int& field) {
+    const auto value = get<std::int64_t>(key, field);
+    constexpr std::int64_t kMost = 1 << 20;
+    if (value < -kMost || value > kMost) {
+      throw Error(ErrorKind::kInvalidArgument, fmt::format("{}: `{}` is {}", source_, key, value));
+    }
+    field = static_cast<int>(value);
+  }
+  void read(const char* key, std::uint64_t& field) {
+    field = static_cast<std::uint64_t>(get<std::int64_t>(key, static_cast<std::int64_t>(field)));
+  }
+  void read(const char* key, std::filesystem::path& field) {
+    field = get<std::string>(key, field.string());
+  }
+  /// The value itself; an empty object where the key is absent.
+  Json object(const char* key) {
+    known_.emplace_back(key);
+    const auto it = object_.find(key);
+    return it == object_.end() ? Json::object() : *it;
+  }
+  std::string inside(const char* key) const { return fmt::format("{}: {}", source_, key); }
+
+  void finish() const {
+    for (const auto& [key, value] : object_.items()) {
+      bool found = false;
+      for (const std::string& name : known_) found = found || name == key;
+      if (!found) {
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("{}: {}", source_, unknown_name("key", key, known_)));
+      }
+    }
+  }
+
+ private:
+  template <typename T>
+  T get(const char* key, const T& fallback) {
+    known_.emplace_back(key);
+    return json_get_or<T>({object_, source_}, key, fallback);
+  }
+
+  const Json& object_;
+  std::string source_;
+  std::vector<std::string> known_;
+};
+
+void read_loss(Fields fields, engine::LossOptions& loss) {
+  fields.read("lm", loss.lm);
+  fields.read("other_share", loss.other_share);
+  fields.read("other_weight", loss.other_weight);
+  fields.finish();
+}
+
+void read_optimizer(Fields fields, engine::OptimizerOptions& o) {
+  fields.read("lr", o.lr);
+  fields.read("beta1", o.beta1);
+  fields.read("beta2", o.beta2);
+  fields.read("eps", o.eps);
+  fields.read("weight_decay", o.weight_decay);
+  fields.read("clip", o.clip);
+  fields.read("warmup", o.warmup);
+  fields.read("hold", o.hold);
+  fields.read("floor", o.floor);
+  fields.finish();
+}
+
+void read_router(Fields fields, engine::RouterOptions& r) {
+  fields.read("expansion", r.expansion);
+  fields.read("init", r.init);
+  fields.read("pooling", r.pooling);
+  fields.read("pool_rows", r.pool_rows);
+  fields.read("sink", r.sink);
+  fields.read("local", r.local);
+  fields.read("tau_schedule", r.tau_schedule);
+  fields.read("tau_start", r.tau_start);
+  fields.read("tau_end", r.tau_end);
+  fields.read("tau_share", r.tau_share);
+  fields.read("tau_rate", r.tau_rate);
+  fields.finish();
+}
+
+void read_regularizer(Fields fields, engine::RegularizerOptions& r) {
+  fields.read("signed", r.signed_form);
+  fields.read("lr", r.lr);
+  fields.read("weight_decay", r.weight_decay);
+  fields.read("initial", r.initial);
+  fields.finish();
+}
+
+}  // namespace
+
+TrainConfig read_train_config(const std::filesystem::path& path) {
+  const Json json = read_json(path);
+  Fields fields(json, path.string());
+  TrainConfig config;
+  engine::TrainOptions& o = config.options;
+  std::string base;
+  fields.read("base", base);
+  if (!base.empty()) o.base = model_folder(base);
+  const Json model = fields.object("model");
+  if (!model.empty()) o.config_json = dump_pretty(model);
+  fields.read("tokenizer", o.tokenizer);
+  fields.read("seed", o.seed);
+  fields.read("steps", o.steps);
+  fields.read("micro_steps", o.micro_steps);
+  fields.read("dtype", o.dtype);
+  fields.read("recompute", o.recompute);
+  fields.read("log_every", o.log_every);
+  fields.read("checkpoint_every", o.checkpoint_every);
+  fields.read("feed_threads", o.feed_threads);
+  const Json loss = fields.object("loss"), optimizer = fields.object("optimizer"),
+             router = fields.object("router"), regularizer = fields.object("regularizer");
+  read_loss({loss, fields.inside("loss")}, o.loss);
+  read_optimizer({optimizer, fields.inside("optimizer")}, o.optimizer);
+  read_router({router, fields.inside("router")}, o.router);
+  read_regularizer({regularizer, fields.inside("regularizer")}, o.regularizer);
+  config.data = fields.object("data");
+  fields.finish();
+  o.data = dump_line(config.data);
+  return config;
+}
+
+}  // namespace elastic::harness

@@ -1,0 +1,25 @@
+#pragma once
+
+// The JSON file of `train`: an object with the keys of engine::TrainOptions (docs/training.md), the
+// objects `loss`, `optimizer`, `router`, `regularizer`, and `data`, which belongs to
+// tasks/training_mix.h.
+//
+//   const TrainConfig config = read_train_config("models/demo/training/router.json");
+
+#include <filesystem>
+
+#include "base/json.h"
+#include "engine/train/train_router.h"
+
+namespace elastic::harness {
+
+struct TrainConfig {
+  engine::TrainOptions options;  // without output, resume and limits: those are flags
+  Json data;
+};
+
+/// Throws kInvalidArgument naming file and key for unknown keys, kCorrupt for values of another
+/// type.
+TrainConfig read_train_config(const std::filesystem::path& path);
+
+}  // namespace elastic::harness

@@ -1,0 +1,78 @@
+#pragma once
+
+// The random stream of synthetic training text: SplitMix64 (Steele et al. 2014), seeded in a few
+// instructions, where the generators of tasks/ruler are bound to the reference's Mersenne Twister.
+//
+//   MixRandom random(MixRandom::combine(seed, step));
+//   const std::string& word = random.pick(words);
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace elastic::tasks {
+
+class MixRandom {
+ public:
+  explicit MixRandom(std::uint64_t seed) : state_(seed) {}
+
+  std::uint64_t next() { return scramble(state_ += kStep); }
+
+  /// [0, bound), 0 < bound < 2^32; the bias is below bound / 2^32.
+  std::uint64_t below(std::uint64_t bound) { return ((next() >> 32) * bound) >> 32; }
+  std::int64_t between(std::int64_t low, std::int64_t high) {  // both included
+    return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low + 1)));
+  }
+  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }  // [0, 1)
+  bool chance(double share) { return uniform() < share; }
+
+  template <typename Items>
+  const auto& pick(const Items& items) {
+    return items[below(std::size(items))];
+  }
+
+  /// Index of a weight, in proportion to the weights.
+  std::size_t weighted(const std::vector<double>& weights) {
+    double total = 0;
+    for (const double weight : weights) total += weight;
+    double at = uniform() * total;
+    for (std::size_t i = 0; i + 1 < weights.size(); ++i) {
+      if ((at -= weights[i]) < 0) return i;
+    }
+    return weights.size() - 1;
+  }
+
+  template <typename T>
+  void shuffle(std::vector<T>& items) {
+    for (std::size_t i = items.size(); i-- > 1;) std::swap(items[i], items[below(i + 1)]);
+  }
+
+  /// `count` indices below `population`, ascending; different ones while there are as many.
+  std::vector<std::size_t> places(std::size_t population, std::size_t count) {
+    std::vector<std::size_t> drawn;
+    while (drawn.size() < count) {
+      const std::size_t place = population == 0 ? 0 : below(population);
+      const bool taken = std::find(drawn.begin(), drawn.end(), place) != drawn.end();
+      if (!taken || drawn.size() >= population) drawn.push_back(place);
+    }
+    std::sort(drawn.begin(), drawn.end());
+    return drawn;
+  }
+
+  static std::uint64_t combine(std::uint64_t seed, std::uint64_t value) {
+    return scramble(scramble(seed + kStep) ^ (value * kStep + 1));
+  }
+
+ private:
+  static constexpr std::uint64_t kStep = 0x9E3779B97F4A7C15;
+  static std::uint64_t scramble(std::uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+    return x ^ (x >> 31);
+  }
+
+  std::uint64_t state_;
+};
+
+}  // namespace elastic::tasks

@@ -1,0 +1,219 @@
+// `train` on a model of a few thousand parameters and a file of made-up documents, as a user calls
+// it: stopped, killed, resumed, several ranks, bad input.
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "base/csv.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "tests/testing/program.h"
+
+namespace elastic {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Program;
+using testing::ProgramResult;
+
+class TrainCommand : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string lines;
+    for (int i = 0; i < 40; ++i) {
+      std::string text;
+      for (int w = 0; w < 120 + i; ++w) text += " word" + std::to_string((i * 7 + w * w) % 90);
+      lines += dump_line({{"context", text},
+                          {"question", "Which word comes first?"},
+                          {"answer", "word" + std::to_string(i * 7 % 90)},
+                          {"task", i % 2 == 0 ? "Single QA" : "Code"}}) +
+               "\n";
+    }
+    write_file_atomic(path("documents.jsonl"), lines);
+    write_config("backbone.json", backbone());
+  }
+
+  std::string path(std::string_view name) const { return (folder_ / name).string(); }
+
+  void write_config(std::string_view name, const Json& config) const {
+    write_file_atomic(path(name), dump_pretty(config));
+  }
+
+  Json common() const {
+    const std::string tokenizer = (fs::path(ELASTIC_SOURCE_DIR) / "models/demo").string();
+    return {
+        {"tokenizer", tokenizer},
+        {"steps", 6},
+        {"log_every", 1},
+        {"checkpoint_every", 2},
+        {"feed_threads", 1},
+        {"data",
+         {{"kind", "files"}, {"files", {path("documents.jsonl")}}, {"tokens_per_batch", 2048}}}};
+  }
+  Json backbone() const {
+    Json config = common();
+    config["model"] = {{"architectures", {"LlamaForCausalLM"}},
+                       {"vocab_size", 6144},
+                       {"hidden_size", 16},
+                       {"intermediate_size", 16},
+                       {"num_hidden_layers", 1},
+                       {"num_attention_heads", 2},
+                       {"num_key_value_heads", 1},
+                       {"head_dim", 8},
+                       {"max_position_embeddings", 4096},
+                       {"tie_word_embeddings", true},
+                       {"torch_dtype", "bfloat16"}};
+    return config;
+  }
+  Json router() const {
+    Json config = common();
+    config.erase("tokenizer");
+    config["base"] = path("base");
+    config["router"] = {{"local", 128}};
+    return config;
+  }
+
+  ProgramResult train(const std::string& part, const std::string& config, const std::string& output,
+                      const std::vector<std::string>& more = {}, std::size_t file_limit = 0) const {
+    std::vector<std::string> arguments{"train",    part,         "--config", path(config),
+                                       "--output", path(output), "--device", "cpu"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Program(ELASTIC_BENCH_BINARY, arguments, {{"OMP_NUM_THREADS", "1"}}, file_limit).wait();
+  }
+
+  std::string curves(const std::string& output) const {
+    return read_file(folder_ / output / "curves.csv");
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(TrainCommand, BackboneThenRoutersThenAnAnswer) {
+  ProgramResult result = train("backbone", "backbone.json", "base");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(result.says("6 steps")) << result.out;
+  write_config("router.json", router());
+  result = train("router", "router.json", "routed");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(curves("routed").find("msr.Single QA"), std::string::npos);
+  result = Program(ELASTIC_BENCH_BINARY, {"generate", "--model", path("routed"), "--mode", "fa-ssa",
+                                          "--prompt", "Which word?", "--max-new-tokens", "2"})
+               .wait();
+  EXPECT_EQ(result.code, 0) << result.err;
+}
+
+TEST_F(TrainCommand, KilledAndResumedGivesTheSameCurves) {
+  Json config = backbone();
+  config["steps"] = 24;
+  write_config("long.json", config);
+  ASSERT_EQ(train("backbone", "long.json", "whole").code, 0);
+  Program killed(ELASTIC_BENCH_BINARY,
+                 {"train", "backbone", "--config", path("long.json"), "--output", path("killed"),
+                  "--device", "cpu"},
+                 {{"OMP_NUM_THREADS", "1"}});
+  const fs::path state = folder_ / "killed" / "state.safetensors";
+  for (int i = 0; i < 3000 && !fs::exists(state); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  killed.signal(SIGKILL);
+  EXPECT_EQ(killed.wait().code, 128 + SIGKILL);
+  EXPECT_LT(parse_csv(curves("killed"), "killed").size(), 25u);
+  const ProgramResult result = train("backbone", "long.json", "killed", {"--resume"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(result.says("resumed after step")) << result.err;
+  EXPECT_EQ(curves("killed"), curves("whole"));
+  EXPECT_EQ(read_file(folder_ / "killed/model.safetensors"),
+            read_file(folder_ / "whole/model.safetensors"));
+}
+
+TEST_F(TrainCommand, BadInputEndsInAClearError) {
+  const auto expect = [&](const char* part, const Json& config, int code, const char* words) {
+    write_config("bad.json", config);
+    const ProgramResult result = train(part, "bad.json", "bad");
+    EXPECT_EQ(result.code, code) << words;
+    EXPECT_TRUE(result.says(words)) << result.err;
+  };
+  Json config = backbone();
+  config["optimiser"] = Json::object();
+  expect("backbone", config, 2, "did you mean `optimizer`");
+  config = backbone();
+  config["optimizer"] = {{"clip", 0}};
+  expect("backbone", config, 2, "`optimizer.clip` is 0");
+  config = backbone();
+  config.erase("model");
+  expect("backbone", config, 2, "`model`");
+  config = router();
+  config.erase("base");
+  expect("router", config, 2, "`base` is missing");
+  config = backbone();
+  config["data"]["targets"] = {{"Code", 1.5}};
+  expect("backbone", config, 2, "1.5");
+  config = backbone();
+  config["data"]["tokens_per_batch"] = 200;
+  expect("backbone", config, 3, "documents.jsonl");
+  write_file_atomic(path("documents.jsonl"),
+                    "{\"context\": \"a\", \"question\": \"b\", \"answer\": \"c\"}\n");
+  expect("backbone", backbone(), 3, "documents.jsonl");
+}
+
+TEST_F(TrainCommand, AFullDiskIsSaid) {
+  const ProgramResult result = train("backbone", "backbone.json", "full", {}, 100000);
+  EXPECT_EQ(result.code, 1);
+  EXPECT_TRUE(result.says("state.safetensors cannot be written")) << result.err;
+}
+
+int free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+TEST_F(TrainCommand, TwoProcessesGiveTheResultOfOne) {
+  ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
+  Json config = router();
+  write_config("two.json", config);
+  config["micro_steps"] = 2;
+  write_config("one.json", config);
+  ASSERT_EQ(train("router", "one.json", "one").code, 0);
+  const std::string port = std::to_string(free_port());
+  const auto start = [&](const char* rank) {
+    return Program(ELASTIC_BENCH_BINARY,
+                   {"train", "router", "--config", path("two.json"), "--output", path("two"),
+                    "--device", "cpu"},
+                   {{"RANK", rank},
+                    {"WORLD_SIZE", "2"},
+                    {"MASTER_ADDR", "localhost"},
+                    {"MASTER_PORT", port},
+                    {"OMP_NUM_THREADS", "1"}});
+  };
+  Program first = start("0"), second = start("1");
+  const ProgramResult result = first.wait();
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(second.wait().code, 0);
+  const auto one = parse_csv(curves("one"), "one"), two = parse_csv(curves("two"), "two");
+  ASSERT_EQ(one.size(), two.size());
+  for (std::size_t r = 1; r < one.size(); ++r) {
+    for (std::size_t c = 0; c < one[r].size(); ++c) {
+      if (one[r][c].empty()) continue;
+      const double expected = std::stod(one[r][c]);
+      EXPECT_NEAR(std::stod(two[r][c]), expected, 1e-5 * std::abs(expected) + 1e-7) << one[0][c];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace elastic

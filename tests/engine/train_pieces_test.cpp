@@ -1,0 +1,169 @@
+// Schedules, the straight-through path, noise and packing.
+
+#include <gtest/gtest.h>
+
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+#include <string>
+
+#include "base/error.h"
+#include "engine/model/norm.h"
+#include "engine/train/functions.h"
+#include "engine/train/schedule.h"
+#include "tests/engine/golden_run.h"
+#include "tests/engine/train_model.h"
+#include "tests/testing/folders.h"
+
+namespace elastic::engine {
+namespace {
+
+using namespace elastic::testing;
+
+TEST(TrainSchedule, RateWarmsUpHoldsAndFalls) {
+  const OptimizerOptions options{.warmup = 0.2, .hold = 0.5, .floor = 0.1};
+  EXPECT_DOUBLE_EQ(rate_factor(options, 0, 100), 1.0 / 20);
+  EXPECT_DOUBLE_EQ(rate_factor(options, 19, 100), 1);
+  EXPECT_DOUBLE_EQ(rate_factor(options, 50, 100), 1);
+  EXPECT_DOUBLE_EQ(rate_factor(options, 75, 100), 0.1 + 0.9 * 0.5);
+  EXPECT_NEAR(rate_factor(options, 99, 100), 0.1, 1e-2);
+}
+
+TEST(TrainSchedule, TemperatureFollowsThePublishedCosine) {
+  const RouterOptions options;
+  EXPECT_DOUBLE_EQ(temperature(options, 0, 300), 1.5);
+  EXPECT_DOUBLE_EQ(temperature(options, 90, 300), 1.25);  // half of 0.6 * 300
+  EXPECT_DOUBLE_EQ(temperature(options, 180, 300), 1);
+  EXPECT_DOUBLE_EQ(temperature(options, 299, 300), 1);
+  RouterOptions falling;
+  falling.tau_schedule = "exponential";
+  falling.tau_end = 0.3;
+  EXPECT_DOUBLE_EQ(temperature(falling, 150, 300), 1.5 * std::exp(-0.3));
+}
+
+TEST(TrainFunctions, MixIsExactlyTheChosenPath) {
+  at::Tensor full = at::zeros({6, 4, 8}), sparse = at::zeros({6, 4, 8});
+  fill(full, 1, 3);
+  fill(sparse, 2, 3);
+  const at::Tensor gate = at::tensor(std::vector<float>{1, 0, 0, 1}).view({2, 2});
+  const at::Tensor document = at::tensor(std::vector<std::int64_t>{0, 0, 1, 1, 1, 0});
+  const at::Tensor mixed = mix_heads(full, sparse, gate, document);
+  const at::Tensor by_row =
+      gate.index_select(0, document).repeat_interleave(2, 1).unsqueeze(-1).gt(0);
+  EXPECT_TRUE(mixed.equal(at::where(by_row, full, sparse)));
+}
+
+TEST(TrainFunctions, StraightThroughIsHardForwardAndSoftBackward) {
+  at::Tensor logits = at::tensor(std::vector<float>{0, 1, 1, 0, 0.5, 0.5}).view({3, 2});
+  at::Tensor soft = at::tensor(std::vector<float>{0.7f, 0.2f, 0.5f}).set_requires_grad(true);
+  const at::Tensor z = straight_through(soft, logits);
+  EXPECT_EQ(z[0].item<float>(), 1);
+  EXPECT_EQ(z[1].item<float>(), 0);
+  EXPECT_EQ(z[2].item<float>(), 0);  // a tie is sparse
+  (z * at::tensor(std::vector<float>{2, 3, 5})).sum().backward();
+  EXPECT_TRUE(soft.grad().equal(at::tensor(std::vector<float>{2, 3, 5})));
+}
+
+TEST(TrainNoise, IsStandardGumbelAndAFunctionOfItsSeed) {
+  const at::Tensor noise = gumbel_noise({100, 100, 2}, 3);
+  EXPECT_TRUE(noise.equal(gumbel_noise({100, 100, 2}, 3)));
+  EXPECT_FALSE(noise.equal(gumbel_noise({100, 100, 2}, 4)));
+  EXPECT_NEAR(noise.mean().item<double>(), 0.5772, 0.03);
+  EXPECT_NEAR(noise.var().item<double>(), 1.6449, 0.06);
+}
+
+// Without noise the training forward is what `run` computes in fa-ssa mode: same decisions, same
+// activations.
+TEST(TrainForward, IsTheRoutedModelWithoutNoise) {
+  const auto folder = fixture("routed/paw_llama_small");
+  const ModelConfig config = read_model_config(folder);
+  const DecoderWeights weights = load_weights(Checkpoint(folder), config, at::kFloat, at::kCPU);
+  auto documents = made_documents({500, 300}, 1, 21);
+  for (TrainingDocument& d : documents) {
+    d.prompt_tokens = static_cast<std::int64_t>(d.ids.size());
+  }
+  PackOptions options;
+  options.max_positions = config.max_positions;
+  options.vocab = config.vocab;
+  options.window = StreamingWindow{.sink = *config.routing.sink_size,
+                                   .local = *config.routing.local_window_size};
+  const PackedBatch batch = pack(documents, options);
+  const TrainingPass pass{at::kFloat, false, 1.0,
+                          at::zeros({config.layers, 2, config.heads_kv, 2})};
+  RotaryTable rotary(config.rope, config.head_dim, at::kFloat, at::kCPU);
+  const TrainingForward forward = forward_packed(weights, rotary, batch, pass);
+  const auto generator = cpu_generator(folder);
+  generator->set_mode("fa-ssa");
+  for (std::int64_t d = 0; d < 2; ++d) {
+    Request request;
+    request.ids = documents[static_cast<std::size_t>(d)].ids;
+    request.max_new_tokens = 0;
+    request.hidden_states = true;
+    const Result result = generator->generate(request);
+    for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+      for (std::int64_t head = 0; head < config.heads_kv; ++head) {
+        EXPECT_EQ(
+            forward.gates[layer][d][head].item<float>(),
+            result.trace.routing[static_cast<std::size_t>(layer)][static_cast<std::size_t>(head)] ==
+                    '0'
+                ? 1
+                : 0);
+      }
+    }
+    const NamedTensor& last = tensor_named(result, "hidden." + std::to_string(config.layers));
+    const std::int64_t start = batch.layout->documents.q[static_cast<std::size_t>(d)];
+    const at::Tensor ours = rms_norm(forward.hidden.narrow(0, start, last.shape[0]),
+                                     weights.final_norm, config.rms_eps);  // as `run` reports it
+    const float* values = ours.const_data_ptr<float>();
+    for (std::size_t i = 0; i < last.values.size(); ++i)
+      ASSERT_NEAR(values[i], last.values[i], 1e-4);
+  }
+}
+
+TEST(TrainPack, RefusesDocumentsThatAreNotUsable) {
+  PackOptions options;
+  options.tasks = 2;
+  options.max_positions = 100;
+  options.vocab = 61;
+  const auto expect = [&](const auto& change, const char* words) {
+    auto documents = made_documents({40, 60}, 2, 1);
+    change(documents[1]);
+    try {
+      pack(documents, options);
+      FAIL() << words;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kCorrupt);
+      EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
+    }
+  };
+  expect([](TrainingDocument& d) { d.task = 2; }, "task 2");
+  expect([](TrainingDocument& d) { d.task = -1; }, "task -1");
+  expect([](TrainingDocument& d) { d.ids[3] = 61; }, "token id 61");
+  expect([](TrainingDocument& d) { d.prompt_tokens = 61; }, "prompt of 61 tokens");
+  expect([](TrainingDocument& d) { d.is_answer.pop_back(); }, "59 answer marks");
+  expect([](TrainingDocument& d) { d.ids.clear(); }, "0 tokens");
+  expect(
+      [](TrainingDocument& d) {
+        d.ids.resize(101, 1);
+        d.is_answer.resize(101);
+      },
+      "takes 100");
+  EXPECT_THROW(pack({}, options), Error);
+}
+
+TEST(TrainPack, MixKeepsAnswersAndAShareOfTheRest) {
+  PackOptions options;
+  options.max_positions = 5000;
+  options.vocab = 61;
+  options.loss = {.lm = "mix", .other_share = 0.25, .other_weight = 0.5};
+  const auto documents = made_documents({4000}, 1, 1);
+  const PackedBatch batch = pack(documents, options);
+  EXPECT_NEAR(static_cast<double>(batch.loss_rows.numel()), 500 + 0.25 * 3499, 60);
+  EXPECT_NEAR(batch.weights.sum().item<double>(), 1.5, 1e-4);
+  EXPECT_NEAR(batch.answer_weights.sum().item<double>(), 1, 1e-4);
+}
+
+}  // namespace
+}  // namespace elastic::engine
