@@ -59,12 +59,14 @@ TEST(BenchCommand, AttentionIsCheckedAndCompared) {
 
 TEST(BenchCommand, TablesAndLists) {
   const std::string attention =
-      "attention --heads 2 --kv-heads 1 --head-dim 16 --lengths 130 --msr 0,0.4,1 -r 1 --device cpu "
+      "attention --heads 2 --kv-heads 1 --head-dim 16 --lengths 130 --msr 0,0.4,1 -r 1 --device "
+      "cpu "
       "-o ";
   const auto table = bench(attention + "md");
   EXPECT_NE(table.out.find("| tokens | MSR |"), std::string::npos) << table.out;
   const auto list = bench(attention + "csv");
-  EXPECT_EQ(split(strip(list.out), '\n').size(), 3u) << list.out;  // header, MSR 0 and 1: 0.4 of one head is 0
+  EXPECT_EQ(split(strip(list.out), '\n').size(), 3u)
+      << list.out;  // header, MSR 0 and 1: 0.4 of one head is 0
 }
 
 TEST(BenchCommand, WrongArgumentsAreUsageErrors) {
