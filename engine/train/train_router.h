@@ -68,9 +68,10 @@ struct ProcessOptions {
 };
 
 struct TrainOptions {
-  std::filesystem::path base;       // router: the checkpoint whose backbone stays frozen
+  // router: the checkpoint whose backbone stays frozen; backbone: weights to go on from, if any
+  std::filesystem::path base;
   std::string random_shape;         // router: random weights of a named shape instead of `base`
-  std::string config_json;          // backbone: text of the config.json to train from scratch
+  std::string config_json;          // backbone without `base`: text of its config.json
   std::filesystem::path tokenizer;  // folder whose tokenizer files go along; empty: base
   std::filesystem::path output;     // empty: nothing is written (speed measurements)
   bool resume = false;              // go on from output/state.safetensors where there is one

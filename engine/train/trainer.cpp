@@ -371,10 +371,22 @@ TrainResult train_router(const TrainOptions& options, const BatchSource& source)
 TrainResult train_backbone(const TrainOptions& options, const BatchSource& source) {
   const auto make = [&] {
     Training t = start(options, false);
-    t.config_json = options.config_json;
-    const Json config = parse_json(options.config_json, "model config");
-    t.weights =
-        initial_weights(parse_model_config({config, "model config"}), options.seed, t.device);
+    if (options.base.empty()) {
+      t.config_json = options.config_json;
+      const Json config = parse_json(options.config_json, "model config");
+      t.weights =
+          initial_weights(parse_model_config({config, "model config"}), options.seed, t.device);
+    } else {
+      t.config_json = read_file(options.base / "config.json");
+      t.weights = load_weights(Checkpoint(options.base), read_model_config(options.base),
+                               at::kFloat, t.device);
+    }
+    if (!t.weights.routers.empty()) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("{}: has routers, which would not fit another backbone; give the "
+                              "checkpoint they were trained for",
+                              options.base.string()));
+    }
     t.identity = identity(options, source, t.config_json);
     return t;
   };

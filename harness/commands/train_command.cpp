@@ -66,11 +66,13 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
     throw Error(ErrorKind::kInvalidArgument,
                 flags.config + ": `base` is missing; name the checkpoint to train routers for");
   }
-  if (!routed && (options.config_json.empty() || options.tokenizer.empty())) {
+  const bool scratch = options.base.empty();
+  if (!routed &&
+      (scratch == options.config_json.empty() || (scratch && options.tokenizer.empty()))) {
     throw Error(ErrorKind::kInvalidArgument,
                 flags.config +
-                    ": `model` (the config.json of the new model) and `tokenizer` (a "
-                    "folder with its tokenizer) are both needed");
+                    ": name `base` (a checkpoint to go on from), or `model` (the config.json of a "
+                    "new model) and `tokenizer` (a folder with its tokenizer)");
   }
   if (options.tokenizer.empty()) options.tokenizer = options.base;
   return config;

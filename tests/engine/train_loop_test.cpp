@@ -65,6 +65,27 @@ TrainOptions router_options(const TemporaryFolder& folder, std::string_view outp
   return options;
 }
 
+// A second stage starts from the first one's weights, not from new ones.
+TEST(TrainLoop, ABackboneGoesOnFromACheckpoint) {
+  const TemporaryFolder folder;
+  TrainOptions options = small_options(folder / "second");
+  options.base = small_checkpoint(folder / "first");
+  options.steps = 1;
+  options.optimizer.lr = 1e-14;
+  train_backbone(options, made_source());
+  const SafetensorsFile first(options.base / "model.safetensors");
+  const SafetensorsFile second(options.output / "model.safetensors");
+  for (const TensorView& tensor : first.tensors()) {
+    EXPECT_TRUE(std::ranges::equal(tensor.bytes, second.at(tensor.name).bytes)) << tensor.name;
+  }
+  options.base = folder / "routed";
+  TrainOptions routers = router_options(folder, "routed");
+  routers.steps = 1;
+  train_router(routers, made_source());
+  options.output = folder / "third";
+  EXPECT_THROW(train_backbone(options, made_source()), Error);
+}
+
 using Train = TrainResult (*)(const TrainOptions&, const BatchSource&);
 
 // A run whose data fails at step 5 has its checkpoint of step 4; resumed it writes the same rows.
