@@ -140,7 +140,8 @@ int score(const ScoreOptions& options) {
   in.paths.assign(options.paths.begin(), options.paths.end());
   Scored scored = format.score(in);
   for (const std::string& failure : scored.failures) log_warning(failure);
-  if (!scored.failures.empty() && scored.runs.front().samples.empty()) {
+  if (!scored.failures.empty() &&
+      (scored.runs.empty() || scored.runs.front().samples.empty())) {
     throw Error(scored.failure_kind,
                 fmt::format("nothing could be scored: {}", scored.failures.front()));
   }

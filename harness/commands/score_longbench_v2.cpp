@@ -17,7 +17,10 @@ using tasks::V2Set;
 
 constexpr std::string_view kTask = "longbench_v2";
 
-void add_records(RunData& run, const V2Set& set) {
+RunData run_of(const V2Set& set, const fs::path& file) {
+  RunData run;
+  run.folder = file.string();
+  run.spec.tasks = {std::string(kTask)};
   for (std::size_t i = 0; i < set.predictions.size(); ++i) {
     const tasks::V2Prediction& p = set.predictions[i];
     SampleRecord record;
@@ -34,8 +37,9 @@ void add_records(RunData& run, const V2Set& set) {
     run.samples.push_back(std::move(record));
   }
   // Rows that ended in an error are planned and have no score.
-  run.spec.planned[fmt::format("|{}|0", kTask)] +=
+  run.spec.planned[fmt::format("|{}|0", kTask)] =
       static_cast<std::int64_t>(set.predictions.size()) + set.errors;
+  return run;
 }
 
 std::string describe(const V2Set& set) {
@@ -53,15 +57,12 @@ std::string describe(const V2Set& set) {
 
 Scored score_longbench_v2(const ScoreInput& input) {
   Scored scored;
-  RunData& run = scored.runs.emplace_back();
-  run.folder = input.paths.front().string();
-  run.spec.tasks = {std::string(kTask)};
   std::vector<V2Set> sets;
   for (const fs::path& path : input.paths) {
     for (const fs::path& file : tasks::find_v2_predictions(path)) {
       try {
         sets.push_back(tasks::read_v2_predictions(file));
-        add_records(run, sets.back());
+        scored.runs.push_back(run_of(sets.back(), file));
         scored.text += describe(sets.back());
       } catch (const Error& error) {
         scored.failures.emplace_back(error.what());

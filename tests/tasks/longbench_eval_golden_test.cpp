@@ -28,7 +28,8 @@ Json sorted(const Json& object) {
 // The evaluation of a folder as one result.json.
 std::string evaluate(const fs::path& pred, bool e, const LongbenchScorer& scorer) {
   std::vector<LongbenchSetScores> sets;
-  for (const LongbenchFile& file : find_longbench_predictions(pred).front().files) {
+  const std::vector<LongbenchFile> files = find_longbench_predictions(pred).front().files;
+  for (const LongbenchFile& file : files) {
     sets.push_back(evaluate_longbench_file(file, scorer).scores);
   }
   return longbench_result_json(sets, e);
