@@ -13,7 +13,8 @@ namespace elastic::engine {
 namespace {
 
 constexpr std::size_t kMaxOutput = std::size_t{64} << 20;
-constexpr std::int64_t kMaxSteps = 50'000'000;
+constexpr std::int64_t kMaxSteps = 5'000'000;
+constexpr std::size_t kMaxCopied = std::size_t{4} << 30;  // bytes of texts handled on the way
 constexpr int kMaxCalls = 60;
 
 enum class Flow { kNext, kBreak, kContinue };
@@ -198,6 +199,15 @@ class Evaluator {
 
   Value value(const Expression& e) {
     step(e.line);
+    Value result = compute(e);
+    if (const auto* text = result.get<std::string>()) {
+      copied_ += text->size();
+      if (copied_ > kMaxCopied) fail(e.line, "the template handles too much text");
+    }
+    return result;
+  }
+
+  Value compute(const Expression& e) {
     switch (e.kind) {
       case ExpressionKind::kLiteral:
         return e.value;
@@ -351,6 +361,7 @@ class Evaluator {
   std::string_view name_;
   std::vector<ValueMap> scopes_;  // what the caller gave, the template's own names, loops
   std::int64_t steps_ = 0;
+  std::size_t copied_ = 0;
   int calls_ = 0;
 };
 

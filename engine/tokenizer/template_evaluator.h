@@ -4,7 +4,7 @@
 //
 //   std::string text = evaluate_template(body, name, globals);
 //
-// Bounded: a template that prints more than 64 MB, takes more than 50 million steps or calls itself
+// Bounded: a template that prints more than 64 MB, takes more than 5 million steps or calls itself
 // too deeply is an error. Nothing outside its variables is reachable.
 
 #include <string>

@@ -37,6 +37,7 @@ struct ScoreFormat {
 
 constexpr ScoreFormat kFormats[] = {
     {"elastic", "run folders of this program", score_elastic},
+    {"lm-eval", "samples_TASK_TIME.jsonl of lm-evaluation-harness", score_lm_eval},
     {"longbench", "LongBench and LongBench-E pred folders: MODEL/SET.jsonl, or SET.jsonl files",
      score_longbench},
     {"longbench-v2", "LongBench-V2 result files: MODEL.jsonl", score_longbench_v2},
@@ -126,8 +127,9 @@ void rescore(RunData& run, std::map<std::string, double>& old_scores) {
     auto& task = by_name[record.task];
     if (!task) task = tasks::make_task(record.task);
     record.metric = task->info().metric;
-    record.score =
-        task->score({.index = record.index, .references = record.references}, record.prediction);
+    record.score = task->score(
+        {.index = record.index, .references = record.references, .labels = record.all_classes},
+        record.prediction);
   }
 }
 
@@ -140,8 +142,7 @@ int score(const ScoreOptions& options) {
   in.paths.assign(options.paths.begin(), options.paths.end());
   Scored scored = format.score(in);
   for (const std::string& failure : scored.failures) log_warning(failure);
-  if (!scored.failures.empty() &&
-      (scored.runs.empty() || scored.runs.front().samples.empty())) {
+  if (!scored.failures.empty() && (scored.runs.empty() || scored.runs.front().samples.empty())) {
     throw Error(scored.failure_kind,
                 fmt::format("nothing could be scored: {}", scored.failures.front()));
   }

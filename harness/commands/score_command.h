@@ -34,6 +34,7 @@ struct ScoreInput {
 /// `path` as one below the output folder: without its root and without steps upwards.
 std::filesystem::path path_inside(const std::filesystem::path& path);
 
+Scored score_lm_eval(const ScoreInput& input);
 Scored score_longbench(const ScoreInput& input);
 Scored score_longbench_v2(const ScoreInput& input);
 Scored score_ruler(const ScoreInput& input);
