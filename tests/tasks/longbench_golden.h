@@ -20,19 +20,20 @@
 
 namespace elastic::testing {
 
-/// Lines of golden/longbench/<name>, from the folder outside where it is, else of our own making
-/// in tests/data/longbench; none where neither is there.
-inline std::vector<Json> longbench_golden(std::string_view name) {
-  std::vector<Json> rows;
+/// Where expected values come from: the golden folder outside, or tests/data/longbench, which is of
+/// our own making.
+enum class Rows { kGolden, kOwn };
+
+/// Lines of <name>; none where it is not there.
+inline std::vector<Json> longbench_rows(std::string_view name, Rows from) {
   const std::filesystem::path outside = golden_folder("longbench");
-  for (const auto& file : {outside / name, fixture("longbench") / name}) {
-    if (outside.empty() && file == outside / name) continue;
-    std::error_code ignored;
-    if (!std::filesystem::exists(file, ignored)) continue;
-    const std::string text = read_file(file);
-    for (const std::string_view line : split(text, '\n')) {
-      if (!line.empty()) rows.push_back(parse_json(line, file.string()));
-    }
+  const std::filesystem::path file = (from == Rows::kOwn ? fixture("longbench") : outside) / name;
+  std::vector<Json> rows;
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return rows;
+  const std::string text = read_file(file);
+  for (const std::string_view line : split(text, '\n')) {
+    if (!line.empty()) rows.push_back(parse_json(line, file.string()));
   }
   return rows;
 }

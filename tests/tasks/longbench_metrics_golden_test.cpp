@@ -14,7 +14,8 @@ namespace elastic::tasks {
 namespace {
 
 using testing::hex_double;
-using testing::longbench_golden;
+using testing::longbench_rows;
+using testing::Rows;
 using testing::say_cases;
 
 std::vector<std::string> texts(const Json& list) { return list.get<std::vector<std::string>>(); }
@@ -44,12 +45,12 @@ void check_row(const Json& row, const LongbenchScorer& scorer, const Expected& e
   }
 }
 
-TEST(Golden_longbench, Metrics) {
+void check_metrics(Rows from) {
   LongbenchScorer scorer{.code = CodeSimilarity::kDifflib, .segmenter = testing::segmenter()};
   std::size_t cases = 0;
   for (const char* name : {"qa_f1", "qa_f1_zh", "rouge", "rouge_zh", "classification", "count",
                            "retrieval", "retrieval_zh", "code_sim"}) {
-    for (const Json& row : longbench_golden(std::string(name) + ".jsonl")) {
+    for (const Json& row : longbench_rows(std::string(name) + ".jsonl", from)) {
       const bool zh = needs_segmentation(longbench_set(row.at("dataset").get<std::string>()));
       if (zh && scorer.segmenter == nullptr) continue;
       scorer.code = CodeSimilarity::kDifflib;
@@ -63,8 +64,11 @@ TEST(Golden_longbench, Metrics) {
   say_cases(cases);
 }
 
+TEST(Golden_longbench, Metrics) { check_metrics(Rows::kGolden); }
+TEST(LongbenchOwn, Metrics) { check_metrics(Rows::kOwn); }
+
 TEST(Golden_longbench, Texts) {
-  const std::vector<Json> rows = longbench_golden("normalize.jsonl");
+  const std::vector<Json> rows = longbench_rows("normalize.jsonl", Rows::kGolden);
   for (const Json& row : rows) {
     SCOPED_TRACE(row.at("id").get<std::string>());
     const std::string text = row.at("text").get<std::string>();
@@ -83,10 +87,10 @@ TEST(Golden_longbench, Texts) {
   say_cases(rows.size());
 }
 
-TEST(Golden_longbench, Segmentation) {
+void check_segmentation(Rows from) {
   const auto segmenter = testing::segmenter();
   std::size_t cases = 0;
-  for (const Json& row : longbench_golden("jieba_cut.jsonl")) {
+  for (const Json& row : longbench_rows("jieba_cut.jsonl", from)) {
     if (segmenter == nullptr) break;
     const std::string text = row.at("text").get<std::string>();
     const auto tokens = segmenter->cut(text);
@@ -97,8 +101,11 @@ TEST(Golden_longbench, Segmentation) {
   say_cases(cases);
 }
 
+TEST(Golden_longbench, Segmentation) { check_segmentation(Rows::kGolden); }
+TEST(LongbenchOwn, Segmentation) { check_segmentation(Rows::kOwn); }
+
 TEST(Golden_longbench, Rounding) {
-  const std::vector<Json> rows = longbench_golden("rounding.jsonl");
+  const std::vector<Json> rows = longbench_rows("rounding.jsonl", Rows::kGolden);
   for (const Json& row : rows) {
     SCOPED_TRACE(row.at("id").get<std::string>());
     const double x = hex_double(row, "x_hex");
@@ -110,7 +117,7 @@ TEST(Golden_longbench, Rounding) {
 }
 
 TEST(Golden_longbench, Means) {
-  const std::vector<Json> rows = longbench_golden("mean.jsonl");
+  const std::vector<Json> rows = longbench_rows("mean.jsonl", Rows::kGolden);
   for (const Json& row : rows) {
     SCOPED_TRACE(row.at("id").get<std::string>());
     const auto values = row.at("values").get<std::vector<double>>();
@@ -120,7 +127,7 @@ TEST(Golden_longbench, Means) {
     EXPECT_EQ(python_float(longbench_set_score(values)),
               row.at("seq_100sum_over_n_round2").get<std::string>());
   }
-  const std::vector<Json> averages = longbench_golden("loom_average.jsonl");
+  const std::vector<Json> averages = longbench_rows("loom_average.jsonl", Rows::kGolden);
   for (const Json& row : averages) {
     EXPECT_EQ(python_float(loom_overall(row.at("scores").get<std::vector<double>>(),
                                         row.at("counts").get<std::vector<std::int64_t>>())),
@@ -130,8 +137,8 @@ TEST(Golden_longbench, Means) {
   say_cases(rows.size() + averages.size());
 }
 
-TEST(Golden_longbench, Choices) {
-  const std::vector<Json> rows = longbench_golden("v2_extract.jsonl");
+void check_choices(Rows from) {
+  const std::vector<Json> rows = longbench_rows("v2_extract.jsonl", from);
   for (const Json& row : rows) {
     const std::optional<char> choice = extract_choice(row.at("response").get<std::string>());
     const Json expected = choice ? Json(std::string(1, *choice)) : Json(nullptr);
@@ -139,6 +146,9 @@ TEST(Golden_longbench, Choices) {
   }
   say_cases(rows.size());
 }
+
+TEST(Golden_longbench, Choices) { check_choices(Rows::kGolden); }
+TEST(LongbenchOwn, Choices) { check_choices(Rows::kOwn); }
 
 }  // namespace
 }  // namespace elastic::tasks

@@ -13,7 +13,8 @@
 namespace elastic::tasks {
 namespace {
 
-using testing::longbench_golden;
+using testing::longbench_rows;
+using testing::Rows;
 using testing::say_cases;
 
 constexpr std::int32_t kBegin = 1, kShift = 10;
@@ -34,8 +35,8 @@ std::string decode(std::span<const std::int32_t> ids) {
 
 const TokenCoder kStandIn = {encode, decode};
 
-TEST(Golden_longbench, Templates) {
-  const std::vector<Json> rows = longbench_golden("format.jsonl");
+void check_templates(Rows from) {
+  const std::vector<Json> rows = longbench_rows("format.jsonl", from);
   for (const Json& row : rows) {
     SCOPED_TRACE(row.at("id").get<std::string>());
     const std::string format = row.at("format").get<std::string>();
@@ -48,8 +49,11 @@ TEST(Golden_longbench, Templates) {
   say_cases(rows.size());
 }
 
-TEST(Golden_longbench, Cuts) {
-  const std::vector<Json> rows = longbench_golden("truncation.jsonl");
+TEST(Golden_longbench, Templates) { check_templates(Rows::kGolden); }
+TEST(LongbenchOwn, Templates) { check_templates(Rows::kOwn); }
+
+void check_cuts(Rows from) {
+  const std::vector<Json> rows = longbench_rows("truncation.jsonl", from);
   for (const Json& row : rows) {
     SCOPED_TRACE(row.at("id").get<std::string>());
     const Ids ids = row.at("ids").get<Ids>();
@@ -70,6 +74,9 @@ TEST(Golden_longbench, Cuts) {
   say_cases(rows.size());
 }
 
+TEST(Golden_longbench, Cuts) { check_cuts(Rows::kGolden); }
+TEST(LongbenchOwn, Cuts) { check_cuts(Rows::kOwn); }
+
 // The official profile over the configuration files; null where they are not there.
 std::shared_ptr<const LongbenchProfile> official(std::string_view name) {
   try {
@@ -82,7 +89,7 @@ std::shared_ptr<const LongbenchProfile> official(std::string_view name) {
 TEST(Golden_longbench, PromptsV1) {
   const auto profile = official("longbench-official");
   std::size_t cases = 0;
-  for (const Json& row : longbench_golden("prompt_v1.jsonl")) {
+  for (const Json& row : longbench_rows("prompt_v1.jsonl", Rows::kGolden)) {
     if (profile == nullptr) break;
     SCOPED_TRACE(row.at("id").get<std::string>());
     const LongbenchSet& set = longbench_set(row.at("dataset").get<std::string>());
@@ -139,7 +146,7 @@ void check_v2_row(const Json& row) {
 TEST(Golden_longbench, PromptsV2) {
   std::size_t cases = 0;
   if (!testing::data_path("longbench_config/v2/prompts").empty()) {
-    for (const Json& row : longbench_golden("prompt_v2.jsonl")) {
+    for (const Json& row : longbench_rows("prompt_v2.jsonl", Rows::kGolden)) {
       SCOPED_TRACE(row.at("id").get<std::string>());
       check_v2_row(row);
       ++cases;
