@@ -44,7 +44,8 @@ fs::path data_folder(const fs::path& option) {
 
 fs::path program_data_folder() {
   const fs::path beside = beside_program("data");
-  const fs::path above = beside.parent_path().parent_path() / "data";  // build/core/.. of one set-up
+  const fs::path above =
+      beside.parent_path().parent_path() / "data";  // build/core/.. of one set-up
   std::error_code ignored;
   return !fs::exists(beside, ignored) && fs::exists(above, ignored) ? above : beside;
 }
