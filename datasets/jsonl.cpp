@@ -68,6 +68,7 @@ std::optional<Json> JsonlReader::next() {
   bool complete = false;
   while (read_line(text, complete)) {
     ++line_;
+    if (text.find("\\u") != std::string::npos) replace_lone_surrogates(text);
     std::string_view body = text;
     if (line_ == 1 && body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
     if (strip(body).empty()) continue;

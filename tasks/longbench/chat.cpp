@@ -56,17 +56,17 @@ Wrapper wrapper_of(const engine::ChatTemplate& chat, const PromptContext& contex
   return {text.substr(0, at), text.substr(at + kMark.size())};
 }
 
-// Whether the text's own first token is the BOS that the tokenizer would add.
-bool prints_bos(const engine::Tokenizer& tokenizer, std::string_view text) {
-  const auto bos = tokenizer.bos_id();
-  if (!bos) return false;
-  const Ids ids = tokenizer.encode(text.substr(0, 64), false);
-  return !ids.empty() && ids.front() == *bos;
-}
-
+// A BOS that the text itself begins with is left to the tokenizer, which puts one there (not every
+// tokenizer reads the token out of its text); the official code ends up with both.
 Ids encode_once(const PromptContext& context, std::string_view text) {
-  const bool own = !context.official_bos && prints_bos(*context.tokenizer, text);
-  return context.tokenizer->encode(text, !own);
+  const engine::Tokenizer& tokenizer = *context.tokenizer;
+  const auto bos = tokenizer.bos_id();
+  if (!bos) return tokenizer.encode(text);
+  const std::string mark = tokenizer.decode(std::span(&*bos, 1), {.clean_up_spaces = false});
+  if (mark.empty() || !text.starts_with(mark)) return tokenizer.encode(text);
+  Ids ids = tokenizer.encode(text.substr(mark.size()));
+  if (context.official_bos) ids.insert(ids.begin(), *bos);
+  return ids;
 }
 
 std::int64_t size_of(const Ids& ids) { return static_cast<std::int64_t>(ids.size()); }
