@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "datasets/folders.h"
 #include "harness/commands/command.h"
+#include "harness/commands/longbench_profiles.h"
 #include "harness/store/run_store.h"
 #include "reports/input.h"
 #include "reports/registry.h"
@@ -200,6 +201,7 @@ Scored score_elastic(const ScoreInput& input) {
     rescore(run, scored.old_scores);
     scored.runs.push_back(std::move(run));
   }
+  add_longbench_summaries(scored);
   return scored;
 }
 

@@ -5,12 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "harness/commands/longbench_profiles.h"
 #include "harness/commands/score_command.h"
 #include "tasks/longbench/evaluate.h"
 
@@ -152,38 +152,6 @@ std::vector<LongbenchSetScores> with_other_mode(const FolderScores& scores) {
   return all;
 }
 
-Json profiles_json(std::span<const LongbenchSetScores> sets, bool e, CodeSimilarity code) {
-  Json all = Json::array();
-  for (const tasks::ProfileResult& profile : tasks::longbench_profiles(sets, e)) {
-    Json numbers = Json::array();
-    for (const tasks::ProfileNumber& n : profile.numbers) {
-      numbers.push_back({{"level", n.level},
-                         {"name", n.name},
-                         {"bucket", n.bucket},
-                         {"value", std::isnan(n.value) ? Json(nullptr) : Json(n.value)},
-                         {"n", n.n},
-                         {"rule", n.rule}});
-    }
-    all.push_back({{"profile", profile.profile},
-                   {"code_similarity", to_string(code)},
-                   {"numbers", std::move(numbers)}});
-  }
-  return all;
-}
-
-// The overalls and categories of every profile, one line each.
-std::string profiles_text(const LongbenchFolder& folder, std::span<const LongbenchSetScores> sets) {
-  std::string text;
-  for (const tasks::ProfileResult& profile : tasks::longbench_profiles(sets, folder.e)) {
-    for (const tasks::ProfileNumber& n : profile.numbers) {
-      if (n.level == "set") continue;
-      text += fmt::format("{}, {}: {}{} {:.2f} (n = {}; {})\n", folder.model, profile.profile,
-                          n.level, n.name.empty() ? "" : " " + n.name, n.value, n.n, n.rule);
-    }
-  }
-  return text;
-}
-
 // Our numbers beside those of a result.json that lay with the predictions.
 Json compare_published(const Json& published, const FolderScores& scores, bool e,
                        CodeSimilarity code, std::string& text) {
@@ -229,7 +197,7 @@ void add_files(const LongbenchFolder& folder, const FolderScores& scores, const 
     }
   }
   scored.files[output / "profiles.json"] = dump_pretty(profiles);
-  scored.text += profiles_text(folder, scores.sets);
+  scored.text += profiles_text(folder.model, scores.sets, folder.e);
   if (const auto published = tasks::published_longbench_result(folder.folder)) {
     scored.text += folder.model + ", ";
     scored.files[output / "published.json"] =
