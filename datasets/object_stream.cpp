@@ -61,6 +61,15 @@ std::optional<char> ObjectStream::between() {
   }
 }
 
+// The buffer from `begin` to where reading stands.
+void ObjectStream::append(ObjectText& object, std::size_t begin) const {
+  object.text.append(buffer_, begin, at_ - begin);
+  if (object.text.size() > max_bytes_) {
+    fail(fmt::format("an object of more than {}",
+                     format_bytes(static_cast<std::int64_t>(max_bytes_))));
+  }
+}
+
 std::optional<ObjectText> ObjectStream::next() {
   const std::optional<char> first = between();
   if (!first) return std::nullopt;
@@ -87,15 +96,11 @@ std::optional<ObjectText> ObjectStream::next() {
         ++depth;
       } else if (c == '}' && --depth == 0) {
         ++at_;
-        object.text.append(buffer_, begin, at_ - begin);
+        append(object, begin);
         return object;
       }
     }
-    object.text.append(buffer_, begin);
-    if (object.text.size() > max_bytes_) {
-      fail(fmt::format("an object of more than {}",
-                       format_bytes(static_cast<std::int64_t>(max_bytes_))));
-    }
+    append(object, begin);
     if (!fill()) fail("the file ends within an object");
     begin = 0;
   }

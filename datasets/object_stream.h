@@ -38,6 +38,7 @@ class ObjectStream {
  private:
   bool fill();
   std::optional<char> between();
+  void append(ObjectText& object, std::size_t begin) const;
   [[noreturn]] void fail(std::string_view what) const;
 
   std::string name_;
