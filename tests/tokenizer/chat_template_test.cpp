@@ -91,10 +91,7 @@ TEST(ChatTemplate, RefusedWithLineAndConstruct) {
       {"{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "too deeply"},
       {"{% set x.y = 1 %}", "no namespace"},
       {"{% set a, b = [1] %}", "cannot be taken apart"},
-      {"{{ "
-       "{{ " +
-           std::string(200, '(') + " }}",
-       "nested too deeply"},
+      {"{{ " + std::string(200, '(') + " }}", "nested too deeply"},
       {"{% for a in range(100000) %}{% for b in range(100000) %}{{ a }}{% endfor %}{% endfor %}",
        "too many steps"},
       {"{% set n = namespace(x='xxxxxxxx') %}{% for i in range(40) %}{% set n.x = n.x + n.x %}"
