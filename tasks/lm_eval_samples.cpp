@@ -127,7 +127,7 @@ std::vector<LmEvalFile> find_lm_eval_samples(const fs::path& root) {
 }
 
 std::vector<LmEvalSample> read_lm_eval_samples(const fs::path& file) {
-  datasets::JsonlReader reader(file);
+  datasets::JsonlReader reader(file, datasets::kMaxJsonlLine, datasets::LoneSurrogates::kReplace);
   std::vector<LmEvalSample> samples;
   while (const auto row = reader.next()) samples.push_back(read_row(*row, reader.where()));
   if (samples.empty()) {

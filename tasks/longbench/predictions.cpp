@@ -132,7 +132,7 @@ std::vector<LongbenchFolder> find_longbench_predictions(const fs::path& root) {
 }
 
 std::vector<LongbenchPrediction> read_longbench_predictions(const fs::path& file) {
-  datasets::JsonlReader reader(file);
+  datasets::JsonlReader reader(file, datasets::kMaxJsonlLine, datasets::LoneSurrogates::kReplace);
   std::vector<LongbenchPrediction> predictions;
   while (const auto row = reader.next()) predictions.push_back(read_row(*row, reader.where()));
   if (predictions.empty()) fail(file.string(), "no predictions: the file is empty");

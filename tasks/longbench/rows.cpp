@@ -87,7 +87,8 @@ std::vector<Json> read_longbench_rows(const RowSource& source, std::int64_t limi
   if (!source.member.empty()) {
     rows = read_member(source, limit);
   } else {
-    datasets::JsonlReader reader(source.file);
+    datasets::JsonlReader reader(source.file, datasets::kMaxJsonlLine,
+                                 datasets::LoneSurrogates::kReplace);
     while (limit <= 0 || static_cast<std::int64_t>(rows.size()) < limit) {
       auto row = reader.next();
       if (!row) break;

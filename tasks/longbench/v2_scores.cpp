@@ -99,7 +99,7 @@ V2Set read_v2_predictions(const fs::path& file) {
   if (is_array_file(file)) {
     read_array(file, set);
   } else {
-    datasets::JsonlReader reader(file);
+    datasets::JsonlReader reader(file, datasets::kMaxJsonlLine, datasets::LoneSurrogates::kReplace);
     while (const auto row = reader.next()) add_row(*row, reader.where(), set);
     set.single_object = set.predictions.size() + static_cast<std::size_t>(set.errors) == 1;
   }
