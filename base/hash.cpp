@@ -1,9 +1,10 @@
 #include "base/hash.h"
 
-#include <openssl/evp.h>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+
+#include <openssl/evp.h>
 
 #include "base/error.h"
 
