@@ -1,9 +1,12 @@
 #include "base/hash.h"
 
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
 #include <openssl/evp.h>
 
 #include "base/error.h"
-#include "base/file.h"
 
 namespace elastic {
 
@@ -40,9 +43,23 @@ std::string Sha256::hex() {
 std::string sha256_hex(std::string_view bytes) { return Sha256().update(bytes).hex(); }
 
 std::string sha256_file(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  return sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  constexpr std::size_t kChunk = std::size_t{1} << 20;  // a map would count as resident memory
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw Error(errno == ENOENT ? ErrorKind::kNotFound : ErrorKind::kIo,
+                path.string() + ": cannot open: " + std::strerror(errno));
+  }
+  if (std::filesystem::is_directory(path)) {
+    throw Error(ErrorKind::kIo, path.string() + ": is a folder");
+  }
+  Sha256 hash;
+  std::string chunk(kChunk, '\0');
+  while (file.read(chunk.data(), static_cast<std::streamsize>(kChunk)) || file.gcount() > 0) {
+    hash.update({chunk.data(), static_cast<std::size_t>(file.gcount())});
+  }
+  if (file.bad()) throw Error(ErrorKind::kIo, path.string() + ": cannot read");
+  return hash.hex();
 }
 
 std::string sha256_ids(std::span<const std::int32_t> ids) {

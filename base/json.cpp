@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 
 #include "base/error.h"
@@ -112,6 +113,34 @@ Json parse_json(std::string_view text, std::string_view source) {
   } catch (const nlohmann::json::exception& e) {
     throw Error(ErrorKind::kCorrupt, fmt::format("{}: not valid JSON: {}", source, e.what()));
   }
+}
+
+bool replace_lone_surrogates(std::string& text) {
+  constexpr std::size_t kEscape = 6;  // \uXXXX
+  const auto code = [&text](std::size_t at) -> unsigned {
+    unsigned value = 0;
+    if (at + kEscape > text.size() || text[at] != '\\' || text[at + 1] != 'u') return 0;
+    const char* first = text.data() + at + 2;
+    const auto [end, fault] = std::from_chars(first, first + 4, value, 16);
+    return fault == std::errc() && end == first + 4 ? value : 0;
+  };
+  const auto high = [](unsigned c) { return c >= 0xd800 && c < 0xdc00; };
+  const auto low = [](unsigned c) { return c >= 0xdc00 && c < 0xe000; };
+  bool any = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') continue;
+    const unsigned c = code(i);
+    if (high(c) && low(code(i + kEscape))) {
+      i += 2 * kEscape - 1;
+    } else if (high(c) || low(c)) {
+      text.replace(i + 2, 4, "fffd");
+      any = true;
+      i += kEscape - 1;
+    } else {
+      ++i;  // an escape of one character, or a \u whose digits are no backslash
+    }
+  }
+  return any;
 }
 
 template <typename T>

@@ -19,6 +19,10 @@ Json read_json(const std::filesystem::path& path);
 /// Parses text; `source` names it in errors ("runs/a/run.json", "line 12 of x.jsonl").
 Json parse_json(std::string_view text, std::string_view source);
 
+/// Escapes of half a surrogate pair (U+D83D alone), which some writers leave behind and JSON
+/// readers refuse, become U+FFFD. True where there was one.
+bool replace_lone_surrogates(std::string& text);
+
 /// A JSON object together with the name of its source, for typed access with useful errors.
 struct JsonSource {
   const Json& object;

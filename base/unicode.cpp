@@ -111,6 +111,24 @@ void append_utf8(std::string& text, char32_t c) {
   text.append(reinterpret_cast<const char*>(buffer.data()), static_cast<std::size_t>(bytes));
 }
 
+std::u32string code_points(std::string_view text) {
+  std::u32string characters;
+  characters.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint c = code_point_at(text, i);
+    characters += c.value;
+    i += c.bytes;
+  }
+  return characters;
+}
+
+std::string to_utf8(std::u32string_view characters) {
+  std::string text;
+  text.reserve(characters.size());
+  for (const char32_t c : characters) append_utf8(text, c);
+  return text;
+}
+
 std::int64_t code_point_count(std::string_view text) {
   std::int64_t count = 0;
   for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).bytes) ++count;

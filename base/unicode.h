@@ -26,6 +26,10 @@ CodePoint code_point_before(std::string_view text, std::size_t offset);
 
 void append_utf8(std::string& text, char32_t code_point);
 
+/// The characters of a text, for algorithms that index them; to_utf8() is its inverse.
+std::u32string code_points(std::string_view text);
+std::string to_utf8(std::u32string_view characters);
+
 /// Number of characters, as len() counts them.
 std::int64_t code_point_count(std::string_view text);
 

@@ -10,6 +10,7 @@ namespace elastic::datasets {
 
 std::span<const DataSource> ruler_sources();
 std::span<const DataSource> longbench_sources();
+std::span<const DataSource> jieba_sources();
 std::span<const DataSource> report_sources();
 
 }  // namespace elastic::datasets

@@ -42,6 +42,14 @@ fs::path data_folder(const fs::path& option) {
   return user.empty() || fs::exists(beside, ignored) ? beside : user;
 }
 
+fs::path program_data_folder() {
+  const fs::path beside = beside_program("data");
+  const fs::path above =
+      beside.parent_path().parent_path() / "data";  // build/core/.. of one set-up
+  std::error_code ignored;
+  return !fs::exists(beside, ignored) && fs::exists(above, ignored) ? above : beside;
+}
+
 fs::path cache_folder(const fs::path& option) {
   if (!option.empty()) return option;
   if (const fs::path set = environment_path("ELASTIC_CACHE_DIR"); !set.empty()) return set;

@@ -13,6 +13,10 @@ namespace elastic::datasets {
 /// program where that exists, else the XDG path. Nothing is created; the folder may be absent.
 std::filesystem::path data_folder(const std::filesystem::path& option = {});
 
+/// The folder `data` beside the running program, where set-up puts what it fetches: the place to
+/// look for files that the user's own data folder lacks. It may be absent.
+std::filesystem::path program_data_folder();
+
 /// `option` (--cache-dir) where given, else $ELASTIC_CACHE_DIR, else $XDG_CACHE_HOME/elastic-bench
 /// (~/.cache/elastic-bench), else `cache` beside the running program. Nothing is created.
 std::filesystem::path cache_folder(const std::filesystem::path& option = {});

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "datasets/build_prompt_pack.h"
+#include "datasets/bundle.h"
 
 namespace elastic::datasets {
 namespace {
@@ -232,6 +233,23 @@ std::vector<Imported> import_folder(const fs::path& folder, const fs::path& data
   return imported;
 }
 
+// Unpacked beside the data, recognised file by file like any folder, removed again.
+std::optional<std::vector<Imported>> import_bundle(const fs::path& file, const fs::path& data_dir) {
+  const fs::path part = data_dir / ".bundle.part";
+  std::error_code ignored;
+  fs::remove_all(part, ignored);
+  try {
+    if (fs::is_directory(file, ignored) || !unpack_bundle(file, part)) return std::nullopt;
+    std::vector<Imported> imported = import_folder(part, data_dir);
+    fs::remove_all(part, ignored);
+    for (Imported& one : imported) one.from = file;
+    return imported;
+  } catch (const Error&) {
+    fs::remove_all(part, ignored);
+    throw;
+  }
+}
+
 }  // namespace
 
 std::vector<Imported> import_path(const fs::path& path, const fs::path& data_dir) {
@@ -240,7 +258,9 @@ std::vector<Imported> import_path(const fs::path& path, const fs::path& data_dir
     throw Error(ErrorKind::kNotFound, fmt::format("{}: does not exist", path.string()));
   }
   std::vector<Imported> imported;
-  if (fs::is_directory(path, code)) {
+  if (auto bundled = import_bundle(path, data_dir)) {
+    imported = *std::move(bundled);
+  } else if (fs::is_directory(path, code)) {
     imported = import_folder(path, data_dir);
   } else if (const auto place = find_place(path)) {
     imported.push_back(import_place(path, *place, data_dir));

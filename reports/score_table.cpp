@@ -127,6 +127,33 @@ Table table_by_length(const Block& block, const std::vector<std::string>& tasks,
   return table;
 }
 
+// A row per category of the suite: the mean of its tasks.
+void add_category_rows(const Block& block, Table& table) {
+  std::vector<std::string> categories;
+  for (const Subject& subject : block.subjects) {
+    for (const harness::Cell& c : block.input.runs[subject.run].summary.by_category) {
+      if (c.task == block.suite &&
+          std::find(categories.begin(), categories.end(), c.category) == categories.end()) {
+        categories.push_back(c.category);
+      }
+    }
+  }
+  for (const std::string& category : categories) {
+    std::vector<Cell> row{cell(std::string("mean of category")), cell(category)};
+    for (const Subject& subject : block.subjects) {
+      const Summary& summary = block.input.runs[subject.run].summary;
+      std::vector<harness::Cell> of_category;
+      std::copy_if(summary.by_category.begin(), summary.by_category.end(),
+                   std::back_inserter(of_category),
+                   [&](const harness::Cell& c) { return c.category == category; });
+      for (const std::string& mode : summary.modes) {
+        row.push_back(found_score(of_category, subject, mode, block.suite, 0));
+      }
+    }
+    table.rows.push_back(std::move(row));
+  }
+}
+
 Table table_by_mode(const Block& block, const std::vector<std::string>& tasks) {
   Table table{"score_" + block.suite,
               suite_title(block.suite) + ": score by task",
@@ -156,12 +183,13 @@ Table table_by_mode(const Block& block, const std::vector<std::string>& tasks) {
   for (const std::string& task : tasks) add_row(task, short_task(task));
   if (tasks.size() > 1) {
     table.rules.push_back(table.rows.size());
+    add_category_rows(block, table);
     add_row(block.suite, "all tasks");
   }
   table.caption =
       "Mean score (0-100) of each task's samples with 95 % intervals. All tasks: unweighted mean "
       "of "
-      "the tasks.";
+      "the tasks, as for a category.";
   return table;
 }
 

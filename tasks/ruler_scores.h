@@ -77,7 +77,4 @@ RulerAverages ruler_averages(const std::map<std::int64_t, double>& score_by_leng
 /// none does, ">128K" where 128K does. Lengths other than the six are left out; "" for none tested.
 std::string ruler_effective_length(const std::map<std::int64_t, double>& score_by_length);
 
-/// As Python prints a double: shortest digits that read back, with ".0" where whole.
-std::string python_float(double value);
-
 }  // namespace elastic::tasks

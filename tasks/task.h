@@ -12,10 +12,13 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "engine/api/chat_template.h"
 #include "engine/api/tokenizer.h"
 
 namespace elastic::tasks {
@@ -51,7 +54,8 @@ struct Sample {
   std::string input;       // what the prompt is built from (RULER: the prompt; LongBench: JSON row)
   std::string answer_prefix;  // the answer's beginning, already given to the model
   std::vector<std::string> references;
-  std::vector<std::string> stop;  // texts that end the answer, where the profile has some
+  std::vector<std::string> labels;  // classes that an answer may name, for metrics that need them
+  std::vector<std::string> stop;    // texts that end the answer, where the profile has some
   std::map<std::string, std::string>
       strata;  // needle depth, difficulty, language, ...: for report breakdowns
 };
@@ -67,7 +71,15 @@ struct DataIdentity {
 struct PromptContext {
   const engine::Tokenizer* tokenizer = nullptr;
   std::int64_t max_length = 0;  // tokens for prompt, answer budget excluded; 0 = no limit
-  bool chat_template = true;    // false: --no-chat-template
+  bool exact_length = false;    // max_length is the user's own, not what the window leaves
+  std::int64_t window = 0;      // positions of the model; 0 = unknown
+  std::optional<std::int64_t> max_new_tokens;  // the user's answer budget
+  bool chat_template = true;                   // false: --no-chat-template
+  const engine::ChatTemplate* chat = nullptr;  // the checkpoint's; null where it has none
+  std::optional<bool> thinking;                // --thinking, passed to the template
+  bool official_bos = false;  // --bos official: the tokenizer's BOS even before the template's own
+  std::string profile;        // of the task's suite
+  std::string model;          // name of the checkpoint, for lengths by model
 };
 
 struct Prompt {
@@ -76,6 +88,11 @@ struct Prompt {
   std::int64_t truncated_tokens = 0;
   std::int64_t max_new_tokens = 0;
   std::vector<std::string> stop;
+  std::vector<std::int32_t> stop_ids;  // further tokens that end the answer
+  std::int64_t min_new_tokens = 0;     // until then none of them does
+  bool second_pass = false;            // follow_up() asks once more
+  // What was done, in order: "chat template", "none: this set is asked without one".
+  std::vector<std::pair<std::string, std::string>> steps;
 };
 
 class Task {
@@ -93,6 +110,13 @@ class Task {
 
   /// Throws kInvalidArgument where the prompt cannot fit and the profile forbids truncation.
   virtual Prompt prompt(const Sample& sample, const PromptContext& context) const = 0;
+
+  /// The prompt of a second pass that answers after the reply to the first; nothing where one pass
+  /// is all. Throws kInvalidArgument where the reply allows none.
+  virtual std::optional<Prompt> follow_up(const Sample&, const PromptContext&,
+                                          std::string_view /*reply*/) const {
+    return std::nullopt;
+  }
 
   /// Score of one prediction in [0, 1].
   virtual double score(const Sample& sample, std::string_view prediction) const = 0;

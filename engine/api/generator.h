@@ -35,6 +35,8 @@ struct Request {
   std::vector<std::string> stop;  // generation ends where one of these appears in the text
   std::vector<std::int32_t>
       stop_ids;  // extra end tokens of this request (besides the checkpoint's EOS)
+  std::int64_t min_new_tokens =
+      0;  // until then no token ends the answer: EOS and stop_ids are barred
   bool ignore_eos = false;
   bool all_logits = false;     // logits of every prompt row, not only the last
   bool hidden_states = false;  // hidden.{layer} of every prompt row

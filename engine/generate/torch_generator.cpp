@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -56,6 +57,20 @@ Trace make_trace(const Sequence& sequence) {
 [[noreturn]] void rethrow_device_error(const std::string& message, at::Device device) {
   const std::string first_line = message.substr(0, message.find('\n'));
   throw Error(ErrorKind::kDevice, fmt::format("{}: {}", device.str(), first_line));
+}
+
+// The logits with every token barred that would end the answer.
+std::vector<float> without_ends(std::span<const float> logits, const Request& request,
+                                const std::vector<std::int32_t>& eos) {
+  std::vector<float> barred(logits.begin(), logits.end());
+  for (const auto* ids : {&eos, &request.stop_ids}) {
+    for (const std::int32_t id : *ids) {
+      if (id >= 0 && static_cast<std::size_t>(id) < barred.size()) {
+        barred[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
+      }
+    }
+  }
+  return barred;
 }
 
 }  // namespace
@@ -221,9 +236,12 @@ void TorchGenerator::decode(std::vector<Running>& batch) {
 void TorchGenerator::accept(Running& running, std::span<const float> logits) const {
   const Request& request = *running.request;
   Result& result = running.result;
-  const std::int32_t id = sample(logits, request.sampling, running.stream);
-  result.ids.push_back(id);
   const std::vector<std::int32_t>& eos = decoder_.config().eos_ids;
+  const bool too_early = static_cast<std::int64_t>(result.ids.size()) < request.min_new_tokens;
+  const std::int32_t id =
+      too_early ? sample(without_ends(logits, request, eos), request.sampling, running.stream)
+                : sample(logits, request.sampling, running.stream);
+  result.ids.push_back(id);
   const auto contains = [id](const std::vector<std::int32_t>& ids) {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
   };

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "datasets/bundle.h"
 #include "datasets/catalog.h"
 #include "datasets/folders.h"
 #include "datasets/import.h"
@@ -32,6 +33,7 @@ struct DataOptions {
   std::vector<std::string> names;  // suites and sources; for import: paths
   std::string data_dir;
   std::string mirror;
+  std::string output;  // of bundle
   bool json = false;
 };
 
@@ -229,6 +231,16 @@ int import_data(const DataOptions& options) {
   return kExitComplete;
 }
 
+int bundle_data(const DataOptions& options) {
+  const fs::path folder = datasets::data_folder(options.data_dir);
+  const std::vector<std::string> paths =
+      datasets::write_bundle(inspect_all(options, INT64_MAX), folder, options.output);
+  for (const std::string& path : paths) fmt::print("{}\n", path);
+  log_info(fmt::format("{}: {} files; elsewhere: elastic-bench data import {}", options.output,
+                       paths.size(), fs::path(options.output).filename().string()));
+  return kExitComplete;
+}
+
 CLI::App* add_verb(CLI::App& data, const char* name, const char* summary,
                    const std::shared_ptr<DataOptions>& options, int& exit_code,
                    int (*run)(const DataOptions&)) {
@@ -261,6 +273,10 @@ void add_data(CLI::App& sub, int& exit_code) {
   CLI::App* import = add_verb(sub, "import", "Recognise files you have and copy them into place",
                               options, exit_code, import_data);
   import->add_option("paths", options->names, "Files or folders")->required();
+  CLI::App* bundle = add_verb(sub, "bundle", "One archive of the files here, with a manifest",
+                              options, exit_code, bundle_data);
+  bundle->add_option("names", options->names, kNames);
+  bundle->add_option("-o,--output", options->output, "The archive, a .zip")->required();
   add_data_generate(sub, exit_code);
 }
 

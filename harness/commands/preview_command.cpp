@@ -68,6 +68,7 @@ void print_preview(const PromptRequest& request, const PreparedPrompt& prepared)
                100.0 * static_cast<double>(prepared.achieved_tokens) /
                    static_cast<double>(request.cell.length));
   }
+  for (const auto& [step, what] : prompt.steps) fmt::print("== {}: {}\n", step, what);
   fmt::print("== references: {}\n", join(request.sample.references, " | "));
   for (const auto& [key, value] : request.sample.strata) fmt::print("== {}: {}\n", key, value);
   if (prepared.error) fmt::print("== would fail: {}\n", *prepared.error);
@@ -81,6 +82,7 @@ void preview(PreviewOptions& options) {
   options.run.modes = "fa";  // a prompt does not depend on it
   RunSetup setup = set_up(options.run);
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
+  const auto chat = engine::ChatTemplate::load(setup.model);
   const PlannedCell planned = chosen_cell(setup.plan, options.index);
   setup.plan.cells = {planned};
   const PreparedCell cell = prepare(setup.plan, setup.options, &tokenizer, 1).front();
@@ -88,7 +90,9 @@ void preview(PreviewOptions& options) {
                               .sample = sample_at(cell, options.index),
                               .options = setup.options,
                               .window = setup.shape.max_positions,
-                              .tokenizer = &tokenizer};
+                              .tokenizer = &tokenizer,
+                              .chat = chat ? &*chat : nullptr,
+                              .model = setup.shape.name};
   print_preview(request, prepare_prompt(request));
 }
 

@@ -5,6 +5,7 @@ namespace elastic::harness {
 // One line per subcommand; each is defined in <name>_command.cpp.
 
 void add_bench(CLI::App& sub, int& exit_code);
+void add_compare(CLI::App& sub, int& exit_code);
 void add_data(CLI::App& sub, int& exit_code);
 void add_doctor(CLI::App& sub, int& exit_code);
 void add_generate(CLI::App& sub, int& exit_code);
@@ -20,6 +21,7 @@ void add_train(CLI::App& sub, int& exit_code);
 namespace {
 constexpr Command kCommands[] = {
     {"bench", "Speed of one part, checked first, then timed", add_bench},
+    {"compare", "Two runs sample by sample: differences, intervals, tests", add_compare},
     {"data", "List, fetch, verify, import and generate benchmark data", add_data},
     {"doctor", "Versions, devices, libraries, data; one line of advice per fault", add_doctor},
     {"generate", "One prompt through a model: continuation, routing, logits", add_generate},

@@ -113,6 +113,7 @@ int run(const RunOptions& options) {
   }
   const InterruptGuard guard(kInterruptNotice);
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
+  const auto chat = engine::ChatTemplate::load(setup.model);
   const std::vector<PreparedCell> cells = prepare_data(setup, tokenizer);
   const auto generator = engine::make_generator(
       {.model = setup.model, .device = options.device, .dtype = options.dtype});
@@ -121,6 +122,7 @@ int run(const RunOptions& options) {
                    .modes = resolve_modes(setup.plan.modes, *generator),
                    .generator = *generator,
                    .tokenizer = &tokenizer,
+                   .chat = chat ? &*chat : nullptr,
                    .rank = ranks.rank,
                    .world_size = ranks.world_size};
   RunSpec spec = run_spec(job);

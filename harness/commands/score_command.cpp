@@ -15,7 +15,9 @@
 #include "base/log.h"
 #include "base/registry.h"
 #include "base/text.h"
+#include "datasets/folders.h"
 #include "harness/commands/command.h"
+#include "harness/commands/longbench_profiles.h"
 #include "harness/store/run_store.h"
 #include "reports/input.h"
 #include "reports/registry.h"
@@ -36,6 +38,10 @@ struct ScoreFormat {
 
 constexpr ScoreFormat kFormats[] = {
     {"elastic", "run folders of this program", score_elastic},
+    {"lm-eval", "samples_TASK_TIME.jsonl of lm-evaluation-harness", score_lm_eval},
+    {"longbench", "LongBench and LongBench-E pred folders: MODEL/SET.jsonl, or SET.jsonl files",
+     score_longbench},
+    {"longbench-v2", "LongBench-V2 result files: MODEL.jsonl", score_longbench_v2},
     {"ruler", "RULER pred folders: MODEL/synthetic/LENGTH/pred/TASK.jsonl, or TASK.jsonl files",
      score_ruler},
 };
@@ -45,7 +51,19 @@ struct ScoreOptions {
   std::string format;
   std::string tasks;
   std::string output;
+  std::string data_dir;
+  std::string code_similarity = "difflib";
 };
+
+constexpr tasks::CodeSimilarity kCodeSimilarities[] = {tasks::CodeSimilarity::kDifflib,
+                                                       tasks::CodeSimilarity::kIndel};
+
+tasks::CodeSimilarity code_similarity(const std::string& name) {
+  for (const tasks::CodeSimilarity mode : kCodeSimilarities) {
+    if (to_string(mode) == name) return mode;
+  }
+  throw_unknown_name("code similarity", name, {"difflib", "indel"});
+}
 
 void check_output(const ScoreOptions& options) {
   for (const std::string& path : options.paths) {
@@ -110,17 +128,25 @@ void rescore(RunData& run, std::map<std::string, double>& old_scores) {
     auto& task = by_name[record.task];
     if (!task) task = tasks::make_task(record.task);
     record.metric = task->info().metric;
-    record.score =
-        task->score({.index = record.index, .references = record.references}, record.prediction);
+    record.score = task->score(
+        {.index = record.index, .references = record.references, .labels = record.all_classes},
+        record.prediction);
   }
 }
 
 int score(const ScoreOptions& options) {
   check_output(options);
   const ScoreFormat& format = find_entry<ScoreFormat>(kFormats, "format", options.format);
-  ScoreInput in{.tasks = split_list(options.tasks)};
+  ScoreInput in{.tasks = split_list(options.tasks),
+                .data_dir = datasets::data_folder(options.data_dir),
+                .code_similarity = code_similarity(options.code_similarity)};
   in.paths.assign(options.paths.begin(), options.paths.end());
   Scored scored = format.score(in);
+  for (const std::string& failure : scored.failures) log_warning(failure);
+  if (!scored.failures.empty() && (scored.runs.empty() || scored.runs.front().samples.empty())) {
+    throw Error(scored.failure_kind,
+                fmt::format("nothing could be scored: {}", scored.failures.front()));
+  }
   compare_with_old(scored);
   const std::map<std::string, double> old_scores = std::move(scored.old_scores);
   const reports::ReportInput input = reports::make_input(std::move(scored.runs));
@@ -134,17 +160,25 @@ int score(const ScoreOptions& options) {
   }
   write_results(input, output);
   write_file_atomic(output / "scores.jsonl", scores_jsonl(input, old_scores));
-  std::fputs(reports::summary_text(input).c_str(), stdout);
+  std::fputs((reports::summary_text(input) + scored.text).c_str(), stdout);
   log_info(fmt::format("written to {}", output.string()));
 
   const bool whole = std::all_of(input.runs.begin(), input.runs.end(), [](const auto& run) {
     return std::all_of(run.summary.cells.begin(), run.summary.cells.end(),
                        [](const Cell& cell) { return cell.scored == cell.planned; });
   });
-  return whole ? kExitComplete : kExitSomeFailed;
+  return whole && scored.failures.empty() ? kExitComplete : kExitSomeFailed;
 }
 
 }  // namespace
+
+fs::path path_inside(const fs::path& path) {
+  fs::path inside;
+  for (const fs::path& part : path.lexically_normal().relative_path()) {
+    if (part != ".." && part != ".") inside /= part;
+  }
+  return inside;
+}
 
 Scored score_elastic(const ScoreInput& input) {
   std::vector<std::string> wanted;
@@ -167,6 +201,7 @@ Scored score_elastic(const ScoreInput& input) {
     rescore(run, scored.old_scores);
     scored.runs.push_back(std::move(run));
   }
+  add_longbench_summaries(scored);
   return scored;
 }
 
@@ -183,6 +218,10 @@ void add_score(CLI::App& sub, int& exit_code) {
                  "Folder for results, scores.jsonl and the format's "
                  "own summary")
       ->required();
+  sub.add_option("--data-dir", options->data_dir,
+                 "Folder of the dictionary that Chinese LongBench sets need");
+  sub.add_option("--code-similarity", options->code_similarity,
+                 "difflib or indel, for LongBench's code sets (default difflib)");
   sub.callback([options, &exit_code] { exit_code = score(*options); });
 }
 

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "harness/store/record.h"
+#include "tasks/metrics/code_similarity.h"
 
 namespace elastic::harness {
 
@@ -17,13 +19,24 @@ struct Scored {
   std::vector<RunData> runs;
   std::map<std::string, double> old_scores;            // by sample key, where the input had one
   std::map<std::filesystem::path, std::string> files;  // the format's own summary, by relative path
+  std::string text;                   // the same for the reader, printed below the table
+  std::vector<std::string> failures;  // inputs that could not be scored, each with its reason
+  ErrorKind failure_kind = ErrorKind::kCorrupt;  // of the first
 };
 
 struct ScoreInput {
   std::vector<std::filesystem::path> paths;
   std::vector<std::string> tasks;  // of --task; empty: all
+  std::filesystem::path data_dir;  // for metrics that need a dictionary
+  tasks::CodeSimilarity code_similarity = tasks::CodeSimilarity::kDifflib;
 };
 
+/// `path` as one below the output folder: without its root and without steps upwards.
+std::filesystem::path path_inside(const std::filesystem::path& path);
+
+Scored score_lm_eval(const ScoreInput& input);
+Scored score_longbench(const ScoreInput& input);
+Scored score_longbench_v2(const ScoreInput& input);
 Scored score_ruler(const ScoreInput& input);
 Scored score_elastic(const ScoreInput& input);
 

@@ -151,11 +151,7 @@ fs::path output_folder(const RulerPredictionSet& set, bool several) {
   if (!set.model.empty() && set.model.find('/') == std::string::npos && set.length > 0) {
     return fs::path(set.model) / std::to_string(set.length);
   }
-  fs::path inside;
-  for (const fs::path& part : set.folder.lexically_normal().relative_path()) {
-    if (part != ".." && part != ".") inside /= part;
-  }
-  return inside;
+  return path_inside(set.folder);
 }
 
 }  // namespace

@@ -7,8 +7,12 @@
 #include <memory>
 #include <string>
 
+#include "base/error.h"
 #include "base/text.h"
+#include "datasets/folders.h"
 #include "harness/commands/command.h"
+#include "tasks/longbench/rows.h"
+#include "tasks/longbench/sets.h"
 #include "tasks/registry.h"
 
 namespace elastic::harness {
@@ -24,7 +28,46 @@ void list_tasks() {
   }
 }
 
-void explain(const std::string& name) {
+// Which of the places LongBench's rows may lie in holds this set.
+std::string rows_of(const tasks::TaskInfo& info, const std::filesystem::path& data_dir) {
+  try {
+    if (info.suite == "longbench_v2") {
+      std::vector<std::string> files;
+      for (const auto& file : tasks::find_v2_rows(data_dir)) files.push_back(file.string());
+      return join(files, ", ");
+    }
+    const std::string suffix = info.suite == "longbench_e" ? "_e" : "";
+    const auto source =
+        tasks::find_longbench_rows(data_dir, info.name.substr(info.suite.size() + 1) + suffix);
+    return source.member.empty() ? source.file.string()
+                                 : fmt::format("{}, {}", source.file.string(), source.member);
+  } catch (const Error& error) {
+    return fmt::format("missing ({})", error.what());
+  }
+}
+
+void explain_longbench(const tasks::TaskInfo& info, const std::filesystem::path& data_dir) {
+  const auto line = [](std::string_view key, const std::string& value) {
+    fmt::print("  {:<16} {}\n", key, value);
+  };
+  line("rows", rows_of(info, data_dir));
+  if (info.suite == "longbench_v2") {
+    line("aggregation",
+         "accuracy, rounded to one decimal as Python does; by difficulty and length");
+    return;
+  }
+  const tasks::LongbenchSet& set = tasks::longbench_set(info.name.substr(info.suite.size() + 1));
+  line("chat template", set.chat ? "the checkpoint's" : "never");
+  line("scored", set.first_line ? "the answer's first line, best of the accepted answers"
+                                : "the answer, best of the accepted ones");
+  line("aggregation", info.suite == "longbench_e"
+                          ? "three length buckets, numpy's mean and rounding; elastic-paper: mean "
+                            "over all samples; loom: sample-weighted mean of set scores"
+                          : "100 * sum / n, rounded to two decimals as Python does; loom: "
+                            "sample-weighted mean of set scores");
+}
+
+void explain(const std::string& name, const std::filesystem::path& data_dir) {
   const auto task = tasks::make_task(name);
   const tasks::TaskInfo& info = task->info();
   fmt::print("{}\n  {}\n", info.name, info.summary);
@@ -48,6 +91,7 @@ void explain(const std::string& name) {
                    tasks::default_profile(info.suite, true)));
   line("data", join(info.data, ", "));
   line("licence", info.licence);
+  if (info.suite.starts_with("longbench")) explain_longbench(info, data_dir);
   fmt::print("  see its prompt:  elastic-bench preview --task {} --model demo\n", info.name);
 }
 
@@ -55,12 +99,15 @@ void explain(const std::string& name) {
 
 void add_tasks(CLI::App& sub, int& exit_code) {
   const auto name = std::make_shared<std::string>();
+  const auto data_dir = std::make_shared<std::string>();
   sub.add_option("name", *name, "A task or a suite; none lists all");
-  sub.callback([&exit_code, name] {
+  sub.add_option("--data-dir", *data_dir, "Where to look for its rows");
+  sub.callback([&exit_code, name, data_dir] {
     if (name->empty()) {
       list_tasks();
     } else {
-      for (const std::string& task : tasks::resolve_tasks(*name)) explain(task);
+      for (const std::string& task : tasks::resolve_tasks(*name))
+        explain(task, datasets::data_folder(*data_dir));
     }
     exit_code = kExitComplete;
   });

@@ -20,7 +20,7 @@ std::string number(const std::optional<std::int64_t>& value) {
 std::map<std::string, std::string> key_settings(const RunJob& job) {
   const RunOptions& o = job.options;
   const engine::ModelInfo& model = job.generator.model();
-  return {
+  std::map<std::string, std::string> settings = {
       {"model_sha256", model.weights_sha256},
       {"config_sha256", model.config_sha256},
       {"tokenizer_sha256", job.tokenizer == nullptr ? "" : job.tokenizer->sha256()},
@@ -36,6 +36,8 @@ std::map<std::string, std::string> key_settings(const RunJob& job) {
       {"thinking", o.thinking.empty() ? "default" : o.thinking},
       {"thinking_tokens", number(o.thinking_tokens)},
   };
+  if (job.chat != nullptr) settings["chat_template_sha256"] = job.chat->sha256();
+  return settings;
 }
 
 RunSpec run_spec(const RunJob& job) {

@@ -161,10 +161,13 @@ class Run {
                              .sample = cell.samples[position],
                              .options = job_.options,
                              .window = job_.generator.model().max_positions,
-                             .tokenizer = job_.tokenizer});
+                             .tokenizer = job_.tokenizer,
+                             .chat = job_.chat,
+                             .model = job_.generator.model().name});
     if (job_.options.log_prompts && !prompt->prompt_sha256.empty()) {
       write_prompt(store_.found().folder, prompt->prompt_sha256, prompt->prompt.text);
     }
+    prompt->prompt.text = {};  // its hash and ids are what later modes need
     return *prompt;
   }
 

@@ -30,6 +30,7 @@ struct RunJob {
   std::vector<RunMode> modes;
   engine::Generator& generator;
   const engine::Tokenizer* tokenizer = nullptr;
+  const engine::ChatTemplate* chat = nullptr;
   int rank = 0;
   int world_size = 1;  // samples with index % world_size == rank are this process's
 };

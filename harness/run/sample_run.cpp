@@ -2,14 +2,31 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 #include <vector>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/text.h"
 
 namespace elastic::harness {
 namespace {
+
+constexpr std::string_view kOfficialBos = "official";
+constexpr std::string_view kThoughtBegin = "<think>", kThoughtEnd = "</think>";
+constexpr std::int64_t kThinkingTokens = 1024;  // where the user gives no budget
+
+std::int64_t thinking_budget(const RunOptions& options) {
+  return options.thinking == "on" ? options.thinking_tokens.value_or(kThinkingTokens) : 0;
+}
+
+// What follows the last thought.
+std::string after_thought(const std::string& text) {
+  const std::size_t at = text.rfind(kThoughtEnd);
+  if (at == std::string::npos) return text;
+  return std::string(strip(std::string_view(text).substr(at + kThoughtEnd.size())));
+}
 
 std::int64_t answer_budget(const PromptRequest& r) {
   return r.options.max_new_tokens.value_or(r.cell.task->task->info().max_new_tokens);
@@ -23,7 +40,7 @@ std::int64_t prompt_limit(const PromptRequest& r) {
 }
 
 void refuse_double_bos(const PromptRequest& r, const tasks::Prompt& prompt) {
-  if (r.tokenizer == nullptr || prompt.ids.size() < 2) return;
+  if (r.tokenizer == nullptr || prompt.ids.size() < 2 || r.options.bos == kOfficialBos) return;
   const std::optional<std::int32_t> bos = r.tokenizer->bos_id();
   if (!bos || prompt.ids[0] != *bos || prompt.ids[1] != *bos) return;
   throw Error(
@@ -44,10 +61,12 @@ std::int64_t counted_tokens(const PromptRequest& r, const tasks::Prompt& prompt)
 void check_length(const PromptRequest& r, PreparedPrompt& prepared) {
   const std::int64_t counted = counted_tokens(r, prepared.prompt);
   prepared.achieved_tokens = counted + r.cell.task->task->info().max_new_tokens;
-  if (counted + answer_budget(r) > r.window) {
+  const std::int64_t budget = r.options.max_new_tokens.value_or(prepared.prompt.max_new_tokens) +
+                              thinking_budget(r.options);
+  if (counted + budget > r.window) {
     prepared.error =
         fmt::format("prompt of {} tokens and answer budget of {} exceed the model's window of {}",
-                    prepared.prompt.ids.size(), answer_budget(r), r.window);
+                    prepared.prompt.ids.size(), budget, r.window);
     return;
   }
   prepared.too_short = static_cast<double>(prepared.achieved_tokens) <
@@ -65,12 +84,14 @@ void describe(SampleRun& run) {
   r.length = run.cell->length;
   r.index = run.sample->index;
   r.references = run.sample->references;
+  r.all_classes = run.sample->labels;
   r.metric = info.metric;
   r.strata = run.sample->strata;
   r.prompt_sha256 = run.prompt->prompt_sha256;
   r.ids_sha256 = run.prompt->ids_sha256;
   r.prompt_tokens = static_cast<std::int64_t>(run.prompt->prompt.ids.size());
   r.truncated_tokens = run.prompt->prompt.truncated_tokens;
+  if (run.prompt->context.official_bos) r.strata["bos"] = kOfficialBos;
 }
 
 void fail(SampleRun& run, std::string outcome, std::string_view why) {
@@ -104,6 +125,8 @@ engine::Request request_of(const SampleRun& run, const RunOptions& options) {
   request.max_new_tokens = options.max_new_tokens.value_or(run.prompt->prompt.max_new_tokens);
   request.sampling.seed = options.seed;
   request.stop = run.prompt->prompt.stop;
+  request.stop_ids = run.prompt->prompt.stop_ids;
+  request.min_new_tokens = run.prompt->prompt.min_new_tokens;
   return request;
 }
 
@@ -112,9 +135,60 @@ bool is_out_of_memory(const Error& error) {
          std::string_view(error.what()).find("memory") != std::string_view::npos;
 }
 
+// The part of a second pass that counts: its text, and its tokens and time on top.
+void add_pass(engine::Result& result, engine::Result next) {
+  result.text = std::move(next.text);
+  result.ids.insert(result.ids.end(), next.ids.begin(), next.ids.end());
+  result.timing.decode_ms += next.timing.prefill_ms + next.timing.decode_ms;
+  result.peak_bytes = std::max(result.peak_bytes, next.peak_bytes);
+}
+
+// Answer of a model that thinks first: thought up to its closing tag within a budget of its own,
+// then answered within the task's. Nothing where the thought does not end.
+std::optional<engine::Result> think_and_answer(engine::Generator& generator,
+                                               const RunOptions& options, const SampleRun& run) {
+  engine::Request request = request_of(run, options);
+  engine::Request thought = request;
+  thought.max_new_tokens = thinking_budget(options);
+  thought.stop = {std::string(kThoughtEnd)};
+  thought.stop_ids.clear();
+  engine::Result result = generator.generate(thought);
+  if (result.finish == engine::Finish::kEos &&
+      result.text.find(kThoughtBegin) == std::string::npos) {
+    return result;  // answered without a thought
+  }
+  if (result.finish != engine::Finish::kStop) return std::nullopt;
+  request.ids.insert(request.ids.end(), result.ids.begin(), result.ids.end());
+  add_pass(result, generator.generate(request));
+  return result;
+}
+
+std::optional<engine::Result> answer(engine::Generator& generator, const RunOptions& options,
+                                     const SampleRun& run) {
+  std::optional<engine::Result> result = options.thinking == "on"
+                                             ? think_and_answer(generator, options, run)
+                                             : generator.generate(request_of(run, options));
+  if (!result) return result;
+  if (options.thinking == "on") result->text = after_thought(result->text);
+  const auto second =
+      run.cell->task->task->follow_up(*run.sample, run.prompt->context, result->text);
+  if (!second) return result;
+  engine::Request request = request_of(run, options);
+  request.ids = second->ids;
+  request.max_new_tokens = second->max_new_tokens;
+  add_pass(*result, generator.generate(request));
+  return result;
+}
+
 void run_single(engine::Generator& generator, const RunOptions& options, SampleRun& run) {
   try {
-    fill(run, generator.generate(request_of(run, options)));
+    if (auto result = answer(generator, options, run)) {
+      fill(run, std::move(*result));
+    } else {
+      fail(run, "thinking",
+           fmt::format("cut off while thinking after {} tokens; raise --thinking-tokens",
+                       thinking_budget(options)));
+    }
   } catch (const Error& error) {
     const bool oom = is_out_of_memory(error);
     if (error.kind() == ErrorKind::kDevice && !oom) throw;
@@ -142,15 +216,30 @@ bool run_together(engine::Generator& generator, const RunOptions& options,
   }
 }
 
+tasks::PromptContext context_of(const PromptRequest& r) {
+  const std::int64_t thinking = thinking_budget(r.options);
+  return {.tokenizer = r.tokenizer,
+          .max_length = prompt_limit(r),
+          .exact_length = r.options.max_length.has_value(),
+          .window = std::max<std::int64_t>(1, r.window - thinking),
+          .max_new_tokens = r.options.max_new_tokens,
+          .chat_template = r.options.chat_template,
+          .chat = r.chat,
+          .thinking =
+              r.options.thinking.empty() ? std::nullopt : std::optional(r.options.thinking == "on"),
+          .official_bos = r.options.bos == kOfficialBos,
+          .profile = r.cell.task->profile,
+          .model = r.model};
+}
+
 }  // namespace
 
 PreparedPrompt prepare_prompt(const PromptRequest& request) {
   const tasks::Task& task = *request.cell.task->task;
   PreparedPrompt prepared;
+  prepared.context = context_of(request);
   try {
-    prepared.prompt = task.prompt(request.sample, {.tokenizer = request.tokenizer,
-                                                   .max_length = prompt_limit(request),
-                                                   .chat_template = request.options.chat_template});
+    prepared.prompt = task.prompt(request.sample, prepared.context);
   } catch (const Error& error) {
     prepared.error = error.what();
     return prepared;
@@ -173,7 +262,11 @@ void run_batch(engine::Generator& generator, const RunOptions& options, std::spa
       ready.push_back(&run);
     }
   }
-  if (ready.size() > 1 && run_together(generator, options, ready)) return;
+  const bool one_pass = options.thinking != "on" &&
+                        std::none_of(ready.begin(), ready.end(), [](const SampleRun* run) {
+                          return run->prompt->prompt.second_pass;
+                        });
+  if (one_pass && ready.size() > 1 && run_together(generator, options, ready)) return;
   for (SampleRun* run : ready) run_single(generator, options, *run);
 }
 

@@ -19,6 +19,7 @@ inline constexpr double kAchievedLength = 0.95;
 /// What every mode of a cell shares.
 struct PreparedPrompt {
   tasks::Prompt prompt;
+  tasks::PromptContext context;  // what it was made with; a second pass is made with the same
   std::string prompt_sha256, ids_sha256;
   std::int64_t achieved_tokens = 0;  // by RULER's count: prompt without BOS, and answer budget
   bool too_short = false;            // below kAchievedLength of the stated length
@@ -31,6 +32,8 @@ struct PromptRequest {
   const RunOptions& options;
   std::int64_t window = 0;  // positions of the model
   const engine::Tokenizer* tokenizer = nullptr;
+  const engine::ChatTemplate* chat = nullptr;  // the checkpoint's
+  std::string model;                           // its name
 };
 
 /// A prompt that cannot run carries its reason: it does not fit the model's window, or --strict and

@@ -26,6 +26,7 @@ struct SampleRecord {
   std::int64_t truncated_tokens = 0;
   std::string prediction;
   std::vector<std::string> references;
+  std::vector<std::string> all_classes;  // labels the metric needs; empty: none
   std::string metric;
   std::optional<double> score;  // 0..1
   std::string outcome = "ok";   // ok | error | oom

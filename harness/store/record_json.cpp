@@ -136,6 +136,7 @@ std::string record_line(const SampleRecord& r) {
   j["decode_ms"] = optional_json(r.decode_ms);
   j["output_tokens"] = r.output_tokens;
   j["peak_bytes"] = optional_json(r.peak_bytes);
+  if (!r.all_classes.empty()) j["all_classes"] = r.all_classes;
   if (!r.strata.empty()) j["strata"] = r.strata;
   return dump_line(j) + "\n";
 }
@@ -167,6 +168,7 @@ SampleRecord record_from_json(const JsonSource& in) {
   read_times(in, r);
   r.output_tokens = count(in, "output_tokens");
   r.peak_bytes = optional_int(in, "peak_bytes");
+  r.all_classes = strings(in, "all_classes");
   r.strata = string_map(in, "strata");
   return r;
 }

@@ -186,6 +186,25 @@ std::vector<Cell> aggregate_by(const RunData& run, const std::vector<Cell>& cell
   return out;
 }
 
+// One aggregate per model, mode, suite and category, of cells without a length.
+std::vector<Cell> aggregate_categories(const RunData& run, const std::vector<Cell>& cells) {
+  std::vector<std::vector<const Cell*>> groups;
+  std::map<std::tuple<std::string, std::string, std::string_view, std::string>, std::size_t> known;
+  for (const Cell& cell : cells) {
+    if (cell.length != 0 || cell.category.empty()) continue;
+    const auto [at, fresh] = known.try_emplace(
+        {cell.model, cell.mode, suite_of(cell.task), cell.category}, groups.size());
+    if (fresh) groups.emplace_back();
+    groups[at->second].push_back(&cell);
+  }
+  std::vector<Cell> out;
+  for (const auto& group : groups) {
+    out.push_back(aggregate(run, group, 0));
+    out.back().category = group.front()->category;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string_view suite_of(std::string_view task) { return task.substr(0, task.find('/')); }
@@ -260,6 +279,7 @@ Summary summarise(const RunData& run) {
     if (cell.length == 0) parts.push_back(cell);
   }
   summary.overall = aggregate_by(run, parts, false);
+  summary.by_category = aggregate_categories(run, summary.cells);
   return summary;
 }
 

@@ -10,6 +10,7 @@
 // Aggregation rules (each estimate carries the one that made it):
 //   cell            mean of its samples
 //   suite, length   unweighted mean of the suite's tasks at that length (RULER's own rule)
+//   category        unweighted mean of its tasks, for suites without lengths
 //   suite           unweighted mean of the lengths; without lengths, of the tasks
 // MSR, ESR and block density are averaged with the same weights; times are pooled over samples.
 
@@ -64,8 +65,9 @@ struct Summary {
   std::vector<std::string> models, modes, tasks, suites;  // in the order of the run's spec
   std::vector<std::int64_t> lengths;                      // ascending
   std::vector<Cell> cells;                                // by model, mode, task, length
-  std::vector<Cell> by_length;  // suites at one length; none for suites without lengths
-  std::vector<Cell> overall;    // suites
+  std::vector<Cell> by_length;    // suites at one length; none for suites without lengths
+  std::vector<Cell> overall;      // suites
+  std::vector<Cell> by_category;  // of suites without lengths: `task` the suite, `category` set
 };
 
 Summary summarise(const RunData& run);

@@ -85,5 +85,12 @@ TEST(Json, MissingFileIsNotFound) {
   }
 }
 
+TEST(Json, LoneSurrogateEscapes) {
+  std::string text = R"({"a": "\ud83d \ud83d\ude00 \udc00 \\ud800"})";
+  EXPECT_TRUE(replace_lone_surrogates(text));
+  EXPECT_EQ(text, R"({"a": "\ufffd \ud83d\ude00 \ufffd \\ud800"})");
+  EXPECT_FALSE(replace_lone_surrogates(text));
+}
+
 }  // namespace
 }  // namespace elastic

@@ -1,0 +1,122 @@
+#include "datasets/object_stream.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace elastic::datasets {
+namespace {
+
+constexpr std::size_t kChunk = std::size_t{1} << 20;
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+std::ifstream open(const std::filesystem::path& path) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw Error(errno == ENOENT ? ErrorKind::kNotFound : ErrorKind::kIo,
+                fmt::format("{}: cannot open: {}", path.string(), std::strerror(errno)));
+  }
+  return file;
+}
+
+}  // namespace
+
+ObjectStream::ObjectStream(const std::filesystem::path& path, std::size_t max_bytes)
+    : name_(path.string()), max_bytes_(max_bytes), file_(open(path)) {
+  fill();
+  if (buffer_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
+}
+
+std::string ObjectStream::where() const { return fmt::format("{}, row {}", name_, row_); }
+
+void ObjectStream::fail(std::string_view what) const {
+  throw Error(ErrorKind::kCorrupt,
+              fmt::format("{}, byte {}: {}", name_, base_ + static_cast<std::int64_t>(at_), what));
+}
+
+// The next chunk; false at the end of the file.
+bool ObjectStream::fill() {
+  base_ += static_cast<std::int64_t>(buffer_.size());
+  buffer_.resize(kChunk);
+  file_.read(buffer_.data(), static_cast<std::streamsize>(kChunk));
+  buffer_.resize(static_cast<std::size_t>(file_.gcount()));
+  at_ = 0;
+  if (file_.bad()) throw Error(ErrorKind::kIo, fmt::format("{}: cannot read", name_));
+  return !buffer_.empty();
+}
+
+// The character that begins the next object; nothing at the end.
+std::optional<char> ObjectStream::between() {
+  while (true) {
+    for (; at_ < buffer_.size(); ++at_) {
+      const char c = buffer_[at_];
+      if (std::string_view(" \t\r\n,[]").find(c) == std::string_view::npos) return c;
+    }
+    if (!fill()) return std::nullopt;
+  }
+}
+
+// The buffer from `begin` to where reading stands.
+void ObjectStream::append(ObjectText& object, std::size_t begin) const {
+  object.text.append(buffer_, begin, at_ - begin);
+  if (object.text.size() > max_bytes_) {
+    fail(fmt::format("an object of more than {}",
+                     format_bytes(static_cast<std::int64_t>(max_bytes_))));
+  }
+}
+
+std::optional<ObjectText> ObjectStream::next() {
+  const std::optional<char> first = between();
+  if (!first) return std::nullopt;
+  if (*first != '{') fail("expected an object, or an array of objects");
+  ++row_;
+  ObjectText object{.text = {}, .offset = base_ + static_cast<std::int64_t>(at_)};
+  int depth = 0;
+  bool in_string = false, escaped = false;
+  std::size_t begin = at_;
+  while (true) {
+    for (; at_ < buffer_.size(); ++at_) {
+      const char c = buffer_[at_];
+      if (in_string) {
+        if (escaped) {
+          escaped = false;
+        } else if (c == '\\') {
+          escaped = true;
+        } else if (c == '"') {
+          in_string = false;
+        }
+      } else if (c == '"') {
+        in_string = true;
+      } else if (c == '{') {
+        ++depth;
+      } else if (c == '}' && --depth == 0) {
+        ++at_;
+        append(object, begin);
+        return object;
+      }
+    }
+    append(object, begin);
+    if (!fill()) fail("the file ends within an object");
+    begin = 0;
+  }
+}
+
+std::string read_object(const std::filesystem::path& path, std::int64_t offset, std::size_t bytes) {
+  std::ifstream file = open(path);
+  std::string text(bytes, '\0');
+  file.seekg(offset);
+  file.read(text.data(), static_cast<std::streamsize>(bytes));
+  if (static_cast<std::size_t>(file.gcount()) != bytes) {
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: ends before byte {}; the file changed while it was in use",
+                            path.string(), offset + static_cast<std::int64_t>(bytes)));
+  }
+  return text;
+}
+
+}  // namespace elastic::datasets

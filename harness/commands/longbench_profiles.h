@@ -1,0 +1,30 @@
+#pragma once
+
+// LongBench's own numbers of scored samples, for every source that `score` reads.
+//
+//   scored.files["profiles.json"] = dump_pretty(profiles_json(sets, e, code));
+//   add_longbench_summaries(scored);   // runs of this program
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "harness/commands/score_command.h"
+#include "tasks/longbench/aggregate.h"
+
+namespace elastic::harness {
+
+/// Every fitting profile with its numbers, each with the rule that made it.
+Json profiles_json(std::span<const tasks::LongbenchSetScores> sets, bool e,
+                   tasks::CodeSimilarity code);
+
+/// Categories and overalls of every profile, one line each, `name` in front.
+std::string profiles_text(std::string_view name, std::span<const tasks::LongbenchSetScores> sets,
+                          bool e);
+
+/// For the LongBench samples among the runs: result.json and profiles.json by suite and mode,
+/// result.txt for the second version.
+void add_longbench_summaries(Scored& scored);
+
+}  // namespace elastic::harness

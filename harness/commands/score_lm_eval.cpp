@@ -1,0 +1,109 @@
+// `score --format lm-eval`: sample logs of lm-evaluation-harness. LongBench tasks are scored again
+// by the official rules, with the log's own score beside; of other tasks the log's scores stand.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "base/error.h"
+#include "harness/commands/score_command.h"
+#include "tasks/lm_eval_samples.h"
+#include "tasks/longbench/aggregate.h"
+#include "tasks/longbench/scorer.h"
+
+namespace elastic::harness {
+namespace {
+
+using tasks::LmEvalFile;
+using tasks::LmEvalSample;
+using tasks::LongbenchSet;
+
+constexpr std::string_view kLongbench = "longbench_";
+
+// "longbench_trec_e" is trec of LongBench-E.
+struct KnownTask {
+  const LongbenchSet* set = nullptr;
+  std::string name;
+};
+
+KnownTask known_task(const std::string& task) {
+  if (!task.starts_with(kLongbench)) return {nullptr, task};
+  std::string set = task.substr(kLongbench.size());
+  if (const auto* found = tasks::find_longbench_set(set)) return {found, "longbench/" + set};
+  if (!set.ends_with("_e")) return {nullptr, task};
+  set.resize(set.size() - 2);
+  const auto* found = tasks::find_longbench_set(set);
+  return {found, found == nullptr ? task : "longbench_e/" + set};
+}
+
+bool wanted(const ScoreInput& input, const std::string& task, const std::string& name) {
+  return input.tasks.empty() ||
+         std::any_of(input.tasks.begin(), input.tasks.end(), [&](const std::string& asked) {
+           return asked == task || name == asked || name.starts_with(asked + "/");
+         });
+}
+
+void add_sample(const LmEvalFile& file, const KnownTask& task, const LmEvalSample& sample,
+                const tasks::LongbenchScorer& scorer, Scored& scored) {
+  SampleRecord record;
+  record.key = fmt::format("{}/{}/{}/{}", file.model, file.task, sample.filter, sample.doc_id);
+  record.model = file.model;
+  record.mode = sample.filter == "none" ? "" : sample.filter;
+  record.task = task.name;
+  record.index = sample.doc_id;
+  record.prediction = sample.prediction;
+  record.references = sample.references;
+  record.all_classes = sample.all_classes;
+  if (!sample.metrics.empty()) {
+    record.metric = sample.metrics.front().first;
+    record.score = sample.metrics.front().second;
+    scored.old_scores[record.key] = *record.score;
+  }
+  if (task.set != nullptr) {
+    record.metric = tasks::longbench_metric_name(*task.set, scorer.code);
+    record.score =
+        tasks::longbench_score(*task.set,
+                               {sample.prediction, sample.references,
+                                sample.all_classes.empty() ? nullptr : &sample.all_classes},
+                               scorer);
+    if (sample.length) {
+      record.strata["length"] = tasks::kLengthBuckets[tasks::length_bucket(*sample.length)];
+    }
+  }
+  scored.runs.front().samples.push_back(std::move(record));
+}
+
+}  // namespace
+
+Scored score_lm_eval(const ScoreInput& input) {
+  Scored scored;
+  RunData& run = scored.runs.emplace_back();
+  run.folder = input.paths.front().string();
+  for (const auto& path : input.paths) {
+    for (const LmEvalFile& file : tasks::find_lm_eval_samples(path)) {
+      const KnownTask task = known_task(file.task);
+      if (!wanted(input, file.task, task.name)) continue;
+      try {
+        tasks::LongbenchScorer scorer{.code = input.code_similarity, .segmenter = nullptr};
+        if (task.set != nullptr && needs_segmentation(*task.set)) {
+          scorer.segmenter = tasks::shared_segmenter(input.data_dir);
+        }
+        for (const LmEvalSample& sample : tasks::read_lm_eval_samples(file.path)) {
+          add_sample(file, task, sample, scorer, scored);
+        }
+        if (std::find(run.spec.tasks.begin(), run.spec.tasks.end(), task.name) ==
+            run.spec.tasks.end()) {
+          run.spec.tasks.push_back(task.name);
+        }
+        if (task.set != nullptr) run.spec.categories[task.name] = task.set->category;
+      } catch (const Error& error) {
+        scored.failures.push_back(fmt::format("{}: {}", file.path.string(), error.what()));
+        if (scored.failures.size() == 1) scored.failure_kind = error.kind();
+      }
+    }
+  }
+  return scored;
+}
+
+}  // namespace elastic::harness
