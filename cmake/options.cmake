@@ -48,3 +48,8 @@ function(elastic_add_library target)
   add_library(${target} STATIC ${ARGN})
   target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}")
 endfunction()
+
+# elastic_precompile(<target> <header>): compiled once, read by every source of the target.
+function(elastic_precompile target header)
+  target_precompile_headers(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${CMAKE_SOURCE_DIR}/${header}>")
+endfunction()
