@@ -31,6 +31,8 @@ std::string draw_name(int letters, MixRandom& random) {
   return name;
 }
 
+std::string draw_value(MixRandom& random) { return std::to_string(random.between(10000, 99998)); }
+
 // `taken`: names and values of the document, which differ between its chains.
 Chain draw_chain(const ChainWording& wording, int letters, std::vector<std::string>& taken,
                  MixRandom& random) {
@@ -42,7 +44,7 @@ Chain draw_chain(const ChainWording& wording, int letters, std::vector<std::stri
     return taken.emplace_back(drawn);
   };
   Chain chain;
-  chain.value = fresh([&] { return std::to_string(random.between(10000, 99998)); });
+  chain.value = fresh([&] { return draw_value(random); });
   for (int i = 0; i < kNames; ++i) {
     chain.names.push_back(fresh([&] { return draw_name(letters, random); }));
     chain.links.push_back(
@@ -54,8 +56,19 @@ Chain draw_chain(const ChainWording& wording, int letters, std::vector<std::stri
   return chain;
 }
 
-std::string question_of(const ChainWording& wording, const Chain& chain) {
-  return fill_fields(wording.question, {{"query", chain.value}});
+std::string question_of(const ChainWording& wording, const std::string& value) {
+  return fill_fields(wording.question, {{"query", value}});
+}
+
+// A value that no variable of the document or of its worked example holds.
+std::string draw_absent_value(const std::string& opening, std::vector<std::string>& taken,
+                              MixRandom& random) {
+  std::string value;
+  do {
+    value = draw_value(random);
+  } while (std::find(taken.begin(), taken.end(), value) != taken.end() ||
+           opening.find(value) != std::string::npos);
+  return taken.emplace_back(value);
 }
 
 // The example with its answers and an empty line, all of noise lines.
@@ -64,7 +77,7 @@ std::string draw_example(const ChainWording& wording, const MixSources& sources,
   std::vector<std::string> taken;
   const Chain chain = draw_chain(wording, kExampleLetters, taken, random);
   Assembly assembly(sources, sources.encoder().first(wording.instruction));
-  assembly.ask(question_of(wording, chain), " " + join(chain.names, " "));
+  assembly.ask(question_of(wording, chain.value), " " + join(chain.names, " "));
   std::vector<Piece> links;
   for (const std::string& link : chain.links) links.push_back(sources.encoder().inside(link));
   assembly.fill({.filler = Filler::kNoise, .stock = {}}, kExampleTokens, tokens_of(links), random);
@@ -104,11 +117,16 @@ MixDocument draw_chain(const DocumentShape& shape, const MixSources& sources, Mi
   for (std::int64_t i = random.chance(.5) ? 1 : random.between(1, most); i > 0; --i) {
     chains.push_back(draw_chain(wording, kNameLetters, taken, random));
   }
-  Assembly assembly(sources, sources.encoder().first(std::move(opening)));
+  Assembly assembly(sources, sources.encoder().first(opening));
   std::vector<Piece> links = weave(chains, sources, random);
   random.shuffle(chains);
   for (const Chain& chain : chains) {
-    assembly.ask(question_of(wording, chain), " " + join(chain.names, " "));
+    if (draw_absent(shape, random)) {
+      assembly.ask(question_of(wording, draw_absent_value(opening, taken, random)),
+                   std::string(kAbsentAnswer));
+    } else {
+      assembly.ask(question_of(wording, chain.value), " " + join(chain.names, " "));
+    }
   }
   assembly.limit_questions(shape.room / 2);
   const Haystack haystack =

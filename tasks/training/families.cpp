@@ -44,4 +44,8 @@ MixDocument draw_document(const Family& family, const DocumentShape& shape,
                           family.name, shape.length));
 }
 
+bool draw_absent(const DocumentShape& shape, MixRandom& random) {
+  return shape.absent_share > 0 && random.chance(shape.absent_share);
+}
+
 }  // namespace elastic::tasks

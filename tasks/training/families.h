@@ -24,6 +24,7 @@ struct DocumentShape {
   std::int64_t length = 0;  // tokens of the curriculum's stage: decides on worked examples
   std::int64_t room = 0;    // tokens that the document may have, <= length
   std::int64_t max_questions = 16;
+  double absent_share = 0;  // of questions, retrieval and recent: for what the document lacks
   Style style = Style::kBuiltin;
 };
 
@@ -46,6 +47,9 @@ const Family& find_family(std::string_view name);
 /// Cut to nothing longer than shape.room tokens; `task` is left 0.
 MixDocument draw_document(const Family& family, const DocumentShape& shape,
                           const MixSources& sources, MixRandom& random);
+
+/// Whether the next question asks for what the document lacks. Draws nothing at a share of 0.
+bool draw_absent(const DocumentShape& shape, MixRandom& random);
 
 // Families by file: needle_family.cpp, chain_family.cpp, list_family.cpp.
 MixDocument draw_single(const DocumentShape&, const MixSources&, MixRandom&);

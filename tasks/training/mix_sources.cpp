@@ -50,7 +50,10 @@ MixSources::MixSources(const engine::Tokenizer& tokenizer, const std::filesystem
                                          ": word lists without words; fetch them again with `data "
                                          "fetch ruler/wonderwords-3.0.1`");
   }
-  for (const std::string& word : words_) word_pieces_.push_back(encoder_.inside(" " + word));
+  for (const std::string& word : words_) {
+    word_pieces_.push_back(encoder_.inside(" " + word));
+    if (word.find('-') != std::string::npos) compounds_.push_back(word);
+  }
   const std::string prose = datasets::synthetic_prose(lists, seed, kProseWords);
   for (const std::string_view sentence : split(prose, '.')) {
     if (sentence.empty()) continue;
@@ -63,6 +66,11 @@ MixSources::MixSources(const engine::Tokenizer& tokenizer, const std::filesystem
 
 std::string MixSources::draw_key(MixRandom& random) const {
   return random.pick(adjectives_) + "-" + random.pick(nouns_);
+}
+
+bool MixSources::stands_in_a_word(std::string_view key) const {
+  return std::any_of(compounds_.begin(), compounds_.end(),
+                     [&](const std::string& word) { return word.find(key) != std::string::npos; });
 }
 
 const Piece& MixSources::fill(Filler filler, const std::vector<std::size_t>& stock,

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tasks/training/mix_random.h"
@@ -32,6 +33,8 @@ class MixSources {
   const std::vector<Piece>& prose() const { return prose_; }              // " sentence."
 
   std::string draw_key(MixRandom& random) const;  // "adjective-noun"
+  /// Whether a word of the lists has `key` in it, as `hard-hat` has.
+  bool stands_in_a_word(std::string_view key) const;
 
   /// The next part of a context of one kind; `scratch` keeps parts that are made on the spot.
   const Piece& fill(Filler filler, const std::vector<std::size_t>& stock, MixRandom& random,
@@ -41,6 +44,7 @@ class MixSources {
  private:
   PieceEncoder encoder_;
   std::vector<std::string> adjectives_, nouns_, words_;
+  std::vector<std::string> compounds_;  // words with a hyphen
   std::vector<Piece> word_pieces_, prose_, stock_;
   Piece noise_;
   std::vector<std::int32_t> plain_ids_;  // ids that stand for printable text

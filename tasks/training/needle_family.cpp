@@ -76,24 +76,45 @@ class NeedleDrawer {
     Fact fact;
     do {
       fact.key = draw_value(kind_.key);
-    } while (!keys_.insert(fact.key).second);
+    } while (within(fact.key, absent_) || !keys_.insert(fact.key).second);
     for (std::int64_t i = 0; i < kind_.values; ++i) fact.values.push_back(draw_value(kind_.value));
     return fact;
+  }
+
+  static bool within(const std::string& text, const std::vector<std::string>& keys) {
+    return std::any_of(keys.begin(), keys.end(),
+                       [&](const std::string& key) { return text.find(key) != std::string::npos; });
+  }
+
+  // A key of the document's kind that stands nowhere in it, not even within a longer one.
+  std::string draw_absent_key() {
+    std::string key;
+    bool stands = true;
+    while (stands) {
+      key = draw_value(kind_.key);
+      stands = within(key, absent_) || sources_.stands_in_a_word(key) ||
+               std::any_of(keys_.begin(), keys_.end(), [&](const std::string& other) {
+                 return other.find(key) != std::string::npos;
+               });
+    }
+    return absent_.emplace_back(key);
   }
 
   std::string needle(const Fact& fact, const std::string& value) const {
     return fill_fields(wording_.needle, {{"key", fact.key}, {"value", value}});
   }
 
-  void ask(Assembly& assembly, std::span<const Fact* const> facts) const {
+  // For these facts or, in their stead, for as many absent keys.
+  void ask(Assembly& assembly, std::span<const Fact* const> facts) {
+    const bool absent = draw_absent(shape_, random_);
     std::vector<std::string> keys, values;
     for (const Fact* fact : facts) {
-      keys.push_back(fact->key);
+      keys.push_back(absent ? draw_absent_key() : fact->key);
       values.insert(values.end(), fact->values.begin(), fact->values.end());
     }
     const std::string& question = values.size() == 1 ? wording_.question : wording_.many;
     assembly.ask(fill_fields(question, {{"query", join(keys, wording_.key_separator)}}),
-                 fmt::format(" {}.", join(values, ",")));
+                 absent ? std::string(kAbsentAnswer) : fmt::format(" {}.", join(values, ",")));
   }
 
   std::int64_t question_room() const {
@@ -219,6 +240,7 @@ class NeedleDrawer {
   MixRandom& random_;
   NeedleWording wording_;
   std::unordered_set<std::string> keys_;
+  std::vector<std::string> absent_;  // asked for, kept out of the text
 };
 
 MixDocument draw(const NeedleKind& kind, const DocumentShape& shape, const MixSources& sources,

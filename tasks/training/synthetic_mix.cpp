@@ -14,6 +14,11 @@ namespace {
 constexpr std::uint64_t kProseStream = 0x70726F7365;  // apart from the streams of batches
 constexpr std::uint64_t kCheckStream = 0x636865636B;
 constexpr std::int64_t kCheckedLength = 512;
+// What the tokenizer is checked with.
+constexpr DocumentShape kForms[] = {{.style = Style::kBuiltin},
+                                    {.style = Style::kOwn},
+                                    {.absent_share = 1, .style = Style::kBuiltin},
+                                    {.absent_share = 1, .style = Style::kOwn}};
 constexpr std::uint64_t kMicroSteps = 1 << 20;  // of one step, all processes together
 constexpr std::int64_t kUuidHalvedBelow = 512;
 
@@ -71,6 +76,7 @@ std::vector<engine::TrainingDocument> draw_batch(const Mixture& mixture,
     const DocumentShape shape{.length = length,
                               .room = draw_room(options, length, random),
                               .max_questions = options.max_questions,
+                              .absent_share = options.absent_share,
                               .style = style};
     MixDocument drawn = draw_document(families()[family], shape, mixture.sources, random);
     tokens += drawn.tokens();
@@ -96,8 +102,9 @@ void check_tokenizer(const Mixture& mixture, const engine::Tokenizer& tokenizer)
     if (mixture.options.weights[i] <= 0) continue;
     const std::int64_t length = std::max(kCheckedLength, family.min_length);
     MixRandom random(MixRandom::combine(mixture.options.seed, kCheckStream));
-    for (const Style style : {Style::kBuiltin, Style::kOwn}) {
-      const DocumentShape shape{.length = length, .room = length, .style = style};
+    for (const DocumentShape& form : kForms) {
+      DocumentShape shape = form;
+      shape.length = shape.room = length;
       const MixDocument drawn = draw_document(family, shape, mixture.sources, random);
       if (!drawn.has_text || tokenizer.encode(drawn.text) == drawn.document.ids) continue;
       throw Error(

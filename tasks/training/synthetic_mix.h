@@ -34,6 +34,7 @@ struct SyntheticOptions {
   double random_template_share = .45;        // of the others in random words
   double least_fill = .35, most_fill = .97;  // of the length
   std::int64_t max_questions = 16;           // behind one context
+  double absent_share = .15;                 // of questions, for what the document lacks
 };
 
 /// Throws kInvalidArgument naming the key, kNotFound where the word lists are missing.

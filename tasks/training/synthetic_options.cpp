@@ -122,6 +122,7 @@ SyntheticOptions read_synthetic_options(ConfigKeys& keys) {
   }
   options.max_questions =
       keys.whole("max_questions", options.max_questions, {.least = 1, .most = 1024});
+  options.absent_share = keys.number("absent_share", options.absent_share, share);
   const std::string data_dir = keys.text("data_dir", "");
   keys.done();
   options.word_lists = find_word_lists(data_dir);

@@ -8,6 +8,7 @@
 //   fill_fields(wording.needle, {{"key", key}, {"value", value}});
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tasks/training/mix_random.h"
@@ -42,6 +43,9 @@ struct BuiltinWordings {
 
 /// Throws kCorrupt where the pack's texts do not fit the pieces that documents are built from.
 const BuiltinWordings& builtin_wordings();
+
+/// Answers a question for what the document lacks, in every wording.
+inline constexpr std::string_view kAbsentAnswer = " none.";
 
 inline constexpr int kOwnNeedles = 5;
 inline constexpr int kOwnQuestions = 3;

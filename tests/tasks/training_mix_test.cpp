@@ -11,58 +11,10 @@
 #include "base/error.h"
 #include "tasks/metrics/string_match.h"
 #include "tasks/ruler/generate.h"
-#include "tasks/training/families.h"
-#include "tests/testing/folders.h"
+#include "tests/tasks/training_documents.h"
 
 namespace elastic::tasks {
 namespace {
-
-constexpr Style kStyles[] = {Style::kBuiltin, Style::kOwn, Style::kRandomWords};
-
-const engine::Tokenizer& demo_tokenizer() {
-  static const auto kTokenizer =
-      engine::Tokenizer::load(std::filesystem::path(ELASTIC_SOURCE_DIR) / "models/demo");
-  return kTokenizer;
-}
-
-const MixSources& sources() {
-  static const MixSources kSources(demo_tokenizer(),
-                                   testing::fixture("ruler/data/ruler/wonderwords-3.0.1"), 7);
-  return kSources;
-}
-
-Json config(const std::string& more = "{}") {
-  Json json = parse_json(more, "test");
-  json["kind"] = "synthetic";
-  json["data_dir"] = testing::fixture("ruler/data").string();
-  return json;
-}
-
-engine::BatchSource mix(const std::string& more = "{}") {
-  return make_training_mix(config(more), demo_tokenizer());
-}
-
-MixDocument draw(std::string_view family, Style style, std::int64_t length, std::uint64_t seed,
-                 std::int64_t questions = 16) {
-  MixRandom random(seed);
-  return draw_document(
-      find_family(family),
-      {.length = length, .room = length * 97 / 100, .max_questions = questions, .style = style},
-      sources(), random);
-}
-
-// The text of the answer, which ends the document where one question is asked.
-std::string answer_of(const MixDocument& drawn) {
-  const auto& document = drawn.document;
-  return demo_tokenizer().decode(
-      std::span(document.ids).subspan(static_cast<std::size_t>(document.prompt_tokens)));
-}
-
-std::string prompt_of(const MixDocument& drawn) {
-  const std::string answer = answer_of(drawn);
-  EXPECT_TRUE(drawn.text.ends_with(" " + answer)) << answer;
-  return drawn.text.substr(0, drawn.text.size() - answer.size() - 1);
-}
 
 // What differs between samples replaced by letters.
 std::string masked(std::string text) {
@@ -86,7 +38,7 @@ TEST_P(TrainingFamily, IsWhatTheTokenizerMakesOfTheWholeText) {
     if (length < family.min_length) continue;
     for (const Style style : kStyles) {
       for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-        const MixDocument drawn = draw(GetParam(), style, length, seed);
+        const MixDocument drawn = draw(GetParam(), {.length = length, .style = style}, seed);
         if (!drawn.has_text) continue;
         ASSERT_EQ(demo_tokenizer().encode(drawn.text), drawn.document.ids)
             << length << " " << seed << "\n"
@@ -103,7 +55,8 @@ TEST_P(TrainingFamily, FillsItsRoomAndMarksItsAnswers) {
   for (const std::int64_t length : {256, 1024, 4096}) {
     if (length < family.min_length) continue;
     for (std::uint64_t seed = 1; seed <= 6; ++seed) {
-      const MixDocument drawn = draw(GetParam(), kStyles[seed % 3], length, seed);
+      const MixDocument drawn =
+          draw(GetParam(), {.length = length, .style = kStyles[seed % 3]}, seed);
       const auto& document = drawn.document;
       EXPECT_LE(drawn.tokens(), length);
       EXPECT_GE(drawn.tokens(), length * 6 / 10) << length << " " << seed;
@@ -122,7 +75,7 @@ TEST_P(TrainingFamily, ThePromptIsEncodedAsItWillBeAtTestTime) {
   const Family& family = find_family(GetParam());
   for (const std::int64_t length : {512, 1024}) {
     if (length < family.min_length) continue;
-    const MixDocument drawn = draw(GetParam(), Style::kBuiltin, length, 3, 1);
+    const MixDocument drawn = draw(GetParam(), {.length = length, .max_questions = 1}, 3);
     const auto& ids = drawn.document.ids;
     const std::vector<std::int32_t> prompt(ids.begin(), ids.begin() + drawn.document.prompt_tokens);
     EXPECT_EQ(demo_tokenizer().encode(prompt_of(drawn)), prompt);
@@ -162,7 +115,8 @@ TEST_P(TrainingWording, EqualsTheBuiltinProfileInItsFixedParts) {
   bool equal = false;
   std::string got;
   for (std::uint64_t seed = 1; seed <= 40 && !equal; ++seed) {
-    const MixDocument drawn = draw(likeness.family, Style::kBuiltin, likeness.length, seed, 1);
+    const MixDocument drawn =
+        draw(likeness.family, {.length = likeness.length, .max_questions = 1}, seed);
     got = masked(prompt_of(drawn));
     const std::size_t question = got.rfind("\nQuestion"),
                       wanted_question = wanted.rfind("\nQuestion");
@@ -213,7 +167,7 @@ TEST(training_mix, answers_hold_every_reference_of_the_prompt) {
       {"multivalue", 4}, {"multiquery", 4}, {"recent", 1}};
   for (const auto& [family, count] : kCounts) {
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-      const MixDocument drawn = draw(family, Style::kBuiltin, 1024, seed, 1);
+      const MixDocument drawn = draw(family, {.length = 1024, .max_questions = 1}, seed);
       const auto references = references_of(drawn);
       EXPECT_EQ(references.size(), count) << drawn.text;
       EXPECT_EQ(string_match_all(answer_of(drawn), references), 1.0) << drawn.text;
@@ -224,7 +178,7 @@ TEST(training_mix, answers_hold_every_reference_of_the_prompt) {
 
 TEST(training_mix, chains_name_their_variables_in_order) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    const MixDocument drawn = draw("vt", Style::kBuiltin, 512, seed, 1);
+    const MixDocument drawn = draw("vt", {.length = 512, .max_questions = 1}, seed);
     const std::string prompt = prompt_of(drawn);
     std::smatch asked;
     ASSERT_TRUE(std::regex_search(prompt, asked, std::regex("hold the value ([0-9]+)\\?")));
@@ -342,6 +296,9 @@ const BadConfig kBadConfigs[] = {
      "unknown family `multikeys`; did you mean `multikey`?"},
     {"negative_weight", R"({"weights": {"vt": -1}})", "data: key `weights`"},
     {"share", R"({"builtin_share": 2})", "data: key `builtin_share` is 2, expected 0 to 1"},
+    {"absent_share", R"({"absent_share": 1.1})",
+     "data: key `absent_share` is 1.1, expected 0 to 1"},
+    {"negative_share", R"({"absent_share": -0.1})", "data: key `absent_share` is -0.1"},
     {"fill", R"({"fill": [0.9, 0.2]})", "data: key `fill`"},
     {"no_stage", R"({"curriculum": []})", "data: key `curriculum`"},
     {"stages_fall",
