@@ -1,7 +1,7 @@
 #pragma once
 
-// What most torch-free sources include, compiled once a library. Not part of any interface: every source still includes
-// what it uses, and CI builds the preset `core` without it.
+// What most torch-free sources include, compiled once a library. Not part of any interface: every
+// source still includes what it uses, and CI builds the preset `core` without it.
 
 #include <fmt/format.h>
 

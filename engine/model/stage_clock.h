@@ -1,8 +1,8 @@
 #pragma once
 
-// Time spent in the named stages of a prefill or a training step. On the CPU a stopwatch; on an accelerator pairs of
-// events on the current stream, read once at the end, so that measuring does not stop the device
-// between kernels.
+// Time spent in the named stages of a prefill or a training step. On the CPU a stopwatch; on an
+// accelerator pairs of events on the current stream, read once at the end, so that measuring does
+// not stop the device between kernels.
 //
 //   StageClock clock(device);
 //   clock.time(Stage::kAttention, [&] { mode.forward(input, heads, out); });
