@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <utility>
@@ -72,6 +73,13 @@ std::string read_file(const std::filesystem::path& path) {
     if (n == 0) return bytes;
     bytes.append(buffer, static_cast<std::size_t>(n));
   }
+}
+
+std::ifstream open_binary(const std::filesystem::path& path) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail(path, "cannot open", errno);
+  return file;
 }
 
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {

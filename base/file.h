@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@ namespace elastic {
 
 /// Whole file as bytes. kNotFound where it does not exist, kIo otherwise. `-` is standard input.
 std::string read_file(const std::filesystem::path& path);
+
+/// A stream to read a file in parts. kNotFound where it does not exist, kIo otherwise.
+std::ifstream open_binary(const std::filesystem::path& path);
 
 /// Writes beside the target, syncs, renames: a reader sees the old file or the new one, never a
 /// part.

@@ -1,12 +1,11 @@
 #include "base/hash.h"
 
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 
 #include <openssl/evp.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace elastic {
 
@@ -44,12 +43,7 @@ std::string sha256_hex(std::string_view bytes) { return Sha256().update(bytes).h
 
 std::string sha256_file(const std::filesystem::path& path) {
   constexpr std::size_t kChunk = std::size_t{1} << 20;  // a map would count as resident memory
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw Error(errno == ENOENT ? ErrorKind::kNotFound : ErrorKind::kIo,
-                path.string() + ": cannot open: " + std::strerror(errno));
-  }
+  std::ifstream file = open_binary(path);
   if (std::filesystem::is_directory(path)) {
     throw Error(ErrorKind::kIo, path.string() + ": is a folder");
   }

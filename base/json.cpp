@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/registry.h"
 
 namespace elastic {
 namespace {
@@ -177,6 +179,14 @@ template bool json_get_or(const JsonSource&, std::string_view, bool);
 template std::int64_t json_get_or(const JsonSource&, std::string_view, std::int64_t);
 template double json_get_or(const JsonSource&, std::string_view, double);
 template std::string json_get_or(const JsonSource&, std::string_view, std::string);
+
+void refuse_unknown_keys(const JsonSource& in, const std::vector<std::string>& known) {
+  for (const auto& [key, ignored] : in.object.items()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{}: {}", in.source, unknown_name("key", key, known)));
+  }
+}
 
 std::string dump_line(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);

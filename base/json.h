@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace elastic {
 
@@ -37,6 +38,10 @@ T json_get(const JsonSource& in, std::string_view key);
 /// The same with a default where the key is absent or null.
 template <typename T>
 T json_get_or(const JsonSource& in, std::string_view key, T fallback);
+
+/// Throws kInvalidArgument "SOURCE: unknown key `k` ..." with suggestions for the first key of the
+/// object that is not among `known`.
+void refuse_unknown_keys(const JsonSource& in, const std::vector<std::string>& known);
 
 /// One line, UTF-8 unescaped, invalid UTF-8 replaced; NaN and infinity become null.
 std::string dump_line(const Json& value);

@@ -11,6 +11,9 @@
 
 namespace elastic {
 
+/// U+FEFF in UTF-8, which some editors put in front of a file.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 /// Splits at every `separator`; "a,,b" has three parts, "" has one.
 std::vector<std::string_view> split(std::string_view text, char separator);
 

@@ -2,18 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
 #include <iostream>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 
 namespace elastic::datasets {
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{1} << 20;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
@@ -28,12 +26,7 @@ JsonlReader::JsonlReader(const std::filesystem::path& path, std::size_t max_line
   if (std::filesystem::is_directory(path, ignored)) {
     throw Error(ErrorKind::kIo, fmt::format("{}: is a folder, expected a JSONL file", name_));
   }
-  errno = 0;
-  file_.open(path, std::ios::binary);
-  if (!file_) {
-    throw Error(errno == ENOENT ? ErrorKind::kNotFound : ErrorKind::kIo,
-                fmt::format("{}: cannot open: {}", name_, std::strerror(errno)));
-  }
+  file_ = open_binary(path);
   in_ = &file_;
 }
 

@@ -2,32 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
-
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 
 namespace elastic::datasets {
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{1} << 20;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-std::ifstream open(const std::filesystem::path& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw Error(errno == ENOENT ? ErrorKind::kNotFound : ErrorKind::kIo,
-                fmt::format("{}: cannot open: {}", path.string(), std::strerror(errno)));
-  }
-  return file;
-}
 
 }  // namespace
 
 ObjectStream::ObjectStream(const std::filesystem::path& path, std::size_t max_bytes)
-    : name_(path.string()), max_bytes_(max_bytes), file_(open(path)) {
+    : name_(path.string()), max_bytes_(max_bytes), file_(open_binary(path)) {
   fill();
   if (buffer_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
 }
@@ -107,7 +94,7 @@ std::optional<ObjectText> ObjectStream::next() {
 }
 
 std::string read_object(const std::filesystem::path& path, std::int64_t offset, std::size_t bytes) {
-  std::ifstream file = open(path);
+  std::ifstream file = open_binary(path);
   std::string text(bytes, '\0');
   file.seekg(offset);
   file.read(text.data(), static_cast<std::streamsize>(bytes));

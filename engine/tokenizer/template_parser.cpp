@@ -114,13 +114,20 @@ class Parser {
     return value;
   }
 
+  // Targets of an assignment: a, b, ...
+  static std::vector<std::string> names(ExpressionParser& parser) {
+    std::vector<std::string> names;
+    do {
+      names.push_back(parser.expect_name());
+    } while (parser.accept(","));
+    return names;
+  }
+
   Statement for_block(const TemplatePart& part) {
     ExpressionParser parser(part.tokens, name_);
     Statement statement{.kind = StatementKind::kFor, .line = part.line};
     parser.expect("for");
-    do {
-      statement.names.push_back(parser.expect_name());
-    } while (parser.accept(","));
+    statement.names = names(parser);
     parser.expect("in");
     statement.values.push_back(parser.tuple(false));
     statement.values.push_back(parser.accept("if") ? parser.expression() : nullptr);
@@ -138,9 +145,7 @@ class Parser {
     ExpressionParser parser(part.tokens, name_);
     Statement statement{.kind = StatementKind::kSet, .line = part.line};
     parser.expect("set");
-    do {
-      statement.names.push_back(parser.expect_name());
-    } while (parser.accept(","));
+    statement.names = names(parser);
     if (statement.names.size() == 1 && parser.accept(".")) {
       statement.attribute = parser.expect_name();
     }

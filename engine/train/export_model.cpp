@@ -30,11 +30,7 @@ class TensorList {
   std::vector<TensorView> views() const {
     std::vector<TensorView> views;
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      const at::Tensor& t = tensors_[i];
-      views.push_back({names_[i],
-                       file_type(t.scalar_type()),
-                       t.sizes().vec(),
-                       {static_cast<const std::uint8_t*>(t.const_data_ptr()), t.nbytes()}});
+      views.push_back(file_view(names_[i], tensors_[i]));
     }
     return views;
   }
@@ -102,6 +98,13 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
 }
 
 }  // namespace
+
+TensorView file_view(const std::string& name, const at::Tensor& host) {
+  return {name,
+          file_type(host.scalar_type()),
+          host.sizes().vec(),
+          {static_cast<const std::uint8_t*>(host.const_data_ptr()), host.nbytes()}};
+}
 
 at::ScalarType stored_type(const ModelConfig& config) {
   if (config.dtype == "fp32") return at::kFloat;

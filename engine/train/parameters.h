@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/io/safetensors.h"
 #include "engine/model/weights.h"
 #include "engine/train/train_router.h"
 
@@ -30,6 +31,9 @@ void add_routers(DecoderWeights& weights, const RouterOptions& options, std::uin
 /// Every tensor of the backbone, or of the routers, made a leaf that asks for its gradient.
 std::vector<Parameter> backbone_parameters(DecoderWeights& weights);
 std::vector<Parameter> router_parameters(DecoderWeights& weights);
+
+/// A contiguous tensor of the host as it goes into a file; the view points into it.
+TensorView file_view(const std::string& name, const at::Tensor& host);
 
 /// The dtype that a config names for its weights; bf16 where it names none.
 at::ScalarType stored_type(const ModelConfig& config);

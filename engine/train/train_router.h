@@ -107,9 +107,9 @@ struct TrainResult {
   int signal = 0;               // kInterrupted: which
 };
 
-/// Throws kInvalidArgument naming an option, kCorrupt for documents that are not usable and for a
-/// state file of other options, kDevice (out of memory, loss not a number), kIo (the last good
-/// checkpoint stays).
+/// Throws kInvalidArgument naming an option, the step whose loss is not a number, or what a state
+/// file was trained with otherwise; kCorrupt for documents that are not usable; kDevice (out of
+/// memory), kIo. The last good checkpoint stays.
 TrainResult train_router(const TrainOptions& options, const BatchSource& source);
 
 /// The same for all weights of the decoder, without routers.

@@ -41,11 +41,7 @@ void save_state(const std::filesystem::path& path, const StateHeader& header,
   std::vector<TensorView> views;
   for (const Parameter& p : tensors) {
     host.push_back(p.tensor.detach().to(at::kCPU).contiguous());
-    const at::Tensor& t = host.back();
-    views.push_back({p.name,
-                     TensorType::kF32,
-                     t.sizes().vec(),
-                     {static_cast<const std::uint8_t*>(t.const_data_ptr()), t.nbytes()}});
+    views.push_back(file_view(p.name, host.back()));
   }
   views.push_back({kHeader,
                    TensorType::kU8,

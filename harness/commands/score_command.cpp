@@ -142,10 +142,10 @@ int score(const ScoreOptions& options) {
                 .code_similarity = code_similarity(options.code_similarity)};
   in.paths.assign(options.paths.begin(), options.paths.end());
   Scored scored = format.score(in);
-  for (const std::string& failure : scored.failures) log_warning(failure);
+  for (const Error& failure : scored.failures) log_warning(failure.what());
   if (!scored.failures.empty() && (scored.runs.empty() || scored.runs.front().samples.empty())) {
-    throw Error(scored.failure_kind,
-                fmt::format("nothing could be scored: {}", scored.failures.front()));
+    const Error& first = scored.failures.front();
+    throw Error(first.kind(), fmt::format("nothing could be scored: {}", first.what()));
   }
   compare_with_old(scored);
   const std::map<std::string, double> old_scores = std::move(scored.old_scores);

@@ -19,9 +19,8 @@ struct Scored {
   std::vector<RunData> runs;
   std::map<std::string, double> old_scores;            // by sample key, where the input had one
   std::map<std::filesystem::path, std::string> files;  // the format's own summary, by relative path
-  std::string text;                   // the same for the reader, printed below the table
-  std::vector<std::string> failures;  // inputs that could not be scored, each with its reason
-  ErrorKind failure_kind = ErrorKind::kCorrupt;  // of the first
+  std::string text;             // the same for the reader, printed below the table
+  std::vector<Error> failures;  // inputs that could not be scored, each with its reason
 };
 
 struct ScoreInput {

@@ -98,8 +98,8 @@ Scored score_lm_eval(const ScoreInput& input) {
         }
         if (task.set != nullptr) run.spec.categories[task.name] = task.set->category;
       } catch (const Error& error) {
-        scored.failures.push_back(fmt::format("{}: {}", file.path.string(), error.what()));
-        if (scored.failures.size() == 1) scored.failure_kind = error.kind();
+        scored.failures.emplace_back(error.kind(),
+                                     fmt::format("{}: {}", file.path.string(), error.what()));
       }
     }
   }

@@ -134,8 +134,8 @@ FolderScores score_folder(const LongbenchFolder& folder, const ScoreInput& input
         scores.other.push_back(tasks::rescore_longbench(result, other));
       }
     } catch (const Error& error) {
-      scored.failures.push_back(fmt::format("{}: {}", file.path.string(), error.what()));
-      if (scored.failures.size() == 1) scored.failure_kind = error.kind();
+      scored.failures.emplace_back(error.kind(),
+                                   fmt::format("{}: {}", file.path.string(), error.what()));
     }
   }
   return scores;

@@ -65,8 +65,7 @@ Scored score_longbench_v2(const ScoreInput& input) {
         scored.runs.push_back(run_of(sets.back(), file));
         scored.text += describe(sets.back());
       } catch (const Error& error) {
-        scored.failures.emplace_back(error.what());
-        if (scored.failures.size() == 1) scored.failure_kind = error.kind();
+        scored.failures.push_back(error);
       }
     }
   }

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/registry.h"
 #include "harness/commands/model_folder.h"
 
 namespace elastic::harness {
@@ -47,16 +46,7 @@ class Fields {
   }
   std::string inside(const char* key) const { return fmt::format("{}: {}", source_, key); }
 
-  void finish() const {
-    for (const auto& [key, value] : object_.items()) {
-      bool found = false;
-      for (const std::string& name : known_) found = found || name == key;
-      if (!found) {
-        throw Error(ErrorKind::kInvalidArgument,
-                    fmt::format("{}: {}", source_, unknown_name("key", key, known_)));
-      }
-    }
-  }
+  void finish() const { refuse_unknown_keys({object_, source_}, known_); }
 
  private:
   template <typename T>

@@ -13,12 +13,11 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "datasets/folders.h"
 #include "datasets/word_lists.h"
 #include "engine/api/tokenizer.h"
 #include "engine/api/tokenizer_trainer.h"
 #include "harness/commands/config_file.h"
-#include "tasks/ruler/sources.h"
+#include "tasks/training/mix_sources.h"
 #include "tasks/training/tokenizer_text.h"
 
 namespace elastic::harness {
@@ -37,15 +36,10 @@ void train(const TrainTokenizerOptions& options) {
   if (options.output.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "--output: give the folder for tokenizer.model");
   }
-  const fs::path lists = datasets::data_folder(options.data_dir) / "ruler";
-  const std::string name = "wonderwords-3.0.1";
-  std::error_code ignored;
-  if (!fs::exists(lists / name / "nounlist.txt", ignored)) {
-    tasks::throw_missing_ruler(lists, name + "/nounlist.txt");
-  }
+  const fs::path lists = tasks::find_word_lists(options.data_dir);
   const std::string model = engine::train_tokenizer(
       {.vocab_size = options.vocab_size, .user_symbols = tasks::tokenizer_symbols()},
-      tasks::tokenizer_lines(datasets::load_word_lists(lists / name), options.seed));
+      tasks::tokenizer_lines(datasets::load_word_lists(lists), options.seed));
   const fs::path folder = options.output;
   create_folders(folder);
   write_file_atomic(folder / "tokenizer.model", model);

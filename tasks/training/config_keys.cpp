@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "base/registry.h"
 
 namespace elastic::tasks {
 
@@ -99,12 +98,6 @@ std::map<std::string, double> ConfigKeys::named_numbers(const std::string& key, 
   return numbers;
 }
 
-void ConfigKeys::done() const {
-  for (const auto& [key, ignored] : object_.items()) {
-    if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("{}: {}", place_, unknown_name("key", key, known_)));
-  }
-}
+void ConfigKeys::done() const { refuse_unknown_keys({object_, place_}, known_); }
 
 }  // namespace elastic::tasks

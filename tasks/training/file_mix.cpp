@@ -46,7 +46,7 @@ struct FileMix {
 void find_rows(FileMix& mix, std::size_t file) {
   const auto bytes = mix.files[file].bytes();
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   std::int64_t number = 0;
   for (std::string_view line : split(text, '\n')) {
     ++number;

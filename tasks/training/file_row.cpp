@@ -12,7 +12,6 @@
 namespace elastic::tasks {
 namespace {
 
-constexpr std::string_view kBom = "\xEF\xBB\xBF";
 constexpr std::size_t kRanges = 8;  // numbers per document in range_ids; the last two: the answer
 
 [[noreturn]] void corrupt(const std::string& where, const std::string& why) {
@@ -44,7 +43,7 @@ std::string task_name(const Json& row, const std::string& where) {
 std::string prompt_text(const Json& row, const std::string& where) {
   const JsonSource in{row, where};
   const auto plain = [&](const char* key) {
-    return replace_all(json_get<std::string>(in, key), kBom, "");
+    return replace_all(json_get<std::string>(in, key), kByteOrderMark, "");
   };
   std::string context = plain("context"), question = plain("question");
   const std::string_view kept = strip_white_space(context);

@@ -11,13 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "base/splitmix.h"
+
 namespace elastic::tasks {
 
 class MixRandom {
  public:
   explicit MixRandom(std::uint64_t seed) : state_(seed) {}
 
-  std::uint64_t next() { return scramble(state_ += kStep); }
+  std::uint64_t next() { return splitmix(state_ += kSplitMixStep); }
 
   /// [0, bound), 0 < bound < 2^32; the bias is below bound / 2^32.
   std::uint64_t below(std::uint64_t bound) { return ((next() >> 32) * bound) >> 32; }
@@ -61,17 +63,10 @@ class MixRandom {
   }
 
   static std::uint64_t combine(std::uint64_t seed, std::uint64_t value) {
-    return scramble(scramble(seed + kStep) ^ (value * kStep + 1));
+    return splitmix(splitmix(seed + kSplitMixStep) ^ (value * kSplitMixStep + 1));
   }
 
  private:
-  static constexpr std::uint64_t kStep = 0x9E3779B97F4A7C15;
-  static std::uint64_t scramble(std::uint64_t x) {
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
-    return x ^ (x >> 31);
-  }
-
   std::uint64_t state_;
 };
 

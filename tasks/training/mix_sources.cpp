@@ -4,8 +4,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "datasets/folders.h"
 #include "datasets/haystack.h"
 #include "datasets/word_lists.h"
+#include "tasks/ruler/sources.h"
 #include "tasks/training/wordings.h"
 
 namespace elastic::tasks {
@@ -37,6 +39,17 @@ std::vector<std::int32_t> find_plain_ids(const engine::Tokenizer& tokenizer) {
 }
 
 }  // namespace
+
+std::filesystem::path find_word_lists(const std::string& data_dir) {
+  const std::filesystem::path ruler = datasets::data_folder(data_dir) / "ruler";
+  constexpr const char* kFolder = "wonderwords-3.0.1";
+  std::error_code ignored;
+  for (const char* list : {"nounlist.txt", "adjectivelist.txt", "verblist.txt"}) {
+    const std::filesystem::path name = std::filesystem::path(kFolder) / list;
+    if (!std::filesystem::exists(ruler / name, ignored)) throw_missing_ruler(ruler, name.string());
+  }
+  return ruler / kFolder;
+}
 
 MixSources::MixSources(const engine::Tokenizer& tokenizer, const std::filesystem::path& word_lists,
                        std::uint64_t seed)

@@ -50,6 +50,10 @@ class MixSources {
   std::vector<std::int32_t> plain_ids_;  // ids that stand for printable text
 };
 
+/// The folder of word lists that synthetic text is made of; `data_dir` empty: the usual data
+/// folder. Throws kNotFound naming the missing list and the command that brings it.
+std::filesystem::path find_word_lists(const std::string& data_dir);
+
 /// A version-4 uuid, lower case.
 std::string draw_uuid(MixRandom& random);
 /// Seven digits, the first not 0.

@@ -5,14 +5,10 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "datasets/folders.h"
-#include "tasks/ruler/sources.h"
 #include "tasks/training/synthetic_mix.h"
 
 namespace elastic::tasks {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr double kMostTokens = 1 << 24;
 constexpr double kShortest = 128;  // tokens: room for a question and its needle
@@ -88,17 +84,6 @@ void read_families(ConfigKeys& keys, SyntheticOptions& options) {
   }
   options.weights = by_family(keys.named_numbers("weights", {.least = 0}), options.weights);
   options.targets = by_family(keys.named_numbers("targets", share), options.targets);
-}
-
-fs::path find_word_lists(const std::string& data_dir) {
-  const fs::path ruler = datasets::data_folder(data_dir) / "ruler";
-  constexpr const char* kFolder = "wonderwords-3.0.1";
-  std::error_code ignored;
-  for (const char* list : {"nounlist.txt", "adjectivelist.txt", "verblist.txt"}) {
-    const fs::path name = fs::path(kFolder) / list;
-    if (!fs::exists(ruler / name, ignored)) throw_missing_ruler(ruler, name.string());
-  }
-  return ruler / kFolder;
 }
 
 }  // namespace
