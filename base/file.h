@@ -15,6 +15,9 @@ namespace elastic {
 /// Whole file as bytes. kNotFound where it does not exist, kIo otherwise. `-` is standard input.
 std::string read_file(const std::filesystem::path& path);
 
+/// What readers of long files take at a time, bytes.
+inline constexpr std::size_t kReadChunk = std::size_t{1} << 20;
+
 /// A stream to read a file in parts. kNotFound where it does not exist, kIo otherwise.
 std::ifstream open_binary(const std::filesystem::path& path);
 

@@ -16,7 +16,8 @@ function(elastic_add_header_check)
     list(APPEND sources "${source}")
   endforeach()
   add_library(header_check OBJECT EXCLUDE_FROM_ALL ${sources})
-  target_compile_options(header_check PRIVATE -O0 -g0 -w)  # only whether it compiles
+  set_target_properties(header_check PROPERTIES UNITY_BUILD OFF)
+  target_compile_options(header_check PRIVATE -fsyntax-only -w)  # only whether it compiles
   target_link_libraries(header_check PRIVATE elastic_commands elastic_testing fmt::fmt CURL::libcurl PkgConfig::libzip
     simdjson::simdjson $<TARGET_NAME_IF_EXISTS:elastic_torch>)
 endfunction()

@@ -10,11 +10,17 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
 
+# Sources compiled in batches: a clean build in half the time. -DCMAKE_UNITY_BUILD=OFF to rebuild single files faster.
+set(CMAKE_UNITY_BUILD ON CACHE BOOL "Compile the sources of a library in batches")
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
+
 # Designated initialisers leave members to their defaults on purpose.
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  add_compile_options(-g1)
+  add_compile_options($<$<NOT:$<CONFIG:Release>>:-g1>)
 endif()
+# A fifth less compile time than -O3; the CPU kernels, the only hot loops of our own, ask for -O3 themselves.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 if(ELASTIC_SANITIZE OR ELASTIC_FUZZ)  # -O1 and no vptr check: half the compile time, the same findings
   add_compile_options(-O1 -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=undefined
     -fno-omit-frame-pointer)
@@ -49,7 +55,11 @@ function(elastic_add_library target)
   target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}")
 endfunction()
 
-# elastic_precompile(<target> <header>): compiled once, read by every source of the target.
+# elastic_precompile(<target> <header>): compiled once, read by every source of the target and of those that
+# elastic_reuse_precompiled(<target> <owner>) names.
 function(elastic_precompile target header)
   target_precompile_headers(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${CMAKE_SOURCE_DIR}/${header}>")
+endfunction()
+function(elastic_reuse_precompiled target owner)
+  target_precompile_headers(${target} REUSE_FROM ${owner})
 endfunction()

@@ -17,24 +17,24 @@ constexpr DataFile kJieba[] = {
     {"jieba/prob_start.py", "jieba-0.42.1/jieba/finalseg/prob_start.py", kStartIds},
     {"jieba/prob_trans.py", "jieba-0.42.1/jieba/finalseg/prob_trans.py", kTransitionIds},
     {"jieba/prob_emit.py", "jieba-0.42.1/jieba/finalseg/prob_emit.py", kEmissionIds}};
-constexpr std::string_view kPypiMirrors[] = {
+constexpr std::string_view kJiebaMirrors[] = {
     "https://files.pythonhosted.org/packages/source/j/jieba/",
     "https://pypi.io/packages/source/j/jieba/"};
 
-constexpr DataSource kSources[] = {
+constexpr DataSource kJiebaSources[] = {
     {.name = "jieba",
      .summary = "Chinese dictionary and word model of three LongBench metrics",
      .licence = "MIT",
      .kind = SourceKind::kArchive,
      .shape = Shape::kLines,
      .files = kJieba,
-     .mirrors = kPypiMirrors,
+     .mirrors = kJiebaMirrors,
      .archive_remote = "jieba-0.42.1.tar.gz",
      .archive = {"055ca12f62674fafed09427f176506079bc135638a14e23e25be909131928db2", 19214172, ""}},
 };
 
 }  // namespace
 
-std::span<const DataSource> jieba_sources() { return kSources; }
+std::span<const DataSource> jieba_sources() { return kJiebaSources; }
 
 }  // namespace elastic::datasets

@@ -54,7 +54,7 @@ constexpr std::string_view kLongbenchConfigMirrors[] = {
     "https://raw.githubusercontent.com/THUDM/LongBench/"
     "2e00731f8d0bff23dc4325161044d0ed8af94c1e/"};
 
-constexpr DataSource kSources[] = {
+constexpr DataSource kLongBenchSources[] = {
     {.name = "longbench/data",
      .summary = "LongBench and LongBench-E, 34 sets of rows",
      .licence = "none declared (mixed sources)",
@@ -74,6 +74,6 @@ constexpr DataSource kSources[] = {
 
 }  // namespace
 
-std::span<const DataSource> longbench_sources() { return kSources; }
+std::span<const DataSource> longbench_sources() { return kLongBenchSources; }
 
 }  // namespace elastic::datasets

@@ -83,7 +83,7 @@ constexpr DataFile kWords301[] = {
      kAdjectiveIds},
     {"ruler/wonderwords-3.0.1/nounlist.txt", "wonderwords/assets/nounlist.txt", kNoun301Ids},
     {"ruler/wonderwords-3.0.1/verblist.txt", "wonderwords/assets/verblist.txt", kVerbIds}};
-constexpr std::string_view kPypiMirrors[] = {
+constexpr std::string_view kWonderwordsMirrors[] = {
     "https://files.pythonhosted.org/packages/py3/w/wonderwords/",
     "https://pypi.io/packages/py3/w/wonderwords/"};
 
@@ -108,7 +108,7 @@ constexpr std::string_view kPunktMirrors[] = {
     "https://raw.githubusercontent.com/nltk/nltk_data/550b6625bcef1f2abff2ff770a5a0d272c9c6b2a/"
     "packages/tokenizers/"};
 
-constexpr DataSource kSources[] = {
+constexpr DataSource kRulerSources[] = {
     {.name = "ruler/prompts-gen-a",
      .summary = "prompt texts of the 2024 generator",
      .licence = kApache,
@@ -171,7 +171,7 @@ constexpr DataSource kSources[] = {
      .kind = SourceKind::kArchive,
      .shape = Shape::kLines,
      .files = kWords220,
-     .mirrors = kPypiMirrors,
+     .mirrors = kWonderwordsMirrors,
      .archive_remote = "wonderwords-2.2.0-py3-none-any.whl",
      .archive = {"65fc665f1f5590e98f6d9259414ea036bf1b6dd83e51aa6ba44473c99ca92da1", 44970, ""}},
     {.name = "ruler/wonderwords-3.0.1",
@@ -180,7 +180,7 @@ constexpr DataSource kSources[] = {
      .kind = SourceKind::kArchive,
      .shape = Shape::kLines,
      .files = kWords301,
-     .mirrors = kPypiMirrors,
+     .mirrors = kWonderwordsMirrors,
      .archive_remote = "wonderwords-3.0.1-py3-none-any.whl",
      .archive = {"4dd66deb6a76ca9e0b0422d1d3e111f9b910d7c16922d42de733ee8def98f8d0", 51658, ""}},
     {.name = "ruler/punkt",
@@ -196,6 +196,6 @@ constexpr DataSource kSources[] = {
 
 }  // namespace
 
-std::span<const DataSource> ruler_sources() { return kSources; }
+std::span<const DataSource> ruler_sources() { return kRulerSources; }
 
 }  // namespace elastic::datasets

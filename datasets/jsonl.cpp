@@ -9,11 +9,7 @@
 #include "base/text.h"
 
 namespace elastic::datasets {
-namespace {
-
-constexpr std::size_t kChunk = std::size_t{1} << 20;
-
-}  // namespace
+namespace {}  // namespace
 
 JsonlReader::JsonlReader(const std::filesystem::path& path, std::size_t max_line_bytes,
                          LoneSurrogates surrogates)
@@ -49,8 +45,8 @@ bool JsonlReader::read_line(std::string& text, bool& complete) {
       complete = true;
       return true;
     }
-    buffer_.resize(kChunk);
-    in_->read(buffer_.data(), static_cast<std::streamsize>(kChunk));
+    buffer_.resize(kReadChunk);
+    in_->read(buffer_.data(), static_cast<std::streamsize>(kReadChunk));
     buffer_.resize(static_cast<std::size_t>(in_->gcount()));
     position_ = 0;
     if (in_->bad()) throw Error(ErrorKind::kIo, fmt::format("{}: cannot read", name_));

@@ -7,11 +7,7 @@
 #include "base/text.h"
 
 namespace elastic::datasets {
-namespace {
-
-constexpr std::size_t kChunk = std::size_t{1} << 20;
-
-}  // namespace
+namespace {}  // namespace
 
 ObjectStream::ObjectStream(const std::filesystem::path& path, std::size_t max_bytes)
     : name_(path.string()), max_bytes_(max_bytes), file_(open_binary(path)) {
@@ -29,8 +25,8 @@ void ObjectStream::fail(std::string_view what) const {
 // The next chunk; false at the end of the file.
 bool ObjectStream::fill() {
   base_ += static_cast<std::int64_t>(buffer_.size());
-  buffer_.resize(kChunk);
-  file_.read(buffer_.data(), static_cast<std::streamsize>(kChunk));
+  buffer_.resize(kReadChunk);
+  file_.read(buffer_.data(), static_cast<std::streamsize>(kReadChunk));
   buffer_.resize(static_cast<std::size_t>(file_.gcount()));
   at_ = 0;
   if (file_.bad()) throw Error(ErrorKind::kIo, fmt::format("{}: cannot read", name_));

@@ -83,7 +83,7 @@ void pause_before(int attempt, const PullOptions& options) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
 }
 
-std::int64_t size_of(const fs::path& file) {
+std::int64_t bytes_there(const fs::path& file) {
   std::error_code code;
   const auto size = fs::file_size(file, code);
   return code ? 0 : static_cast<std::int64_t>(size);
@@ -95,12 +95,12 @@ std::string try_mirror(const Mirror& mirror, const PullRequest& request, const f
                        const PullOptions& options, bool& wrong_bytes) {
   constexpr std::int64_t kProgress = 1 << 16;
   std::string reason;
-  std::int64_t furthest = size_of(part);
+  std::int64_t furthest = bytes_there(part);
   for (int attempt = 0; attempt < options.attempts; ++attempt) {
     if (attempt > 0) pause_before(attempt, options);
     std::error_code ignored;
     if (request.sha256.empty()) fs::remove(part, ignored);
-    const bool continued = size_of(part) > 0;
+    const bool continued = bytes_there(part) > 0;
     const TransferResult result = transfer({.url = mirror.url,
                                             .token = mirror.token,
                                             .file = part,
@@ -110,8 +110,8 @@ std::string try_mirror(const Mirror& mirror, const PullRequest& request, const f
     if (result.outcome == TransferOutcome::kBroken) {
       reason = result.reason;
       log_info(fmt::format("{}: {}", request.target.filename().string(), reason));
-      if (!request.sha256.empty() && size_of(part) > furthest + kProgress) {
-        furthest = size_of(part);
+      if (!request.sha256.empty() && bytes_there(part) > furthest + kProgress) {
+        furthest = bytes_there(part);
         attempt = 0;
       }
       continue;

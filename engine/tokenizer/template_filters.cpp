@@ -11,8 +11,6 @@
 namespace elastic::engine {
 namespace {
 
-[[noreturn]] void fault(std::string what) { throw TemplateFault{std::move(what), false}; }
-
 const std::string& text_of(const Value& value, std::string_view where) {
   const auto* text = value.get<std::string>();
   if (text == nullptr) fault(fmt::format("`{}` of a {}", where, value.type_name()));

@@ -14,8 +14,6 @@ namespace {
 constexpr std::int64_t kMaxRange = 100'000;
 constexpr std::size_t kMaxText = std::size_t{64} << 20;
 
-[[noreturn]] void fault(std::string what) { throw TemplateFault{std::move(what), false}; }
-
 [[noreturn]] void bad_operands(std::string_view op, const Value& a, const Value& b) {
   const auto* undefined = a.is_undefined() ? a.get<Undefined>() : b.get<Undefined>();
   if (undefined != nullptr) fault(fmt::format("`{}` is undefined in `{}`", undefined->name, op));

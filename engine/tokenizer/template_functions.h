@@ -16,6 +16,7 @@ struct TemplateFault {
   std::string what;
   bool unsupported = false;
 };
+[[noreturn]] inline void fault(std::string what) { throw TemplateFault{std::move(what), false}; }
 
 /// Items of a list, characters of a string, keys of a mapping; nothing for others.
 std::optional<ValueList> iterate(const Value& value);

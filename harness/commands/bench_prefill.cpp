@@ -50,12 +50,6 @@ struct Cell {
   std::int64_t peak_bytes = 0;
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
-
 std::vector<double> column(const Cell& cell, double Split::*part) {
   std::vector<double> values;
   for (const Split& run : cell.runs) values.push_back(run.*part);
