@@ -55,7 +55,7 @@ std::vector<Subject> subjects(const ReportInput& input) {
   for (std::size_t i = 0; i < input.runs.size(); ++i) {
     for (const std::string& model : input.runs[i].summary.models) {
       std::string label = input.runs.size() > 1 ? input.runs[i].name : "";
-      if (models.size() > 1) label += (label.empty() ? "" : " · ") + model;
+      if (models.size() > 1 && label != model) label += (label.empty() ? "" : " · ") + model;
       out.push_back({i, model, label});
     }
   }

@@ -1,6 +1,8 @@
 #include "reports/write.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -27,12 +29,14 @@ constexpr std::array<Format, 5> kFormats{{{"html", nullptr},
 }  // namespace
 
 std::vector<std::filesystem::path> write_report(const ReportInput& input,
-                                                const WriteOptions& options) {
+                                                const WriteOptions& options,
+                                                std::vector<Document> first) {
   std::vector<const Format*> formats;
   for (const std::string& name : options.formats) {
     formats.push_back(&find_entry(std::span<const Format>(kFormats), "format", name));
   }
-  const std::vector<Document> documents = build_documents(input);
+  std::vector<Document> documents = std::move(first);
+  std::ranges::move(build_documents(input), std::back_inserter(documents));
   create_folders(options.output / "tables");
   std::vector<std::filesystem::path> written;
   const auto write = [&](const OutputFile& file) {

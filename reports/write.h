@@ -19,10 +19,12 @@ struct WriteOptions {
   std::filesystem::path plotly_js;  // plotly.min.js to embed; absent or empty: SVG figures only
 };
 
-/// Writes every file atomically over an older one and touches nothing else there. Returns the paths
+/// Writes every file atomically over an older one and touches nothing else there; `first` are shown
+/// before the registered reports. Returns the paths
 /// written. Throws kInvalidArgument for an unknown format, kIo where a file cannot be written.
 std::vector<std::filesystem::path> write_report(const ReportInput& input,
-                                                const WriteOptions& options);
+                                                const WriteOptions& options,
+                                                std::vector<Document> first = {});
 
 /// The overview and score tables as padded text, for the end of a run.
 std::string summary_text(const ReportInput& input);

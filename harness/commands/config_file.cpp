@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/json.h"
 #include "base/registry.h"
 #include "base/text.h"
 
@@ -42,11 +41,13 @@ std::vector<std::string> flag_names(const CLI::App& sub) {
 }  // namespace
 
 void apply_config_file(CLI::App& sub, const std::string& path) {
-  if (path.empty()) return;
-  const Json config = read_json(path);
+  if (!path.empty()) apply_config(sub, read_json(path), path);
+}
+
+void apply_config(CLI::App& sub, const Json& config, const std::string& source) {
   if (!config.is_object()) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("{}: expected a JSON object of flags", path));
+                fmt::format("{}: expected a JSON object of flags", source));
   }
   const std::vector<std::string> known = flag_names(sub);
   for (const auto& [key, value] : config.items()) {
@@ -54,9 +55,9 @@ void apply_config_file(CLI::App& sub, const std::string& path) {
     std::replace(name.begin(), name.end(), '_', '-');
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       throw Error(ErrorKind::kInvalidArgument,
-                  fmt::format("{}: {}", path, unknown_name("key", key, known)));
+                  fmt::format("{}: {}", source, unknown_name("key", key, known)));
     }
-    const std::string where = fmt::format("{}: key `{}`", path, key);
+    const std::string where = fmt::format("{}: key `{}`", source, key);
     CLI::Option* option = sub.get_option("--" + name);
     if (option->count() > 0 || value.is_null()) continue;
     try {

@@ -9,6 +9,8 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "base/json.h"
+
 namespace elastic::harness {
 
 inline constexpr const char* kConfigHelp = "JSON file of flags; a flag given here beats the file";
@@ -16,5 +18,8 @@ inline constexpr const char* kConfigHelp = "JSON file of flags; a flag given her
 /// Nothing for an empty path. Throws kInvalidArgument naming file, key and value for keys that are
 /// no flags and values a flag does not take, otherwise as read_json().
 void apply_config_file(CLI::App& sub, const std::string& path);
+
+/// The same from an object; `source` names it in errors.
+void apply_config(CLI::App& sub, const Json& config, const std::string& source);
 
 }  // namespace elastic::harness

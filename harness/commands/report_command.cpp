@@ -12,10 +12,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "datasets/folders.h"
 #include "harness/commands/command.h"
+#include "harness/commands/run_setup.h"
 #include "harness/store/run_store.h"
 #include "reports/input.h"
+#include "reports/training_curves.h"
 #include "reports/write.h"
 
 namespace elastic::harness {
@@ -24,21 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ReportOptions {
-  std::vector<std::string> runs;
+  std::vector<std::string> runs, trainings;
   std::string output;
   std::string formats = "html,csv,json,md,latex";
   std::string data_dir;
 };
-
-// plotly.js lies in the data folder, where set-up or `data fetch` puts it.
-fs::path plotly_path(const std::string& data_dir) {
-  const fs::path path = datasets::data_folder(data_dir) / "plotly" / "plotly.min.js";
-  std::error_code ignored;
-  if (fs::is_regular_file(path, ignored)) return path;
-  log_info(fmt::format("{} is not there: report.html gets still figures without zoom and hover",
-                       path.string()));
-  return {};
-}
 
 int write_reports(const ReportOptions& options) {
   std::vector<RunData> runs;
@@ -53,7 +44,13 @@ int write_reports(const ReportOptions& options) {
   if (std::find(write.formats.begin(), write.formats.end(), "html") != write.formats.end()) {
     write.plotly_js = plotly_path(options.data_dir);
   }
-  const std::vector<fs::path> files = reports::write_report(input, write);
+  std::vector<reports::TrainingCurves> trainings;
+  for (const std::string& folder : options.trainings) {
+    trainings.push_back(reports::read_training_curves(folder));
+  }
+  std::vector<reports::Document> first;
+  if (!trainings.empty()) first.push_back(reports::training_document(trainings));
+  const std::vector<fs::path> files = reports::write_report(input, write, std::move(first));
   std::fputs(reports::summary_text(input).c_str(), stdout);
   for (const fs::path& file : files) log_debug("wrote " + file.string());
   log_info(fmt::format("{} files written to {}", files.size(), options.output));
@@ -71,6 +68,8 @@ void add_report(CLI::App& sub, int& exit_code) {
   sub.add_option("--output", options->output, "Folder for the report's files")->required();
   sub.add_option("--format", options->formats, "Comma-separated: html, csv, json, md, latex")
       ->capture_default_str();
+  sub.add_option("--training", options->trainings,
+                 "Folders of `train`, whose curves are shown as well");
   sub.add_option("--data-dir", options->data_dir, "Where plotly.js lies (plotly/plotly.min.js)");
   sub.callback([options, &exit_code] { exit_code = write_reports(*options); });
 }

@@ -18,6 +18,7 @@
 #include "engine/generate/make_generator.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
+#include "harness/commands/run_benchmark.h"
 #include "harness/commands/run_setup.h"
 #include "harness/run/prepare.h"
 #include "harness/run/runner.h"
@@ -99,7 +100,9 @@ int finish(const RunOutcome& outcome, const std::string& folder, bool print) {
   return kExitSomeFailed;
 }
 
-int run(const RunOptions& options) {
+}  // namespace
+
+int run_benchmark(const RunOptions& options, RunTable table) {
   const Ranks ranks = ranks_from_environment();
   set_log_rank(ranks.rank);
   const RunSetup setup = set_up(options);
@@ -133,10 +136,8 @@ int run(const RunOptions& options) {
                   .resume = options.resume},
                  spec);
   for (const std::string& note : store.found().notes) log_warning(note);
-  return finish(run_samples(job, store), folder, ranks.rank == 0);
+  return finish(run_samples(job, store), folder, ranks.rank == 0 && table == RunTable::kPrint);
 }
-
-}  // namespace
 
 void add_run(CLI::App& sub, int& exit_code) {
   const auto options = std::make_shared<RunOptions>();
@@ -144,7 +145,7 @@ void add_run(CLI::App& sub, int& exit_code) {
   add_run_flags(sub, *options, *config);
   sub.callback([&sub, &exit_code, options, config] {
     apply_config_file(sub, *config);
-    exit_code = run(*options);
+    exit_code = run_benchmark(*options, RunTable::kPrint);
   });
 }
 

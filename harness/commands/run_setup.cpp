@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "datasets/folders.h"
 #include "harness/commands/config_file.h"
@@ -97,6 +98,15 @@ Ranks ranks_from_environment() {
                 fmt::format("RANK={} does not fit WORLD_SIZE={}", ranks.rank, ranks.world_size));
   }
   return ranks;
+}
+
+std::filesystem::path plotly_path(const std::string& data_dir) {
+  std::filesystem::path path = datasets::data_folder(data_dir) / "plotly" / "plotly.min.js";
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(path, ignored)) return path;
+  log_info(fmt::format("{} is not there: report.html gets still figures without zoom and hover",
+                       path.string()));
+  return {};
 }
 
 }  // namespace elastic::harness

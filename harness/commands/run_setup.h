@@ -40,6 +40,10 @@ struct Ranks {
 };
 Ranks ranks_from_environment();
 
+/// plotly.js in the data folder, where set-up or `data fetch` puts it; empty, and a line in the
+/// log, where it is not there.
+std::filesystem::path plotly_path(const std::string& data_dir);
+
 /// `--dry-run` and `plan`: samples, memory and time per cell on standard output.
 void print_plan(const RunSetup& setup);
 

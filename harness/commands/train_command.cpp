@@ -16,6 +16,7 @@
 #include "engine/api/tokenizer.h"
 #include "engine/train/train_router.h"
 #include "harness/commands/command.h"
+#include "harness/commands/model_folder.h"
 #include "harness/commands/run_setup.h"
 #include "harness/commands/train_config.h"
 #include "harness/commands/train_tokenizer.h"
@@ -28,7 +29,7 @@ constexpr const char* kNotice =
     "stopping after this step and its checkpoint; --resume goes on. Again to stop at once\n";
 
 struct TrainFlags {
-  std::string config, output;
+  std::string config, output, base;
   std::string device = "auto";
   bool resume = false;
   double max_minutes = 0;
@@ -62,9 +63,12 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
   options.resume = flags.resume;
   options.max_minutes = flags.max_minutes;
   options.processes = processes_from_environment();
+  if (!flags.base.empty()) options.base = model_folder(flags.base);
   if (routed && options.base.empty()) {
     throw Error(ErrorKind::kInvalidArgument,
-                flags.config + ": `base` is missing; name the checkpoint to train routers for");
+                flags.config +
+                    ": `base` is missing; name the checkpoint to train routers for, there or with "
+                    "--base");
   }
   const bool scratch = options.base.empty();
   if (!routed &&
@@ -113,6 +117,7 @@ void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summa
       ->required();
   part.add_option("--output", flags->output, "Folder for curves, state and the trained model")
       ->required();
+  part.add_option("--base", flags->base, "Checkpoint to start from, instead of the file's `base`");
   part.add_option("--device", flags->device, "cpu, cuda or auto")->capture_default_str();
   part.add_flag("--resume", flags->resume, "Go on from the last checkpoint, if there is one");
   part.add_option("--max-minutes", flags->max_minutes, "Stop with a checkpoint after this time")

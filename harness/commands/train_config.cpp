@@ -106,8 +106,11 @@ void read_regularizer(Fields fields, engine::RegularizerOptions& r) {
 }  // namespace
 
 TrainConfig read_train_config(const std::filesystem::path& path) {
-  const Json json = read_json(path);
-  Fields fields(json, path.string());
+  return parse_train_config(read_json(path), path.string());
+}
+
+TrainConfig parse_train_config(const Json& json, const std::string& source) {
+  Fields fields(json, source);
   TrainConfig config;
   engine::TrainOptions& o = config.options;
   std::string base;

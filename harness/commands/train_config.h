@@ -22,4 +22,7 @@ struct TrainConfig {
 /// type.
 TrainConfig read_train_config(const std::filesystem::path& path);
 
+/// The same from an object; `source` names it in errors.
+TrainConfig parse_train_config(const Json& json, const std::string& source);
+
 }  // namespace elastic::harness

@@ -1,0 +1,285 @@
+// `ablate`: routers trained with one setting varied, each run on the same prompts, in one report
+// beside the paper's ablation (elastic_attention spec 5.6).
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/api/tokenizer.h"
+#include "harness/commands/command.h"
+#include "harness/commands/config_file.h"
+#include "harness/commands/run_benchmark.h"
+#include "harness/commands/run_setup.h"
+#include "harness/commands/train_config.h"
+#include "harness/store/run_store.h"
+#include "reports/ablation.h"
+#include "reports/input.h"
+#include "reports/render/render.h"
+#include "reports/write.h"
+#include "tasks/training_mix.h"
+
+namespace elastic::harness {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kNotice = "stopping after what is in flight; --resume goes on\n";
+constexpr const char* kRouted = "fa-ssa";
+constexpr const char* kAllRows = "all";
+constexpr int kSignalBase = 128;
+
+struct AblateFlags {
+  std::string config, output, values;
+  std::string device = "auto", data_dir;
+  bool resume = false;
+  double max_minutes = 0;
+};
+
+struct Axis {
+  const char* name;
+  const char* summary;
+  const char* values;  // of the paper, and beyond where its figure does not bend yet
+  void (*set)(Json& training, const std::string& value);
+};
+
+double parse_setting(const std::string& value) {
+  if (const std::optional<double> number = parse_double(value)) return *number;
+  throw Error(ErrorKind::kInvalidArgument, fmt::format("--values: `{}` is no number", value));
+}
+
+void set_expansion(Json& training, const std::string& value) {
+  training["router"]["expansion"] = static_cast<std::int64_t>(parse_setting(value));
+}
+
+void set_target(Json& training, const std::string& value) {
+  training["data"]["target_sensitive"] = parse_setting(value);
+}
+
+void set_pool(Json& training, const std::string& value) {
+  Json& router = training["router"];
+  router["pooling"] = value == kAllRows ? "full" : "boundary";
+  if (value != kAllRows) router["pool_rows"] = static_cast<std::int64_t>(parse_setting(value));
+}
+
+constexpr Axis kAxes[] = {
+    {"hidden-size", "Hidden width of the router's MLPs, times head_dim", "2,4,6,8", set_expansion},
+    {"target-sparsity", "Target MSR of the sparsity-sensitive families",
+     "0.4,0.5,0.6,0.7,0.8,0.9,0.95", set_target},
+    {"pool-budget", "Keys pooled at each end of the prompt, or all", "50,100,200,400,800,all",
+     set_pool},
+};
+
+// The file's two parts; `training` may be the path of a file of its own.
+struct AblateConfig {
+  Json training, evaluation;
+  std::string training_source, evaluation_source;
+};
+
+AblateConfig read_ablate_config(const std::string& path) {
+  const Json json = read_json(path);
+  refuse_unknown_keys({json, path}, {"training", "evaluation"});
+  const auto part = [&json](const char* key) {
+    const auto found = json.find(key);
+    return found == json.end() ? Json::object() : *found;
+  };
+  AblateConfig config{part("training"), part("evaluation"), path + ": training",
+                      path + ": evaluation"};
+  if (config.training.is_string()) {
+    config.training_source = config.training.get<std::string>();
+    config.training = read_json(config.training_source);
+  }
+  if (!config.training.is_object() || config.training.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                path +
+                    ": key `training` is neither a router training's settings nor the path of "
+                    "a file with them (docs/ablations.md)");
+  }
+  return config;
+}
+
+RunOptions run_options(const AblateConfig& config, const AblateFlags& flags) {
+  CLI::App app;
+  RunOptions options;
+  std::string unused;
+  add_run_flags(app, options, unused);
+  for (const char* own : {"model", "modes", "output", "device", "dry_run"}) {
+    if (!config.evaluation.is_object() || !config.evaluation.contains(own)) continue;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{}: key `{}` is set by the ablation itself; leave it out",
+                            config.evaluation_source, own));
+  }
+  apply_config(app, config.evaluation, config.evaluation_source);
+  options.device = flags.device;
+  if (!flags.data_dir.empty()) options.data_dir = flags.data_dir;
+  return options;
+}
+
+enum class Outcome { kDone, kTimeUp, kStopped };
+
+// One ablation: its folders are OUTPUT/training/<point>, OUTPUT/runs/<point>, OUTPUT/report.
+class Ablating {
+ public:
+  Ablating(const Axis& axis, const AblateFlags& flags)
+      : axis_(axis),
+        flags_(flags),
+        config_(read_ablate_config(flags.config)),
+        evaluation_(run_options(config_, flags)),
+        settings_(split_list(flags.values.empty() ? axis.values : flags.values)) {
+    if (settings_.empty()) throw Error(ErrorKind::kInvalidArgument, "--values names no setting");
+    for (const std::string& setting : settings_) training_of(setting);  // errors before the work
+  }
+
+  int run() {
+    Outcome outcome = Outcome::kDone;
+    for (const std::string& setting : settings_) {
+      outcome = point(setting);
+      if (outcome != Outcome::kDone) break;
+      done_.push_back(setting);
+    }
+    if (!done_.empty()) report();
+    if (outcome == Outcome::kDone) return kExitComplete;
+    log_info(fmt::format("{} of {} settings done; the same command with --resume goes on",
+                         done_.size(), settings_.size()));
+    return outcome == Outcome::kStopped ? exit_code_ : kExitComplete;
+  }
+
+ private:
+  fs::path training_folder(const std::string& setting) const {
+    return fs::path(flags_.output) / "training" / run_name(setting);
+  }
+  fs::path run_folder(const std::string& name) const {
+    return fs::path(flags_.output) / "runs" / name;
+  }
+  std::string run_name(const std::string& setting) const {
+    return std::string(axis_.name) + "-" + setting;
+  }
+
+  TrainConfig training_of(const std::string& setting) const {
+    Json json = config_.training;
+    axis_.set(json, setting);
+    TrainConfig config = parse_train_config(json, config_.training_source);
+    engine::TrainOptions& options = config.options;
+    if (options.base.empty()) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  config_.training_source + ": `base` is missing; name the checkpoint");
+    }
+    if (options.tokenizer.empty()) options.tokenizer = options.base;
+    options.output = training_folder(setting);
+    options.device = flags_.device;
+    options.resume = flags_.resume;
+    return config;
+  }
+
+  // Minutes left of --max-minutes; 0 = no limit.
+  double minutes_left() const {
+    constexpr double kLeast = 1e-3;
+    if (flags_.max_minutes == 0) return 0;
+    return std::max(kLeast, flags_.max_minutes - watch_.seconds() / 60);
+  }
+  bool time_is_up() const {
+    return flags_.max_minutes > 0 && watch_.seconds() > flags_.max_minutes * 60;
+  }
+
+  Outcome point(const std::string& setting) {
+    if (time_is_up()) return Outcome::kTimeUp;
+    log_info(
+        fmt::format("{} {} ({} of {})", axis_.name, setting, done_.size() + 1, settings_.size()));
+    const Outcome trained = train(setting);
+    if (trained != Outcome::kDone) return trained;
+    if (done_.empty()) {  // the routers do not matter to fa and ssa: once is enough
+      const Outcome baseline = evaluate(setting, "baseline", "fa,ssa");
+      if (baseline != Outcome::kDone) return baseline;
+    }
+    return evaluate(setting, run_name(setting), kRouted);
+  }
+
+  Outcome train(const std::string& setting) {
+    TrainConfig config = training_of(setting);
+    config.options.max_minutes = minutes_left();
+    const engine::Tokenizer tokenizer = engine::Tokenizer::load(config.options.tokenizer);
+    const engine::BatchSource source = tasks::make_training_mix(config.data, tokenizer);
+    const InterruptGuard guard(kNotice);
+    const engine::TrainResult result = engine::train_router(config.options, source);
+    if (result.end == engine::TrainEnd::kInterrupted) {
+      exit_code_ = kSignalBase + result.signal;
+      return Outcome::kStopped;
+    }
+    return result.end == engine::TrainEnd::kTimeUp ? Outcome::kTimeUp : Outcome::kDone;
+  }
+
+  Outcome evaluate(const std::string& setting, const std::string& name, const char* modes) {
+    RunOptions options = evaluation_;
+    options.model = training_folder(setting).string();
+    options.modes = modes;
+    options.output = run_folder(name).string();
+    options.resume = flags_.resume;
+    exit_code_ = run_benchmark(options, RunTable::kNone);
+    return exit_code_ >= kSignalBase ? Outcome::kStopped : Outcome::kDone;
+  }
+
+  void report() const {
+    std::vector<RunData> runs{read_run(run_folder("baseline").string())};
+    reports::Ablation ablation{axis_.name, kRouted, 0, {}};
+    std::vector<reports::TrainingCurves> trainings;
+    for (const std::string& setting : done_) {
+      trainings.push_back(reports::read_training_curves(training_folder(setting)));
+      ablation.points.push_back({setting, runs.size(), trainings.back()});
+      runs.push_back(read_run(run_folder(run_name(setting)).string()));
+    }
+    const reports::ReportInput input = reports::make_input(std::move(runs));
+    const fs::path folder = fs::path(flags_.output) / "report";
+    const reports::WriteOptions options{.output = folder,
+                                        .plotly_js = plotly_path(evaluation_.data_dir)};
+    const reports::Document document = reports::ablation_document(ablation, input);
+    reports::write_report(input, options, {document, reports::training_document(trainings)});
+    for (const reports::Table& table : document.tables) {
+      fmt::print("{}\n\n{}\n", table.title, reports::markdown_table(table));
+    }
+    log_info("open " + fs::absolute(folder / "report.html").string());
+  }
+
+  const Axis& axis_;
+  AblateFlags flags_;
+  AblateConfig config_;
+  RunOptions evaluation_;
+  std::vector<std::string> settings_, done_;
+  Stopwatch watch_;
+  int exit_code_ = kExitComplete;
+};
+
+}  // namespace
+
+void add_ablate(CLI::App& sub, int& exit_code) {
+  sub.require_subcommand(1);
+  for (const Axis& axis : kAxes) {
+    CLI::App& part = *sub.add_subcommand(axis.name, axis.summary);
+    const auto flags = std::make_shared<AblateFlags>();
+    part.add_option("--config", flags->config,
+                    "JSON file: `training` (a router training) and `evaluation` (flags of run); "
+                    "docs/ablations.md")
+        ->required();
+    part.add_option("-o,--output", flags->output, "Folder for trainings, runs and the report")
+        ->required();
+    part.add_option("--values", flags->values,
+                    fmt::format("Comma-separated settings (default {})", axis.values));
+    part.add_option("--device", flags->device, "cpu, cuda or auto")->capture_default_str();
+    part.add_option("--data-dir", flags->data_dir, "Folder of benchmark data");
+    part.add_flag("--resume", flags->resume, "Go on where an earlier command stopped");
+    part.add_option("--max-minutes", flags->max_minutes, "Stop with a checkpoint after this time")
+        ->check(CLI::NonNegativeNumber);
+    part.callback([&exit_code, &axis, flags] { exit_code = Ablating(axis, *flags).run(); });
+  }
+}
+
+}  // namespace elastic::harness
