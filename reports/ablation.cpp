@@ -69,8 +69,8 @@ Table table_of(const std::vector<Row>& rows, const PublishedAblation* paper) {
                    {"score", "score"},
                    {"delta_to_fa", "Δ to fa"},
                    {"msr", "MSR", 3},
-                   {"training_lm", "training loss (lm), last tenth", 3},
-                   {"training_msr", "training MSR, last tenth", 3},
+                   {"training_lm", "training lm", 3},
+                   {"training_msr", "training MSR", 3},
                    {"paper_score", "paper: score", 2},
                    {"paper_msr", "paper: MSR", 3}};
   const harness::Cell* dense = rows.front().cell;
@@ -91,7 +91,9 @@ Table table_of(const std::vector<Row>& rows, const PublishedAblation* paper) {
     cells.push_back(cell(row.paper ? number(row.paper->msr) : Value()));
     table.rows.push_back(std::move(cells));
   }
-  table.caption = "Score: the suite's mean (0-100) with its 95 % interval. ";
+  table.caption =
+      "Score: the suite's mean (0-100) with its 95 % interval. Training lm and MSR: means over the "
+      "last tenth of the steps. ";
   if (paper != nullptr) {
     table.caption += fmt::format("Paper: {}; another model and benchmark, so compare the shape.",
                                  paper->measure);

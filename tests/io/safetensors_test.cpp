@@ -137,7 +137,8 @@ TEST(Safetensors, ReadsTypesScalarsEmptyTensorsAndMetadata) {
                              R"("s":{"dtype":"U8","shape":[],"data_offsets":[10,11]}})";
   // 1.0, -2.0, smallest subnormal, infinity; 1.5; 7
   const std::string data("\x00\x3c\x00\xc0\x01\x00\x00\x7c\xc0\x3f\x07", 11);
-  const auto tensors = parse(file_bytes(header, data));
+  const std::string bytes = file_bytes(header, data);  // the views point into it
+  const auto tensors = parse(bytes);
   ASSERT_EQ(tensors.size(), 4u);
   const std::vector<float> half = float_values(tensors[0]);
   EXPECT_EQ(half[0], 1.0f);
