@@ -344,7 +344,8 @@ class Evaluator {
     const Value operand = value(*e.children[0]);
     if (e.name == "not") return !operand.truth();
     if (const auto* integer = operand.get<std::int64_t>()) {
-      return e.name == "-" ? -*integer : *integer;
+      if (e.name != "-") return *integer;
+      return guarded(e, [&] { return apply_operator("-", std::int64_t{0}, operand); });
     }
     if (const auto* number = operand.get<double>()) return e.name == "-" ? -*number : *number;
     fail(e.line, fmt::format("`{}` of a {}", e.name, operand.type_name()));

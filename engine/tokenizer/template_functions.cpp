@@ -102,7 +102,9 @@ Value range(const CallArguments& arguments) {
   }
   if (part[2] == 0) fault("range() with a step of 0");
   ValueList items;
-  for (std::int64_t i = part[0]; part[2] > 0 ? i < part[1] : i > part[1]; i += part[2]) {
+  bool past_the_end = false;  // of the 64-bit integers
+  for (std::int64_t i = part[0]; !past_the_end && (part[2] > 0 ? i < part[1] : i > part[1]);
+       past_the_end = __builtin_add_overflow(i, part[2], &i)) {
     if (static_cast<std::int64_t>(items.size()) >= kMaxRange) fault("a range too long");
     items.emplace_back(i);
   }
