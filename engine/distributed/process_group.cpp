@@ -6,6 +6,7 @@
 #include <ATen/ops/from_blob.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
+#include <netdb.h>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <cstring>
@@ -26,6 +27,20 @@ std::vector<std::uint8_t> bytes_of(const at::Tensor& host) {
   return {data, data + host.nbytes()};
 }
 
+// The store itself would try an unknown name for five minutes.
+void require_known(const std::string& address) {
+  addrinfo* found = nullptr;
+  const int code = getaddrinfo(address.c_str(), nullptr, nullptr, &found);
+  if (code == 0) {
+    freeaddrinfo(found);
+    return;
+  }
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("MASTER_ADDR is `{}`: {}; name the host of rank 0, 127.0.0.1 for "
+                          "processes of one machine",
+                          address, gai_strerror(code)));
+}
+
 }  // namespace
 
 struct ProcessGroup::Impl {
@@ -33,6 +48,7 @@ struct ProcessGroup::Impl {
 };
 
 ProcessGroup::ProcessGroup(const ProcessOptions& options) : options_(options) {
+  require_known(options.address);
   c10d::TCPStoreOptions store;
   store.port = static_cast<std::uint16_t>(options.port);
   store.isServer = options.rank == 0 && !options.launcher_serves;

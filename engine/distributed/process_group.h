@@ -4,7 +4,7 @@
 // every process holds the same bits. Meant for router training, whose gradients are small
 // (2 MB to 35 MB a step).
 //
-//   ProcessGroup group({.rank = 1, .world = 2, .address = "localhost", .port = 29500});
+//   ProcessGroup group({.rank = 1, .world = 2, .address = "127.0.0.1", .port = 29500});
 //   group.sum({gradient, values});
 
 #include <ATen/core/Tensor.h>

@@ -62,7 +62,7 @@ struct RegularizerOptions {
 /// those that one process would draw in world x micro_steps; its gradient is their mean.
 struct ProcessOptions {
   int rank = 0, world = 1;
-  std::string address = "localhost";  // where rank 0, or the launcher, listens
+  std::string address = "127.0.0.1";  // where rank 0, or the launcher, listens
   int port = 29500;
   bool launcher_serves = false;
 };

@@ -113,6 +113,21 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
+TEST_F(TrainCommand, AnUnknownHostIsNamed) {
+  ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
+  write_config("router.json", router());
+  const ProgramResult result = Program(ELASTIC_BENCH_BINARY,
+                                       {"train", "router", "--config", path("router.json"),
+                                        "--output", path("routed"), "--device", "cpu"},
+                                       {{"RANK", "0"},
+                                        {"WORLD_SIZE", "2"},
+                                        {"MASTER_ADDR", "no host"},
+                                        {"OMP_NUM_THREADS", "1"}})
+                                   .wait();
+  EXPECT_EQ(result.code, 2) << result.err;
+  EXPECT_TRUE(result.says("MASTER_ADDR is `no host`")) << result.err;
+}
+
 TEST_F(TrainCommand, TwoProcessesGiveTheResultOfOne) {
   ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
   Json config = router();
@@ -127,7 +142,7 @@ TEST_F(TrainCommand, TwoProcessesGiveTheResultOfOne) {
                     "--device", "cpu"},
                    {{"RANK", rank},
                     {"WORLD_SIZE", "2"},
-                    {"MASTER_ADDR", "localhost"},
+                    {"MASTER_ADDR", "127.0.0.1"},
                     {"MASTER_PORT", port},
                     {"OMP_NUM_THREADS", "1"}});
   };
