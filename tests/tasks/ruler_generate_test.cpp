@@ -196,9 +196,12 @@ TEST(ruler_generate, always_ends) {
   for (const char* name : {"ruler@gen-a", "ruler@gen-b", "ruler@builtin"}) {
     for (const auto& [kind, count] : counters) {
       for (const char* task : {"niah_single_1", "niah_multikey_1", "vt", "cwe", "fwe", "qa_2"}) {
-        // Counters that never grow cost as much text as the cap allows: not at 5000.
+        // A counter that never grows costs as much text as the cap allows: once a task, and not
+        // for the built-in profile, whose code is gen-b's.
         const bool grows = count(std::string(4000, 'x')) > 1;
-        for (const std::int64_t length : {128, 777, grows ? 5000 : 130}) {
+        if (!grows && std::string_view(name) == "ruler@builtin") continue;
+        for (const std::int64_t length :
+             grows ? std::vector<std::int64_t>{128, 777, 5000} : std::vector<std::int64_t>{130}) {
           GenerateRequest wanted = request(task, length, 1);
           wanted.counter = {.id = kind, .count = count};
           try {
