@@ -1,4 +1,5 @@
-# elastic_add_fuzz(<library>...): every tests/fuzz/<name>_fuzz.cpp as a libFuzzer program <name>_fuzz (preset `fuzz`); target `fuzzers` builds them all.
+# elastic_add_fuzz(<library>...): every tests/fuzz/<name>_fuzz.cpp as a libFuzzer program <name>_fuzz (preset `fuzz`);
+# target `fuzzers` builds them all.
 function(elastic_add_fuzz)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.cpp")
   foreach(source IN LISTS sources)
