@@ -158,9 +158,9 @@ Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSour
     plan.tasks.push_back(std::move(planned));
   }
   for (const auto& [suite, profile] : profiles) {
-    const bool used = std::any_of(plan.tasks.begin(), plan.tasks.end(), [&](const auto& planned) {
-      return planned->task->info().suite == suite;
-    });
+    const bool used = std::any_of(
+        plan.tasks.begin(), plan.tasks.end(),
+        [&suite = suite](const auto& planned) { return planned->task->info().suite == suite; });
     if (!used) refuse(fmt::format("--profile {}: no task of {} is asked for", profile, suite));
   }
   check_templates(options, plan);

@@ -129,7 +129,7 @@ FileOptions read_file_options(ConfigKeys& keys) {
                    {"In-Context Learning", robust}};
   for (const auto& [name, target] : keys.named_numbers("targets", share)) {
     const auto it = std::find_if(options.tasks.begin(), options.tasks.end(),
-                                 [&](const auto& task) { return task.name == name; });
+                                 [&name = name](const auto& task) { return task.name == name; });
     if (it == options.tasks.end()) {
       options.tasks.push_back({name, target});
     } else {
