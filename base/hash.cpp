@@ -42,14 +42,13 @@ std::string Sha256::hex() {
 std::string sha256_hex(std::string_view bytes) { return Sha256().update(bytes).hex(); }
 
 std::string sha256_file(const std::filesystem::path& path) {
-  constexpr std::size_t kChunk = std::size_t{1} << 20;  // a map would count as resident memory
-  std::ifstream file = open_binary(path);
+  std::ifstream file = open_binary(path);  // in parts: a map would count as resident memory
   if (std::filesystem::is_directory(path)) {
     throw Error(ErrorKind::kIo, path.string() + ": is a folder");
   }
   Sha256 hash;
-  std::string chunk(kChunk, '\0');
-  while (file.read(chunk.data(), static_cast<std::streamsize>(kChunk)) || file.gcount() > 0) {
+  std::string chunk(kReadChunk, '\0');
+  while (file.read(chunk.data(), static_cast<std::streamsize>(kReadChunk)) || file.gcount() > 0) {
     hash.update({chunk.data(), static_cast<std::size_t>(file.gcount())});
   }
   if (file.bad()) throw Error(ErrorKind::kIo, path.string() + ": cannot read");

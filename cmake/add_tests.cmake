@@ -16,15 +16,13 @@ function(elastic_add_tests folder)
     ELASTIC_BENCH_BINARY="$<TARGET_FILE_DIR:${folder}_tests>/elastic-bench")
   target_compile_options(${folder}_tests PRIVATE -O1)  # a quarter less compile time; nothing here is hot
   target_link_libraries(${folder}_tests PRIVATE elastic_testing ${ARGN} GTest::gtest GTest::gtest_main)
-  if(folder STREQUAL "engine")  # LibTorch's flags: a precompiled header of its own, and sources in batches
-    elastic_precompile(engine_tests tests/testing/precompiled.h)
+  if(folder MATCHES "^(base|engine)$")  # engine: LibTorch's flags need a precompiled header of their own
+    elastic_precompile(${folder}_tests tests/testing/precompiled.h)
   else()
+    elastic_reuse_precompiled(${folder}_tests base_tests)
+  endif()
+  if(NOT folder STREQUAL "engine")  # quick to compile, and edited one at a time
     set_target_properties(${folder}_tests PROPERTIES UNITY_BUILD OFF)
-    if(folder STREQUAL "base")
-      elastic_precompile(base_tests tests/testing/precompiled.h)
-    else()
-      elastic_reuse_precompiled(${folder}_tests base_tests)
-    endif()
   endif()
   gtest_discover_tests(${folder}_tests
     TEST_PREFIX "${folder}/" TEST_FILTER "-Golden_*" DISCOVERY_MODE PRE_TEST

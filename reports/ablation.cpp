@@ -126,10 +126,7 @@ Point point_of(const Row& row, double x) {
   Point point;
   point.x = x;
   point.y = row.cell->score->value * 100;
-  if (row.cell->score->interval) {
-    point.y_interval = {row.cell->score->interval->low * 100,
-                        row.cell->score->interval->high * 100};
-  }
+  point.y_interval = percent(row.cell->score->interval);
   point.label = row.setting;
   point.detail =
       fmt::format("{}: score {:.1f}, MSR {:.3f}, n {} of {}", row.setting, point.y,

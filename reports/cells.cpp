@@ -12,6 +12,11 @@ Value number(std::optional<double> value, double scale, int digits) {
   return std::isfinite(rounded) ? Value(rounded + 0.0) : Value(*value * scale);  // + 0.0: no -0
 }
 
+std::optional<harness::Interval> percent(const std::optional<harness::Interval>& interval) {
+  if (!interval) return std::nullopt;
+  return harness::Interval{interval->low * 100, interval->high * 100};
+}
+
 Value count(std::int64_t value) { return value; }
 
 Value text_or_null(std::string text) {
@@ -33,9 +38,7 @@ Cell score_cell(const harness::Cell& cell, std::size_t run) {
   if (!cell.score) return out;
   out.value = number(cell.score->value, 100);
   out.shade = cell.score->value;
-  if (cell.score->interval) {
-    out.interval = {cell.score->interval->low * 100, cell.score->interval->high * 100};
-  }
+  out.interval = percent(cell.score->interval);
   return out;
 }
 

@@ -17,6 +17,9 @@ Value number(std::optional<double> value, double scale = 1, int digits = 4);
 Value count(std::int64_t value);
 Value text_or_null(std::string text);
 
+/// An interval of scores in 0..1 as it is printed, 0..100.
+std::optional<harness::Interval> percent(const std::optional<harness::Interval>& interval);
+
 /// Score of a cell in 0..100 with its interval, "n of N" and the way to its samples.
 Cell score_cell(const harness::Cell& cell, std::size_t run);
 

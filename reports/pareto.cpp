@@ -110,9 +110,7 @@ Point point_of(const Candidate& candidate, const Subject& subject, bool speedup)
   point.x = speedup ? candidate.speedup->value : *cell.sparsity.msr;
   if (speedup) point.x_interval = candidate.speedup->interval;
   point.y = cell.score->value * 100;
-  if (cell.score->interval) {
-    point.y_interval = {cell.score->interval->low * 100, cell.score->interval->high * 100};
-  }
+  point.y_interval = percent(cell.score->interval);
   point.label = series_name(subject, cell.mode);
   point.detail = detail_of(series_name(subject, cell.mode), candidate);
   point.emphasised = speedup ? candidate.on_speedup : candidate.on_msr;

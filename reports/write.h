@@ -20,8 +20,8 @@ struct WriteOptions {
 };
 
 /// Writes every file atomically over an older one and touches nothing else there; `first` are shown
-/// before the registered reports. Returns the paths
-/// written. Throws kInvalidArgument for an unknown format, kIo where a file cannot be written.
+/// before the registered reports. Returns the paths written. Throws kInvalidArgument for an unknown
+/// format, kIo where a file cannot be written.
 std::vector<std::filesystem::path> write_report(const ReportInput& input,
                                                 const WriteOptions& options,
                                                 std::vector<Document> first = {});

@@ -3,10 +3,12 @@
 #include "base/splitmix.h"
 
 namespace elastic::engine {
+
 std::uint64_t mix_seed(std::initializer_list<std::uint64_t> parts) {
   std::uint64_t seed = 0;
-  for (const std::uint64_t part : parts)
+  for (const std::uint64_t part : parts) {
     seed = splitmix(seed + kSplitMixStep + splitmix(part + kSplitMixStep));
+  }
   return seed;
 }
 

@@ -37,7 +37,6 @@ namespace fs = std::filesystem;
 constexpr const char* kNotice = "stopping after what is in flight; --resume goes on\n";
 constexpr const char* kRouted = "fa-ssa";
 constexpr const char* kAllRows = "all";
-constexpr int kSignalBase = 128;
 
 struct AblateFlags {
   std::string config, output, values;
@@ -170,11 +169,7 @@ class Ablating {
     axis_.set(json, setting);
     TrainConfig config = parse_train_config(json, config_.training_source);
     engine::TrainOptions& options = config.options;
-    if (options.base.empty()) {
-      throw Error(ErrorKind::kInvalidArgument,
-                  config_.training_source + ": `base` is missing; name the checkpoint");
-    }
-    if (options.tokenizer.empty()) options.tokenizer = options.base;
+    require_base(options, config_.training_source);
     options.output = training_folder(setting);
     options.device = flags_.device;
     options.resume = flags_.resume;
@@ -212,7 +207,7 @@ class Ablating {
     const InterruptGuard guard(kNotice);
     const engine::TrainResult result = engine::train_router(config.options, source);
     if (result.end == engine::TrainEnd::kInterrupted) {
-      exit_code_ = kSignalBase + result.signal;
+      exit_code_ = kExitSignalBase + result.signal;
       return Outcome::kStopped;
     }
     return result.end == engine::TrainEnd::kTimeUp ? Outcome::kTimeUp : Outcome::kDone;
@@ -225,7 +220,7 @@ class Ablating {
     options.output = run_folder(name).string();
     options.resume = flags_.resume;
     exit_code_ = run_benchmark(options, RunTable::kNone);
-    return exit_code_ >= kSignalBase ? Outcome::kStopped : Outcome::kDone;
+    return exit_code_ >= kExitSignalBase ? Outcome::kStopped : Outcome::kDone;
   }
 
   void report() const {

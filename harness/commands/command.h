@@ -26,7 +26,6 @@ inline constexpr int kExitSomeFailed = 4;
 inline constexpr int kExitRegression = 5;
 inline constexpr int kExitDevice = 6;
 inline constexpr int kExitInvalid = 7;
-inline constexpr int kExitInterrupted = 130;
-inline constexpr int kExitTerminated = 143;
+inline constexpr int kExitSignalBase = 128;  // + the signal: 130 Ctrl-C, 143 SIGTERM
 
 }  // namespace elastic::harness

@@ -87,7 +87,7 @@ int finish(const RunOutcome& outcome, const std::string& folder, bool print) {
   if (outcome.signal) {
     log_info(fmt::format("stopped; {} of {} samples are in {}: the same command goes on from there",
                          outcome.found + outcome.ran - outcome.failed, outcome.planned, folder));
-    return 128 + *outcome.signal;
+    return kExitSignalBase + *outcome.signal;
   }
   if (outcome.ran == 0) {
     log_info(

@@ -64,15 +64,12 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
   options.max_minutes = flags.max_minutes;
   options.processes = processes_from_environment();
   if (!flags.base.empty()) options.base = model_folder(flags.base);
-  if (routed && options.base.empty()) {
-    throw Error(ErrorKind::kInvalidArgument,
-                flags.config +
-                    ": `base` is missing; name the checkpoint to train routers for, there or with "
-                    "--base");
+  if (routed) {
+    require_base(options, flags.config);
+    return config;
   }
   const bool scratch = options.base.empty();
-  if (!routed &&
-      (scratch == options.config_json.empty() || (scratch && options.tokenizer.empty()))) {
+  if (scratch == options.config_json.empty() || (scratch && options.tokenizer.empty())) {
     throw Error(ErrorKind::kInvalidArgument,
                 flags.config +
                     ": name `base` (a checkpoint to go on from), or `model` (the config.json of a "
@@ -106,8 +103,8 @@ int train(const TrainFlags& flags, bool routed) {
   if (result.end == engine::TrainEnd::kFinished) return kExitComplete;
   fmt::print("not finished: {} of {} steps; the same command with --resume goes on\n", result.steps,
              config.options.steps);
-  constexpr int kSignalBase = 128;
-  return result.end == engine::TrainEnd::kInterrupted ? kSignalBase + result.signal : kExitComplete;
+  return result.end == engine::TrainEnd::kInterrupted ? kExitSignalBase + result.signal
+                                                      : kExitComplete;
 }
 
 void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summary, bool routed) {

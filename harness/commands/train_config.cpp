@@ -109,6 +109,16 @@ TrainConfig read_train_config(const std::filesystem::path& path) {
   return parse_train_config(read_json(path), path.string());
 }
 
+void require_base(engine::TrainOptions& options, const std::string& source) {
+  if (options.base.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                source +
+                    ": `base` is missing; name the checkpoint to train routers for, there or with "
+                    "`train router --base`");
+  }
+  if (options.tokenizer.empty()) options.tokenizer = options.base;
+}
+
 TrainConfig parse_train_config(const Json& json, const std::string& source) {
   Fields fields(json, source);
   TrainConfig config;

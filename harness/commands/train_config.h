@@ -22,7 +22,11 @@ struct TrainConfig {
 /// type.
 TrainConfig read_train_config(const std::filesystem::path& path);
 
-/// The same from an object; `source` names it in errors.
+/// Routers need a checkpoint: throws kInvalidArgument where `base` is missing; its tokenizer is
+/// taken where none is named.
+void require_base(engine::TrainOptions& options, const std::string& source);
+
+/// The same as read_train_config() from an object; `source` names it in errors.
 TrainConfig parse_train_config(const Json& json, const std::string& source);
 
 }  // namespace elastic::harness
