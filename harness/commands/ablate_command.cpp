@@ -147,10 +147,11 @@ class Ablating {
       done_.push_back(setting);
     }
     if (!done_.empty()) report();
-    if (outcome == Outcome::kDone) return kExitComplete;
+    const int done = some_failed_ ? kExitSomeFailed : kExitComplete;
+    if (outcome == Outcome::kDone) return done;
     log_info(fmt::format("{} of {} settings done; the same command with --resume goes on",
                          done_.size(), settings_.size()));
-    return outcome == Outcome::kStopped ? exit_code_ : kExitComplete;
+    return outcome == Outcome::kStopped ? exit_code_ : done;
   }
 
  private:
@@ -220,6 +221,7 @@ class Ablating {
     options.output = run_folder(name).string();
     options.resume = flags_.resume;
     exit_code_ = run_benchmark(options, RunTable::kNone);
+    some_failed_ = some_failed_ || exit_code_ == kExitSomeFailed;
     return exit_code_ >= kExitSignalBase ? Outcome::kStopped : Outcome::kDone;
   }
 
@@ -250,7 +252,8 @@ class Ablating {
   RunOptions evaluation_;
   std::vector<std::string> settings_, done_;
   Stopwatch watch_;
-  int exit_code_ = kExitComplete;
+  int exit_code_ = kExitComplete;  // of the last run, or of the signal that stopped a training
+  bool some_failed_ = false;
 };
 
 }  // namespace
