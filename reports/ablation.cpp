@@ -164,7 +164,7 @@ Chart paper_chart(const PublishedAblation& paper) {
   chart.title = "Paper";
   chart.x =
       sparsity ? Axis{"MSR, share of KV heads in sparse mode"} : Axis{std::string(paper.setting)};
-  chart.y = {std::string(paper.measure.substr(0, paper.measure.find(" ("))) + " (0-100)"};
+  chart.y = {std::string(paper.measure.substr(0, paper.measure.find(','))) + " (0-100)"};
   Series series{"paper", "paper", {}, true};
   for (const PublishedPoint& published : paper.points) {
     const std::optional<double> x =

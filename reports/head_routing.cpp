@@ -11,7 +11,7 @@ namespace elastic::reports {
 namespace {
 
 Heatmap heatmap_of(const RoutingGrid& grid, std::string title) {
-  Heatmap map{std::move(title), "KV head", "layer", {}, {}, {}, {}, false};
+  Heatmap map{std::move(title), "KV head", "layer", {}, {}, {}, {}, {}};
   std::size_t heads = 0;
   for (std::size_t layer = 0; layer < grid.sparse.size(); ++layer) {
     map.y_labels.push_back(std::to_string(layer));

@@ -47,7 +47,7 @@ std::string bin_label(int bin) {
 }
 
 Heatmap heatmap_of(const Grid& grid, std::string title) {
-  Heatmap map{std::move(title), "length", "needle depth, %", {}, {}, {}, {}, true};
+  Heatmap map{std::move(title), "length", "needle depth, %", {}, {}, {}, {}, 0};
   for (int bin = 0; bin < kBins; ++bin) {
     map.y_labels.push_back(bin_label(bin));
     map.values.emplace_back();

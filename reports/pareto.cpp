@@ -121,13 +121,8 @@ Point point_of(const Candidate& candidate, const Subject& subject, bool speedup)
 // Adds the points of one subject: its front as a line, then one series per mode.
 void add_series(Chart& chart, const std::vector<Candidate>& candidates, const Subject& subject,
                 bool speedup) {
-  Series front{subject.label.empty() ? "front" : subject.label + " · front",
-               "front",
-               {},
-               true,
-               false,
-               true,
-               true};
+  Series front{
+      subject.label.empty() ? "front" : subject.label + " · front", "front", {}, true, false, true};
   std::vector<Series> modes;
   for (const Candidate& candidate : candidates) {
     if (speedup ? !candidate.speedup.has_value() : !candidate.cell->sparsity.msr) continue;

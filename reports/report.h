@@ -89,7 +89,7 @@ struct Series {
   std::string name;
   std::string colour;  // a mode or label; the same text has the same colour in every figure
   std::vector<Point> points;
-  bool line = false, markers = true, staircase = false, dashed = false;
+  bool line = false, markers = true, staircase = false;
 };
 
 struct Chart {
@@ -106,7 +106,7 @@ struct Heatmap {
   std::vector<std::string> x_labels, y_labels;
   std::vector<std::vector<std::optional<double>>> values;
   std::vector<std::vector<std::int64_t>> counts;  // samples behind each value; may be empty
-  bool show_values = false;
+  std::optional<int> digits;  // values are written into their cells, to so many decimals
 };
 
 /// Stacked horizontal bars: one row per label, one segment per part.

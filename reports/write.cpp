@@ -20,26 +20,25 @@ struct Format {
   Renderer render;  // null: HTML, which also needs the samples
 };
 
-constexpr std::array<Format, 5> kFormats{{{"html", nullptr},
+constexpr std::array<Format, 6> kFormats{{{"html", nullptr},
                                           {"csv", render_csv},
                                           {"json", render_json},
                                           {"md", render_markdown},
-                                          {"latex", render_latex}}};
+                                          {"latex", render_latex},
+                                          {"svg", render_svg}}};
 
 }  // namespace
 
-std::vector<std::filesystem::path> write_report(const ReportInput& input,
-                                                const WriteOptions& options,
-                                                std::vector<Document> first) {
+std::vector<std::filesystem::path> write_documents(const ReportInput& input,
+                                                   const WriteOptions& options,
+                                                   const std::vector<Document>& documents) {
   std::vector<const Format*> formats;
   for (const std::string& name : options.formats) {
     formats.push_back(&find_entry(std::span<const Format>(kFormats), "format", name));
   }
-  std::vector<Document> documents = std::move(first);
-  std::ranges::move(build_documents(input), std::back_inserter(documents));
-  create_folders(options.output / "tables");
   std::vector<std::filesystem::path> written;
   const auto write = [&](const OutputFile& file) {
+    create_folders((options.output / file.path).parent_path());
     write_file_atomic(options.output / file.path, file.bytes);
     written.push_back(options.output / file.path);
   };
@@ -52,6 +51,13 @@ std::vector<std::filesystem::path> write_report(const ReportInput& input,
     for (const OutputFile& file : format->render(documents)) write(file);
   }
   return written;
+}
+
+std::vector<std::filesystem::path> write_report(const ReportInput& input,
+                                                const WriteOptions& options,
+                                                std::vector<Document> first) {
+  std::ranges::move(build_documents(input), std::back_inserter(first));
+  return write_documents(input, options, first);
 }
 
 std::string summary_text(const ReportInput& input) {

@@ -15,13 +15,17 @@ namespace elastic::reports {
 
 struct WriteOptions {
   std::filesystem::path output;
-  std::vector<std::string> formats{"html", "csv", "json", "md", "latex"};
+  std::vector<std::string> formats{"html", "csv", "json", "md", "latex", "svg"};
   std::filesystem::path plotly_js;  // plotly.min.js to embed; absent or empty: SVG figures only
 };
 
-/// Writes every file atomically over an older one and touches nothing else there; `first` are shown
-/// before the registered reports. Returns the paths written. Throws kInvalidArgument for an unknown
-/// format, kIo where a file cannot be written.
+/// Every file atomically over an older one; nothing else there is touched. Returns the paths
+/// written. Throws kInvalidArgument for an unknown format, kIo where a file cannot be written.
+std::vector<std::filesystem::path> write_documents(const ReportInput& input,
+                                                   const WriteOptions& options,
+                                                   const std::vector<Document>& documents);
+
+/// The same of all registered reports; `first` are shown before them.
 std::vector<std::filesystem::path> write_report(const ReportInput& input,
                                                 const WriteOptions& options,
                                                 std::vector<Document> first = {});

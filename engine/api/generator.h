@@ -89,6 +89,11 @@ struct Result {
   std::vector<NamedTensor> tensors;  // "logits" [rows, vocab], "hidden.{layer}" [rows, hidden]
 };
 
+/// What one layer's router reads and what its task MLP makes of it: [heads_kv * head_dim] each.
+struct RouterFeatures {
+  std::vector<float> pooled_keys, task;
+};
+
 struct ModelInfo {
   std::string name;    // last component of the folder
   std::string family;  // "llama", "qwen3"
@@ -122,6 +127,11 @@ class Generator {
   /// out of memory (naming bytes), kInvalidArgument for ids outside the vocabulary or an empty
   /// prompt.
   virtual std::vector<Result> generate(std::span<const Request> requests) = 0;
+
+  /// Of the first `layers` layers under the current mode; the prompt goes no further than it must.
+  /// Throws kUnsupported where the mode has no router, kInvalidArgument and kDevice as generate().
+  virtual std::vector<RouterFeatures> router_features(std::span<const std::int32_t> ids,
+                                                      std::int64_t layers) = 0;
 
   Result generate(const Request& request) {
     return std::move(generate(std::span(&request, 1)).front());

@@ -17,6 +17,7 @@ struct HeadDecision {
   std::vector<std::uint8_t> is_sparse;  // per KV head, 1 = the sparse mode
   // {sparse, full} logits per KV head; empty without a router.
   std::vector<std::array<float, 2>> router_logits;
+  at::Tensor pooled_keys;  // [heads_kv, head_dim] that the router read; undefined without a router
 };
 
 class HeadPolicy {

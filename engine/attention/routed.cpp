@@ -18,7 +18,8 @@ class RoutedPolicy final : public HeadPolicy {
     check(layer >= 0 && layer < static_cast<std::int64_t>(routers_.size()), "a router per layer");
     const at::Tensor logits =
         router_logits(routers_[static_cast<std::size_t>(layer)], pooled_keys).cpu().contiguous();
-    HeadDecision decision{.is_sparse = sparse_heads(logits), .router_logits = {}};
+    HeadDecision decision{
+        .is_sparse = sparse_heads(logits), .router_logits = {}, .pooled_keys = pooled_keys};
     const float* values = logits.const_data_ptr<float>();  // [heads_kv, 2]
     for (std::int64_t h = 0; h < logits.size(0); ++h) {
       decision.router_logits.push_back({values[2 * h], values[2 * h + 1]});

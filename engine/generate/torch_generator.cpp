@@ -13,6 +13,7 @@
 #include "engine/generate/memory_meter.h"
 #include "engine/generate/sampler.h"
 #include "engine/generate/stop_matcher.h"
+#include "engine/router/router.h"
 #include "engine/router/sparsity.h"
 
 namespace elastic::engine {
@@ -57,6 +58,19 @@ Trace make_trace(const Sequence& sequence) {
 [[noreturn]] void rethrow_device_error(const std::string& message, at::Device device) {
   const std::string first_line = message.substr(0, message.find('\n'));
   throw Error(ErrorKind::kDevice, fmt::format("{}: {}", device.str(), first_line));
+}
+
+// Runs `body` without gradients; what fails on the device becomes kDevice.
+template <typename Body>
+auto on_device(at::Device device, const Body& body) {
+  try {
+    const c10::InferenceMode no_gradients;
+    return body();
+  } catch (const c10::Error& error) {  // out of memory names its bytes in the first line
+    rethrow_device_error(error.what_without_backtrace(), device);
+  } catch (const std::bad_alloc&) {
+    rethrow_device_error("out of memory", device);
+  }
 }
 
 // The logits with every token barred that would end the answer.
@@ -147,17 +161,33 @@ void TorchGenerator::check_request(const Request& request) const {
 }
 
 std::vector<Result> TorchGenerator::generate(std::span<const Request> requests) {
-  try {
-    return run(requests);
-  } catch (const c10::Error& error) {  // out of memory names its bytes in the first line
-    rethrow_device_error(error.what_without_backtrace(), decoder_.device());
-  } catch (const std::bad_alloc&) {
-    rethrow_device_error("out of memory", decoder_.device());
+  return on_device(decoder_.device(), [&] { return run(requests); });
+}
+
+std::vector<RouterFeatures> TorchGenerator::router_features(std::span<const std::int32_t> ids,
+                                                            std::int64_t layers) {
+  check_request({.ids = {ids.begin(), ids.end()}, .max_new_tokens = 0});
+  if (!plan_.policy->needs_keys()) {
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("mode `{}` has no router to look into; choose a routed one (fa-ssa)",
+                            plan_.describe()));
   }
+  if (layers < 1 || layers > info_.layers) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("layers of the router: {}, the model has {}", layers, info_.layers));
+  }
+  return on_device(decoder_.device(), [&] {
+    std::vector<RouterFeatures> features;
+    for (const HeadDecision& decision : decoder_.decide(ids, plan_, layers)) {
+      const RouterWeights& router = decoder_.weights().routers[features.size()];
+      features.push_back({to_floats(decision.pooled_keys),
+                          to_floats(task_features(router, decision.pooled_keys))});
+    }
+    return features;
+  });
 }
 
 std::vector<Result> TorchGenerator::run(std::span<const Request> requests) {
-  const c10::InferenceMode no_gradients;
   for (const Request& request : requests) check_request(request);
   const MemoryMeter memory(decoder_.device());
   std::vector<Running> batch;

@@ -26,6 +26,8 @@ class TorchGenerator final : public Generator {
   std::string mode() const override { return plan_.describe(); }
   std::vector<Result> generate(std::span<const Request> requests) override;
   using Generator::generate;
+  std::vector<RouterFeatures> router_features(std::span<const std::int32_t> ids,
+                                              std::int64_t layers) override;
 
  private:
   struct Running;

@@ -95,18 +95,35 @@ at::Tensor Decoder::embed(std::span<const std::int32_t> ids) const {
   return weights_.embedding.index_select(0, index.to(device()));
 }
 
-at::Tensor Decoder::prefill(Sequence& sequence, std::span<const std::int32_t> ids,
-                            const AttentionPlan& plan, StageClock& clock,
-                            const HiddenObserver& observe) {
+at::Tensor Decoder::begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids) {
   check(sequence.tokens == 0 && !ids.empty(), "prefill starts an empty sequence with a prompt");
   sequence.tokens = static_cast<std::int64_t>(ids.size());
   rotary_.reserve(sequence.tokens);
-  at::Tensor x = embed(ids);
+  return embed(ids);
+}
+
+at::Tensor Decoder::prefill(Sequence& sequence, std::span<const std::int32_t> ids,
+                            const AttentionPlan& plan, StageClock& clock,
+                            const HiddenObserver& observe) {
+  at::Tensor x = begin_prefill(sequence, ids);
   for (std::int64_t layer = 0; layer < config().layers; ++layer) {
     if (observe) observe(layer, x);
-    prefill_layer(sequence, layer, x, plan, clock);
+    route_layer(sequence, layer, x, plan, clock);
+    run_layer(sequence, layer, x, plan, clock);
   }
   return x;
+}
+
+std::vector<HeadDecision> Decoder::decide(std::span<const std::int32_t> ids,
+                                          const AttentionPlan& plan, std::int64_t layers) {
+  Sequence sequence = start(static_cast<std::int64_t>(ids.size()));
+  StageClock clock(device());
+  at::Tensor x = begin_prefill(sequence, ids);
+  for (std::int64_t layer = 0; layer < layers; ++layer) {
+    if (layer > 0) run_layer(sequence, layer - 1, x, plan, clock);
+    route_layer(sequence, layer, x, plan, clock);
+  }
+  return std::move(sequence.decisions);
 }
 
 // K and V of all rows into the cache; the keys before RoPE also into `pool`, where there is one.
@@ -131,8 +148,9 @@ void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tenso
   }
 }
 
-void Decoder::prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
-                            const AttentionPlan& plan, StageClock& clock) {
+// The cache of the layer filled, its heads' modes decided.
+void Decoder::route_layer(Sequence& sequence, std::int64_t layer, const at::Tensor& x,
+                          const AttentionPlan& plan, StageClock& clock) {
   const std::int64_t tokens = x.size(0);
   const std::int64_t pool_rows = config().routing.pooling_rows.value_or(kPoolRows);
   KeyPool pool(tokens, pool_rows == 0 ? tokens : pool_rows);
@@ -141,6 +159,12 @@ void Decoder::prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& 
   clock.time(Stage::kRouter, [&] {
     sequence.decisions.push_back(plan.policy->decide(layer, routed ? pool.mean() : at::Tensor()));
   });
+}
+
+// Attention and MLP of a layer whose heads are decided.
+void Decoder::run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
+                        const AttentionPlan& plan, StageClock& clock) {
+  const std::int64_t tokens = x.size(0);
   for (std::int64_t start = 0; start < tokens; start += chunk_rows_) {
     at::Tensor part = x.narrow(0, start, std::min(chunk_rows_, tokens - start));
     attend_chunk(sequence, layer, start, part, plan, clock);

@@ -60,6 +60,11 @@ class Decoder {
                      const AttentionPlan& plan, StageClock& clock,
                      const HiddenObserver& observe = {});
 
+  /// The first `layers` layers of a prefill without the attention of the last of them: what their
+  /// policies decided.
+  std::vector<HeadDecision> decide(std::span<const std::int32_t> ids, const AttentionPlan& plan,
+                                   std::int64_t layers);
+
   /// Appends one token to each sequence (weights are read once for all of them); activations
   /// [sequences, hidden] before the final norm. Every head attends to all its cache holds.
   at::Tensor step(std::span<Sequence* const> sequences, std::span<const std::int32_t> ids,
@@ -72,8 +77,11 @@ class Decoder {
 
  private:
   at::Tensor embed(std::span<const std::int32_t> ids) const;
-  void prefill_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
-                     const AttentionPlan& plan, StageClock& clock);
+  at::Tensor begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids);
+  void route_layer(Sequence& sequence, std::int64_t layer, const at::Tensor& x,
+                   const AttentionPlan& plan, StageClock& clock);
+  void run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x, const AttentionPlan& plan,
+                 StageClock& clock);
   void fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x, KeyPool* pool,
                   StageClock& clock);
   void attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,

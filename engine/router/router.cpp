@@ -81,10 +81,14 @@ std::int64_t parameter_count(const RouterWeights& r) {
   return count;
 }
 
-at::Tensor router_logits(const RouterWeights& r, const at::Tensor& pooled) {
+at::Tensor task_features(const RouterWeights& r, const at::Tensor& pooled) {
   const at::Tensor x = pooled.to(r.task_up.scalar_type());
-  const at::Tensor task =
-      at::linear(at::silu(at::linear(x, r.task_up, r.task_up_bias)), r.task_down, r.task_down_bias);
+  return at::linear(at::silu(at::linear(x, r.task_up, r.task_up_bias)), r.task_down,
+                    r.task_down_bias);
+}
+
+at::Tensor router_logits(const RouterWeights& r, const at::Tensor& pooled) {
+  const at::Tensor task = task_features(r, pooled);
   const at::Tensor hidden = at::silu(at::linear(
       at::silu(at::linear(task, r.head_up, r.head_up_bias)), r.head_down, r.head_down_bias));
   const at::Tensor logits = at::linear(hidden, r.logits, r.logits_bias).to(at::kFloat);

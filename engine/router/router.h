@@ -37,6 +37,9 @@ RouterWeights load_router(std::string_view source,
 /// 4 m d^2 + 2 m d + 4 d + 2 for two classes.
 std::int64_t parameter_count(const RouterWeights& router);
 
+/// The task MLP alone, [heads_kv, d] of pooled keys [heads_kv, d], in the weights' dtype.
+at::Tensor task_features(const RouterWeights& router, const at::Tensor& pooled);
+
 /// fp32 [heads_kv, 2] = {sparse, full} of pooled keys [heads_kv, d]; computed in the weights'
 /// dtype.
 at::Tensor router_logits(const RouterWeights& router, const at::Tensor& pooled);

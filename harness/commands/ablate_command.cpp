@@ -17,8 +17,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/api/tokenizer.h"
+#include "engine/generate/make_generator.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
+#include "harness/commands/router_vectors.h"
 #include "harness/commands/run_benchmark.h"
 #include "harness/commands/run_setup.h"
 #include "harness/commands/train_config.h"
@@ -69,6 +71,16 @@ void set_pool(Json& training, const std::string& value) {
   Json& router = training["router"];
   router["pooling"] = value == kAllRows ? "full" : "boundary";
   if (value != kAllRows) router["pool_rows"] = static_cast<std::int64_t>(parse_setting(value));
+}
+
+// Word lists of a synthetic mixture come from the folder of the evaluation's data, unless the
+// training names one of its own.
+void set_data_dir(Json& training, const std::string& data_dir) {
+  const auto data = training.find("data");
+  if (data_dir.empty() || data == training.end() || !data->is_object()) return;
+  if (data->value("kind", Json()) == "synthetic" && !data->contains("data_dir")) {
+    (*data)["data_dir"] = data_dir;
+  }
 }
 
 constexpr Axis kAxes[] = {
@@ -124,6 +136,8 @@ RunOptions run_options(const AblateConfig& config, const AblateFlags& flags) {
   return options;
 }
 
+using Similarities = std::vector<reports::TaskSimilarity>;
+
 enum class Outcome { kDone, kTimeUp, kStopped };
 
 // One ablation: its folders are OUTPUT/training/<point>, OUTPUT/runs/<point>, OUTPUT/report.
@@ -146,7 +160,7 @@ class Ablating {
       if (outcome != Outcome::kDone) break;
       done_.push_back(setting);
     }
-    if (!done_.empty()) report();
+    if (!done_.empty()) report(outcome == Outcome::kDone ? similarities() : Similarities());
     const int done = some_failed_ ? kExitSomeFailed : kExitComplete;
     if (outcome == Outcome::kDone) return done;
     log_info(fmt::format("{} of {} settings done; the same command with --resume goes on",
@@ -168,6 +182,7 @@ class Ablating {
   TrainConfig training_of(const std::string& setting) const {
     Json json = config_.training;
     axis_.set(json, setting);
+    set_data_dir(json, evaluation_.data_dir);
     TrainConfig config = parse_train_config(json, config_.training_source);
     engine::TrainOptions& options = config.options;
     require_base(options, config_.training_source);
@@ -225,7 +240,27 @@ class Ablating {
     return exit_code_ >= kExitSignalBase ? Outcome::kStopped : Outcome::kDone;
   }
 
-  void report() const {
+  // Of every router over the evaluation's samples; empty where these are of one task.
+  Similarities similarities() const {
+    RunOptions options = evaluation_;
+    options.model = training_folder(done_.front()).string();
+    options.modes = kRouted;
+    const std::vector<TaskPrompts> prompts = task_prompts(set_up(options), Grouping::kTask);
+    Similarities all;
+    if (prompts.size() < 2) return all;
+    const InterruptGuard guard(kNotice);
+    for (const std::string& setting : done_) {
+      const auto generator = engine::make_generator(
+          {.model = training_folder(setting), .device = flags_.device, .dtype = evaluation_.dtype});
+      generator->set_mode(kRouted);
+      for (reports::TaskSimilarity& one : router_similarity(*generator, prompts, {0})) {
+        all.push_back(std::move(one));
+      }
+    }
+    return all;
+  }
+
+  void report(const Similarities& similarities) const {
     std::vector<RunData> runs{read_run(run_folder("baseline").string())};
     reports::Ablation ablation{axis_.name, kRouted, 0, {}};
     std::vector<reports::TrainingCurves> trainings;
@@ -239,7 +274,9 @@ class Ablating {
     const reports::WriteOptions options{.output = folder,
                                         .plotly_js = plotly_path(evaluation_.data_dir)};
     const reports::Document document = reports::ablation_document(ablation, input);
-    reports::write_report(input, options, {document, reports::training_document(trainings)});
+    std::vector<reports::Document> first{document, reports::training_document(trainings)};
+    if (!similarities.empty()) first.push_back(reports::task_similarity_document(similarities));
+    reports::write_report(input, options, first);
     for (const reports::Table& table : document.tables) {
       fmt::print("{}\n\n{}\n", table.title, reports::markdown_table(table));
     }

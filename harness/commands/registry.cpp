@@ -15,6 +15,7 @@ void add_preview(CLI::App& sub, int& exit_code);
 void add_report(CLI::App& sub, int& exit_code);
 void add_run(CLI::App& sub, int& exit_code);
 void add_score(CLI::App& sub, int& exit_code);
+void add_similarity(CLI::App& sub, int& exit_code);
 void add_tasks(CLI::App& sub, int& exit_code);
 void add_tokenize(CLI::App& sub, int& exit_code);
 void add_train(CLI::App& sub, int& exit_code);
@@ -32,6 +33,8 @@ constexpr Command kCommands[] = {
     {"report", "Run folders to tables, figures and one HTML file", add_report},
     {"run", "Tasks through a model: answers, scores, routing, latency", add_run},
     {"score", "Scores of predictions made here or elsewhere", add_score},
+    {"similarity", "How alike tasks look to the router, before and after its task MLP",
+     add_similarity},
     {"tasks", "The tasks, or one of them explained", add_tasks},
     {"tokenize", "JSON lines: texts to ids, or ids to texts", add_tokenize},
     {"train", "Routers for a frozen model, or a small model from scratch", add_train},

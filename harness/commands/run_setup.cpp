@@ -47,24 +47,28 @@ void add_data_flags(CLI::App& sub, RunOptions& o) {
   sub.add_option("--cache-dir", o.cache_dir, "Folder of generated data");
 }
 
-void add_run_flags(CLI::App& sub, RunOptions& o, std::string& config) {
-  sub.option_defaults()->take_last();  // a script's flags can be overridden by appending
+void add_sample_flags(CLI::App& sub, RunOptions& o) {
   sub.add_option("-m,--model", o.model, "Checkpoint folder, or demo");
   sub.add_option("-t,--tasks", o.tasks, "Comma-separated tasks or suites; see `tasks`");
-  sub.add_option("--modes", o.modes, "Comma-separated attention modes: fa,ssa,fa-ssa,...");
   sub.add_option("--lengths", o.lengths,
                  "Comma-separated token counts for tasks that have lengths (default 4k..128k, at "
                  "most the model's window)");
   sub.add_option("-L,--limit", o.limit,
                  "Samples per task and length (default: RULER 50, else all)");
   sub.add_option("--seed", o.seed, "Seed of the data (default 42)");
-  sub.add_option("-o,--output,--output-path", o.output, "Run folder; resumed where it has samples");
   sub.add_option("--profile", o.profiles, "Comma-separated profiles, at most one a suite");
   sub.add_option("--device", o.device, "cpu, cuda or auto");
   sub.add_option("--dtype", o.dtype, "fp32, bf16 or auto (fp32 on CPU)");
-  sub.add_option("-b,--batch-size", o.batch_size, "Samples at once; answers do not depend on it");
   add_prompt_flags(sub, o);
   add_data_flags(sub, o);
+}
+
+void add_run_flags(CLI::App& sub, RunOptions& o, std::string& config) {
+  sub.option_defaults()->take_last();  // a script's flags can be overridden by appending
+  add_sample_flags(sub, o);
+  sub.add_option("--modes", o.modes, "Comma-separated attention modes: fa,ssa,fa-ssa,...");
+  sub.add_option("-o,--output,--output-path", o.output, "Run folder; resumed where it has samples");
+  sub.add_option("-b,--batch-size", o.batch_size, "Samples at once; answers do not depend on it");
   sub.add_option("--config", config, kConfigHelp);
   sub.add_flag("--log-prompts", o.log_prompts, "Keep every prompt, compressed, beside the run");
   sub.add_flag("--strict", o.strict, "A sample below 95 % of its stated length fails");

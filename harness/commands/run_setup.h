@@ -19,6 +19,9 @@ namespace elastic::harness {
 /// The flags of `run` and `plan`, `--config` included (its path goes to `config`).
 void add_run_flags(CLI::App& sub, RunOptions& options, std::string& config);
 
+/// Those that say which samples, which model and where it runs: `similarity` has them too.
+void add_sample_flags(CLI::App& sub, RunOptions& options);
+
 /// Parts of them that `preview` has too: how a prompt is made, where data and caches lie.
 void add_prompt_flags(CLI::App& sub, RunOptions& options);
 void add_data_flags(CLI::App& sub, RunOptions& options);

@@ -59,7 +59,10 @@ std::string setting(const ReportInput::Run& run, const std::string& key) {
   return "";
 }
 
-std::string header(const ReportInput& input) {
+std::string header(const ReportInput& input, std::span<const Document> documents) {
+  if (input.runs.empty() && !documents.empty()) {
+    return "<header>\n<h1>" + escape_html(documents.front().title) + "</h1>\n</header>\n";
+  }
   std::set<std::string> models, modes, tasks, devices;
   std::set<std::int64_t> lengths;
   std::int64_t scored = 0, planned = 0;
@@ -133,10 +136,11 @@ std::string body(const ReportInput& input, std::span<const Document> documents) 
     for (const Table& table : document.tables) main += html_table(table, ++table_number);
     main += "</section>\n";
   }
-  return header(input) + "<nav><div>" + nav +
-         "<span class=\"space\"></span><button id=\"all-samples\" type=\"button\">Samples</button>"
-         "<button id=\"theme\" type=\"button\">Light / dark</button></div></nav>\n<main>\n" +
-         main + "</main>\n";
+  const std::string samples =
+      input.runs.empty() ? "" : "<button id=\"all-samples\" type=\"button\">Samples</button>";
+  return header(input, documents) + "<nav><div>" + nav + "<span class=\"space\"></span>" + samples +
+         "<button id=\"theme\" type=\"button\">Light / dark</button></div></nav>\n<main>\n" + main +
+         "</main>\n";
 }
 
 }  // namespace
@@ -154,9 +158,13 @@ OutputFile render_html(const ReportInput& input, std::span<const Document> docum
   html += "<title>elastic-bench report</title>\n<style>\n";
   html.append(kReportCss).append("</style>\n</head>\n<body>\n");
   html += body(input, documents);
+  html += "<footer>";
+  if (!input.runs.empty()) {
+    html += "Scores are 0-100; intervals are 95 %. Click a number or a point for its samples. ";
+  }
   html +=
-      "<footer>Scores are 0-100; intervals are 95 %. Click a number or a point for its samples. "
-      "The same data lie beside this file as CSV and JSON, the tables as Markdown and LaTeX.";
+      "The same data lie beside this file as CSV and JSON, the tables as Markdown and LaTeX, the "
+      "figures as SVG.";
   if (plotly_js.empty()) html += " Made without plotly.js: charts are still pictures.";
   html += "</footer>\n";
   html.append(kBrowser);

@@ -50,6 +50,7 @@ Json chart_json(const Chart& chart, const std::string& id, Palette& palette) {
     all.push_back({{"name", escape_html(series.name)},
                    {"slot", palette.slot(series.colour)},
                    {"line", series.line},
+                   {"dashed", repeats_slot(chart, series, palette)},
                    {"markers", series.markers},
                    {"front", series.staircase},
                    {"points", std::move(points)}});

@@ -25,6 +25,8 @@ std::vector<OutputFile> render_json(std::span<const Document> documents);      /
 std::vector<OutputFile> render_markdown(std::span<const Document> documents);  // tables/*.md
 std::vector<OutputFile> render_latex(std::span<const Document> documents);     // tables/*.tex
 
+std::vector<OutputFile> render_svg(std::span<const Document> documents);  // figures/*.svg
+
 /// One table with padded columns: reads well as plain text in a terminal, too.
 std::string markdown_table(const Table& table);
 

@@ -6,6 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include "base/text.h"
+
 namespace elastic::reports {
 namespace {
 
@@ -134,6 +136,16 @@ std::string svg_open(double width, double height, std::string_view label) {
   return fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{}" viewBox="0 0 {:.0f} {:.0f}" width="{:.0f}" height="{:.0f}">)",
       escape_html(label), width, height, width, height);
+}
+
+SvgSize svg_size(std::string_view svg) {
+  const std::string_view tag = svg.substr(0, svg.find('>'));
+  const auto attribute = [tag](std::string_view name) {
+    const std::string opening = fmt::format(" {}=\"", name);
+    const std::string_view value = tag.substr(tag.find(opening) + opening.size());
+    return parse_double(value.substr(0, value.find('"'))).value();
+  };
+  return {attribute("width"), attribute("height")};
 }
 
 double text_width(std::string_view text) {

@@ -23,11 +23,20 @@ class Palette {
   int next_ = 6;
 };
 
+/// Whether an earlier series of the chart has the same colour slot: its line is dashed.
+bool repeats_slot(const Chart& chart, const Series& series, Palette& palette);
+
 std::string svg_chart(const Chart& chart, Palette& palette);
 std::string svg_heatmap(const Heatmap& map, double low, double high);
 std::string svg_bars(const Bars& bars);
 /// The shared colour bar of a figure's heatmaps.
 std::string svg_colour_bar(const std::string& title, double low, double high);
+
+/// Pixels of a drawing, as its opening tag says.
+struct SvgSize {
+  double width = 0, height = 0;
+};
+SvgSize svg_size(std::string_view svg);
 
 /// Cividis (Nunez, Anderton, Renslow 2018): perceptually uniform, made for colour-vision
 /// deficiencies. "#rrggbb" for a share in [0, 1].

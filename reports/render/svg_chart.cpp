@@ -136,9 +136,8 @@ class ChartDrawing {
       if (labelled || series.staircase) continue;  // named beside its point
       const double width = 22 + text_width(series.name) + 14;
       if (x + width > kWidth - kRight && x > kLeft) x = kLeft, y += 18;
-      const int slot = palette_.slot(series.colour);
-      if (series.line) svg += svg_line(x, y - 4, x + 18, y - 4, fmt::format("curve s{}", slot));
-      svg += marker(x + 9, y - 4, slot, true);
+      if (series.line) svg += svg_line(x, y - 4, x + 18, y - 4, curve_class(series));
+      if (series.markers) svg += marker(x + 9, y - 4, palette_.slot(series.colour), true);
       svg += svg_text(x + 23, y, series.name, "legend");
       x += width;
       top_ = y + 14;
@@ -172,11 +171,16 @@ class ChartDrawing {
     return svg;
   }
 
-  // Lines that share their x values stand a little apart, so that intervals do not hide each other.
+  // Lines over the same few lengths stand a little apart, so that intervals do not hide each other.
   double dodge(const Series& series) const {
-    if (!series.line || series.staircase) return 0;
+    if (!series.line || series.staircase || !chart_.x.lengths) return 0;
     const auto index = static_cast<double>(&series - chart_.series.data());
     return 5 * (index - (static_cast<double>(chart_.series.size()) - 1) / 2);
+  }
+
+  std::string curve_class(const Series& series) const {
+    return fmt::format("curve s{}{}", palette_.slot(series.colour),
+                       repeats_slot(chart_, series, palette_) ? " dashed" : "");
   }
 
   std::string draw_line(const Series& series) const {
@@ -195,8 +199,7 @@ class ChartDrawing {
       path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? 'M' : 'L', x_(point.x) + dodge(series),
                           y_(point.y));
     }
-    return fmt::format(R"(<path class="curve s{}{}" d="{}"/>)", palette_.slot(series.colour),
-                       series.dashed ? " dashed" : "", path);
+    return fmt::format(R"(<path class="{}" d="{}"/>)", curve_class(series), path);
   }
 
   std::string draw_intervals(const Series& series) const {
@@ -266,6 +269,15 @@ class ChartDrawing {
 };
 
 }  // namespace
+
+bool repeats_slot(const Chart& chart, const Series& series, Palette& palette) {
+  const int slot = palette.slot(series.colour);
+  for (const Series& earlier : chart.series) {
+    if (&earlier == &series) return false;
+    if (palette.slot(earlier.colour) == slot) return true;
+  }
+  return false;
+}
 
 std::string svg_chart(const Chart& chart, Palette& palette) {
   return ChartDrawing(chart, palette).draw();

@@ -31,10 +31,37 @@ std::string heat_cell(const Heatmap& map, std::size_t row, std::size_t column, d
       R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}"><title>{} {}, {} {}: {}{}</title></rect>)",
       x, y, width, height, cividis(share), escape_html(map.y_title), escape_html(map.y_labels[row]),
       escape_html(map.x_title), escape_html(map.x_labels[column]),
-      map.show_values ? fmt::format("{:.1f}", value) : fmt::format("{:.3f}", value), n);
-  if (map.show_values) {
-    svg += svg_text(x + width / 2, y + height / 2 + 4, fmt::format("{:.0f}", value),
+      fmt::format("{:.{}f}", value, map.digits ? *map.digits + 1 : 3), n);
+  if (map.digits) {
+    svg += svg_text(x + width / 2, y + height / 2 + 4, fmt::format("{:.{}f}", value, *map.digits),
                     cividis_is_bright(share) ? "value dark middle" : "value bright middle");
+  }
+  return svg;
+}
+
+struct Columns {
+  double left, width;  // of a cell
+};
+
+// Names that do not fit under their columns stand at 45 degrees; numbers are thinned out instead.
+bool slants(const Heatmap& map, const Columns& columns) {
+  return map.digits && widest(map.x_labels) + 6 > columns.width;
+}
+
+std::string x_labels(const Heatmap& map, const Columns& columns, double bottom) {
+  const bool slant = slants(map, columns);
+  const std::size_t step =
+      slant ? 1 : label_step(map.x_labels.size(), columns.width, widest(map.x_labels) + 6);
+  std::string svg;
+  for (std::size_t column = 0; column < map.x_labels.size(); column += step) {
+    const double x = columns.left + (static_cast<double>(column) + 0.5) * columns.width;
+    if (!slant) {
+      svg += svg_text(x, bottom + 13, map.x_labels[column], "tick middle");
+      continue;
+    }
+    svg += fmt::format(
+        R"svg(<text class="tick end" transform="translate({:.1f} {:.1f}) rotate(-45)">{}</text>)svg",
+        x + 3, bottom + 11, escape_html(map.x_labels[column]));
   }
   return svg;
 }
@@ -44,14 +71,16 @@ std::string heat_cell(const Heatmap& map, std::size_t row, std::size_t column, d
 std::string svg_heatmap(const Heatmap& map, double low, double high) {
   const auto columns = static_cast<double>(std::max<std::size_t>(map.x_labels.size(), 1));
   const auto rows = static_cast<double>(std::max<std::size_t>(map.y_labels.size(), 1));
-  const double cell_width = map.show_values ? std::clamp(330 / columns, 34.0, 64.0)
-                                            : std::clamp(150 / columns, 7.0, 26.0);
+  const double cell_width =
+      map.digits ? std::clamp(330 / columns, 34.0, 64.0) : std::clamp(150 / columns, 7.0, 26.0);
   const double cell_height =
-      map.show_values ? 21 : std::clamp(210 / rows, 6.0, std::max(6.0, cell_width));
+      map.digits ? 21 : std::clamp(210 / rows, 6.0, std::max(6.0, cell_width));
   const double left = 24 + widest(map.y_labels), top = 24;
   const double right = left + columns * cell_width, bottom = top + rows * cell_height;
   const double width = std::max(right + 10, 14 + 1.16 * text_width(map.title));  // bold
-  std::string svg = svg_open(width, bottom + 40, map.title);
+  const Columns shape{left, cell_width};
+  const double under = bottom + (slants(map, shape) ? 0.71 * widest(map.x_labels) : 0);
+  std::string svg = svg_open(width, under + 40, map.title);
   svg += svg_text(width < right + 11 ? left : 6, 14, map.title, "title small");
   const double gap = std::min(cell_width, cell_height) > 9 ? 1 : 0;
   for (std::size_t row = 0; row < map.values.size(); ++row) {
@@ -73,12 +102,8 @@ std::string svg_heatmap(const Heatmap& map, double low, double high) {
     svg += svg_text(left - 5, top + (static_cast<double>(row) + 0.5) * cell_height + 4,
                     map.y_labels[row], "tick end");
   }
-  const std::size_t x_step = label_step(map.x_labels.size(), cell_width, widest(map.x_labels) + 6);
-  for (std::size_t column = 0; column < map.x_labels.size(); column += x_step) {
-    svg += svg_text(left + (static_cast<double>(column) + 0.5) * cell_width, bottom + 13,
-                    map.x_labels[column], "tick middle");
-  }
-  svg += svg_text((left + right) / 2, bottom + 31, map.x_title, "name middle");
+  svg += x_labels(map, shape, bottom);
+  svg += svg_text((left + right) / 2, under + 31, map.x_title, "name middle");
   svg += fmt::format(
       R"svg(<text class="name middle" transform="translate(11 {:.1f}) rotate(-90)">{}</text>)svg",
       (top + bottom) / 2, escape_html(map.y_title));

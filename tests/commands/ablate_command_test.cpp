@@ -30,7 +30,7 @@ class AblateCommand : public testing::SmallTraining {
   Json config() const {
     return {{"training", router()},
             {"evaluation",
-             {{"tasks", "ruler/niah_single_1"},
+             {{"tasks", "ruler/niah_single_1,ruler/fwe"},
               {"profile", "ruler@builtin"},
               {"lengths", "512"},
               {"limit", 1},
@@ -61,6 +61,7 @@ TEST_F(AblateCommand, TrainsRunsAndReportsEachSetting) {
   const std::string page = read_file(path("out/report/report.html"));
   EXPECT_NE(page.find("Ablation: hidden-size"), std::string::npos);
   EXPECT_NE(page.find("Training curves: hidden-size-2"), std::string::npos);
+  EXPECT_EQ(parse_csv(read_file(path("out/report/task_similarity.csv")), "csv").size(), 9u);
   EXPECT_NE(fs::file_size(path("out/training/hidden-size-2/model.safetensors")),
             fs::file_size(path("out/training/hidden-size-4/model.safetensors")));
 

@@ -1,11 +1,17 @@
 // The generator over small checkpoints: batches, sampling, ends of generation, cut caches, errors.
 
+#include <ATen/ops/equal.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <numeric>
 
 #include "base/error.h"
 #include "engine/api/tokenizer.h"
+#include "engine/io/checkpoint.h"
+#include "engine/io/model_config.h"
+#include "engine/model/weights.h"
+#include "engine/router/router.h"
 #include "tests/engine/golden_run.h"
 #include "tests/testing/folders.h"
 
@@ -185,6 +191,41 @@ TEST(Generate, SenselessRequestsAreNamedErrors) {
   EXPECT_THROW(generator->set_mode("fa-ssa"), Error);  // no router
   EXPECT_THROW(generator->set_mode("fast"), Error);
   EXPECT_EQ(generator->mode(), "fa");
+}
+
+TEST(Generate, RouterFeaturesAreWhatTheRoutersDecidedFrom) {
+  const std::filesystem::path folder = fixture("routed/paw_llama_small");
+  const auto generator = cpu_generator(folder);
+  const std::vector<std::int32_t> ids = some_ids(300, 7);
+  EXPECT_THROW(generator->router_features(ids, 1), Error);  // mode fa
+  generator->set_mode("fa-ssa");
+  const Trace trace = generator->generate(request_of(ids, 0)).trace;
+  const ModelInfo& model = generator->model();
+  const std::vector<RouterFeatures> features = generator->router_features(ids, model.layers);
+  ASSERT_EQ(static_cast<std::int64_t>(features.size()), model.layers);
+
+  const Checkpoint checkpoint(folder);
+  const DecoderWeights weights =
+      load_weights(checkpoint, read_model_config(folder), at::kFloat, at::kCPU);
+  for (std::size_t layer = 0; layer < features.size(); ++layer) {
+    const at::Tensor pooled =
+        at::tensor(features[layer].pooled_keys).view({model.heads_kv, model.head_dim});
+    const at::Tensor task = at::tensor(features[layer].task).view_as(pooled);
+    EXPECT_TRUE(at::equal(task, task_features(weights.routers[layer], pooled)));
+    const at::Tensor logits = router_logits(weights.routers[layer], pooled);
+    for (std::int64_t head = 0; head < model.heads_kv; ++head) {
+      for (std::int64_t side = 0; side < 2; ++side) {
+        EXPECT_EQ(logits[head][side].item<float>(),
+                  trace.router_logits[layer][static_cast<std::size_t>(head)]
+                                     [static_cast<std::size_t>(side)]);
+      }
+    }
+  }
+  const std::vector<RouterFeatures> first = generator->router_features(ids, 1);
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].task, features[0].task);
+  EXPECT_THROW(generator->router_features(ids, model.layers + 1), Error);
+  EXPECT_THROW(generator->router_features({}, 1), Error);
 }
 
 TEST(Generate, RandomWeightsAreSeeded) {

@@ -97,6 +97,21 @@ TEST(Router, EqualsADoubleReference) {
   }
 }
 
+TEST(Router, TaskFeaturesAreTheTaskMlpAlone) {
+  const TensorMap tensors = random_tensors(32, 4, 2);
+  const at::Tensor pooled = at::randn({1, 32});
+  std::vector<double> x;
+  for (std::int64_t c = 0; c < 32; ++c) x.push_back(pooled[0][c].item<double>());
+  const std::vector<double> wanted =
+      linear(tensors, "cls_feat_extractor.2", silu(linear(tensors, "cls_feat_extractor.0", x)));
+  const at::Tensor task = task_features(load(tensors), pooled);
+  ASSERT_EQ(task.sizes(), (std::vector<std::int64_t>{1, 32}));
+  for (std::int64_t c = 0; c < 32; ++c) {
+    EXPECT_NEAR(task[0][c].item<double>(), wanted[static_cast<std::size_t>(c)],
+                testing::kRouterFp32);
+  }
+}
+
 TEST(Router, ZeroWeightsMakeEveryHeadSparse) {
   TensorMap tensors = random_tensors(32, 4, 2);
   for (auto& [name, tensor] : tensors) tensor.zero_();

@@ -31,6 +31,15 @@ std::string without_assets(std::string html) {
   return html;
 }
 
+std::size_t occurrences(std::string_view text, std::string_view part) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(part); at != std::string_view::npos;
+       at = text.find(part, at + 1)) {
+    ++n;
+  }
+  return n;
+}
+
 std::vector<OutputFile> all_files() {
   std::vector<harness::RunData> runs;
   runs.push_back(fixture_run());
@@ -64,6 +73,26 @@ TEST(Goldens, EveryFileOfTheFixtureReport) {
     if (!entry.is_regular_file()) continue;
     const std::string name = entry.path().lexically_relative(folder).string();
     EXPECT_TRUE(names.contains(name)) << name << " is no longer written";
+  }
+}
+
+// What a figure's file adds to the drawings of the page, which are goldens already.
+TEST(Goldens, FiguresAreFilesOfTheirOwn) {
+  std::vector<harness::RunData> runs;
+  runs.push_back(fixture_run());
+  const std::vector<Document> documents = build_documents(make_input(std::move(runs)));
+  std::size_t figures = 0;
+  for (const Document& document : documents) figures += document.figures.size();
+  const std::vector<OutputFile> files = render_svg(documents);
+  ASSERT_EQ(files.size(), figures);
+  for (const OutputFile& file : files) {
+    SCOPED_TRACE(file.path);
+    EXPECT_TRUE(file.path.starts_with("figures/") && file.path.ends_with(".svg"));
+    EXPECT_EQ(file.bytes.find("var("), std::string::npos);  // colours are written out
+    EXPECT_NE(file.bytes.find("svg .tick { fill: #5c6670;"), std::string::npos);
+    const auto count = [&](std::string_view text) { return occurrences(file.bytes, text); };
+    EXPECT_EQ(count("<svg "), count("</svg>"));
+    EXPECT_GE(count("<svg "), 2u);
   }
 }
 

@@ -60,6 +60,13 @@ class FakeGenerator : public engine::Generator {
     return results;
   }
 
+  /// One layer a call, the first id as every value.
+  std::vector<engine::RouterFeatures> router_features(std::span<const std::int32_t> ids,
+                                                      std::int64_t layers) override {
+    const engine::RouterFeatures features{{static_cast<float>(ids.front())}, {1.0f}};
+    return std::vector<engine::RouterFeatures>(static_cast<std::size_t>(layers), features);
+  }
+
   engine::ModelInfo info_;
   std::string mode_ = "fa";
   std::function<void(const engine::Request&)> before_;  // may throw

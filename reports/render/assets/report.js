@@ -142,7 +142,7 @@
       customdata: points.map((p) => p.filter), hovertext: points.map((p) => p.detail),
       hoverinfo: series.front ? "skip" : "text", showlegend: !series.front && !points.some((p) => p.label),
       error_x: errorBar(points, "x", shade), error_y: errorBar(points, "y", shade),
-      line: { color: shade, width: series.front ? 1.4 : 2, dash: series.front ? "dash" : "solid",
+      line: { color: shade, width: series.front ? 1.4 : 2, dash: series.front || series.dashed ? "dash" : "solid",
               shape: series.front ? "vh" : "linear" },
       marker: { color: points.map((p) => p.on ? shade : colour("--bg")), size: 11, symbol: kSymbols[series.slot],
                 line: { color: shade, width: 1.8 } },
@@ -319,7 +319,7 @@
   byId("previous").addEventListener("click", () => { --page; drawPage(); });
   byId("next").addEventListener("click", () => { ++page; drawPage(); });
   byId("close").addEventListener("click", () => dialog.close());
-  byId("all-samples").addEventListener("click", () => openSamples(null));
+  byId("all-samples")?.addEventListener("click", () => openSamples(null));
   byId("theme").addEventListener("click", () => setTheme(root.dataset.theme !== "dark"));
   if (data.runs.length < 2) byId("run-column").remove();
 
