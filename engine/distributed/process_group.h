@@ -2,7 +2,8 @@
 
 // Processes that train together: sums of their tensors over a c10d store, in rank order, so that
 // every process holds the same bits. Meant for router training, whose gradients are small
-// (2 MB to 35 MB a step).
+// (2 MB to 35 MB a step). Not Gloo: LibTorch's wheel carries the library but not the headers that
+// c10d's class for it includes.
 //
 //   ProcessGroup group({.rank = 1, .world = 2, .address = "127.0.0.1", .port = 29500});
 //   group.sum({gradient, values});

@@ -88,8 +88,8 @@ void check_options(const TrainOptions& o, bool routed) {
   expect(o.regularizer.initial >= 0, "regularizer.initial", o.regularizer.initial, "0 or more");
 }
 
-std::string identity(const TrainOptions& o, const BatchSource& source,
-                     const std::string& config_json) {
+std::string identity(const Training& t, std::span<const TrainingTask> tasks) {
+  const TrainOptions& o = t.options;
   Json json = {{"seed", o.seed},
                {"steps", o.steps},
                {"micro_steps x processes", o.micro_steps * o.processes.world},
@@ -120,8 +120,9 @@ std::string identity(const TrainOptions& o, const BatchSource& source,
                {"regularizer.weight_decay", o.regularizer.weight_decay},
                {"regularizer.initial", o.regularizer.initial},
                {"data", o.data},
-               {"model config", config_json}};
-  for (const TrainingTask& task : source.tasks) {
+               {"model config", t.config_json},
+               {"weights of the base, sha256", t.base_sha256}};
+  for (const TrainingTask& task : tasks) {
     json["target of " + task.name] = task.target_sparsity;
   }
   return json.dump();

@@ -13,10 +13,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "engine/distributed/process_group.h"
-#include "engine/generate/device.h"
 #include "engine/generate/memory_meter.h"
 #include "engine/io/checkpoint.h"
 #include "engine/model/stage_clock.h"
@@ -25,7 +23,7 @@
 #include "engine/train/objective.h"
 #include "engine/train/optimizer.h"
 #include "engine/train/schedule.h"
-#include "engine/train/train_options.h"
+#include "engine/train/training.h"
 #include "engine/train/training_state.h"
 #include "engine/train/upload.h"
 
@@ -33,23 +31,6 @@ namespace elastic::engine {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Everything a run holds; set up once by train_router() or train_backbone().
-struct Training {
-  TrainOptions options;
-  bool routed = false;
-  at::Device device = at::kCPU;
-  at::ScalarType compute = at::kFloat;
-  DecoderWeights weights;
-  std::string config_json;
-  Multipliers multipliers;  // routed only
-  std::string identity;     // options that the numbers depend on
-};
-
-at::ScalarType compute_type(const std::string& name, at::Device device) {
-  if (name == "auto") return device.is_cpu() ? at::kFloat : at::kBFloat16;
-  return name == "bf16" ? at::kBFloat16 : at::kFloat;
-}
 
 int feed_threads(int asked) {
   constexpr int kMost = 12;
@@ -333,64 +314,16 @@ TrainResult run_guarded(const TrainOptions& options, const auto& make, const Bat
   }
 }
 
-Training start(const TrainOptions& options, bool routed) {
-  check_options(options, routed);
-  Training t{.options = options,
-             .routed = routed,
-             .weights = {},
-             .config_json = {},
-             .multipliers = {},
-             .identity = {}};
-  t.device = resolve_device(options.device);
-  t.compute = compute_type(options.dtype, t.device);
-  return t;
-}
-
 }  // namespace
 
 TrainResult train_router(const TrainOptions& options, const BatchSource& source) {
-  const auto make = [&] {
-    Training t = start(options, true);
-    if (options.random_shape.empty()) {
-      const fs::path config = options.base / "config.json";
-      t.config_json = routed_config(read_file(config), config.string(), options.router);
-      t.weights = load_weights(Checkpoint(options.base), read_model_config(options.base), t.compute,
-                               t.device);
-    } else {
-      t.weights =
-          random_weights(shape_config(options.random_shape), t.compute, t.device, options.seed);
-    }
-    add_routers(t.weights, options.router, options.seed);
-    t.multipliers = make_multipliers(source.tasks, options.regularizer, options.seed, t.device);
-    t.identity = identity(options, source, t.config_json);
-    return t;
-  };
-  return run_guarded(options, make, source);
+  return run_guarded(
+      options, [&] { return set_up_router(options, source); }, source);
 }
 
 TrainResult train_backbone(const TrainOptions& options, const BatchSource& source) {
-  const auto make = [&] {
-    Training t = start(options, false);
-    if (options.base.empty()) {
-      t.config_json = options.config_json;
-      const Json config = parse_json(options.config_json, "model config");
-      t.weights =
-          initial_weights(parse_model_config({config, "model config"}), options.seed, t.device);
-    } else {
-      t.config_json = read_file(options.base / "config.json");
-      t.weights = load_weights(Checkpoint(options.base), read_model_config(options.base),
-                               at::kFloat, t.device);
-    }
-    if (!t.weights.routers.empty()) {
-      throw Error(ErrorKind::kInvalidArgument,
-                  fmt::format("{}: has routers, which would not fit another backbone; give the "
-                              "checkpoint they were trained for",
-                              options.base.string()));
-    }
-    t.identity = identity(options, source, t.config_json);
-    return t;
-  };
-  return run_guarded(options, make, source);
+  return run_guarded(
+      options, [&] { return set_up_backbone(options, source); }, source);
 }
 
 }  // namespace elastic::engine

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "base/csv.h"
 #include "tests/commands/small_training.h"
 
@@ -17,11 +15,8 @@ using testing::ProgramResult;
 class AblateCommand : public testing::SmallTraining {
  protected:
   void SetUp() override {
-    const char* set = std::getenv("ELASTIC_DATA_DIR");
-    data_ = set != nullptr ? fs::path(set) : fs::path(ELASTIC_SOURCE_DIR) / "build/data";
-    if (!fs::exists(data_ / "ruler/wonderwords-3.0.1")) {
-      GTEST_SKIP() << "word lists absent: scripts/setup.sh brings them";
-    }
+    data_ = testing::word_list_folder();
+    if (data_.empty()) GTEST_SKIP() << testing::kNoWordLists;
     testing::SmallTraining::SetUp();
     ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
     write_config("ablation.json", config());

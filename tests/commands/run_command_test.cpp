@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <thread>
@@ -24,19 +23,12 @@ using testing::ProgramResult;
 class RunCommand : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!fs::exists(data_folder() / "ruler/wonderwords-3.0.1")) {
-      GTEST_SKIP() << "word lists absent: scripts/setup.sh brings them";
-    }
-  }
-
-  static fs::path data_folder() {
-    const char* set = std::getenv("ELASTIC_DATA_DIR");
-    return set != nullptr ? fs::path(set) : fs::path(ELASTIC_SOURCE_DIR) / "build/data";
+    if (testing::word_list_folder().empty()) GTEST_SKIP() << testing::kNoWordLists;
   }
 
   // The machine's caches have no part in these tests.
   Program::Variables variables(Program::Variables more = {}) const {
-    more.emplace_back("ELASTIC_DATA_DIR", data_folder().string());
+    more.emplace_back("ELASTIC_DATA_DIR", testing::word_list_folder().string());
     more.emplace_back("ELASTIC_CACHE_DIR", (folder_ / "cache").string());
     more.emplace_back("OMP_NUM_THREADS", "1");  // the tests share two cores with others
     return more;

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "base/csv.h"
 #include "base/file.h"
 #include "tests/testing/program.h"
@@ -18,11 +16,8 @@ using testing::ProgramResult;
 class SimilarityCommand : public ::testing::Test {
  protected:
   void SetUp() override {
-    const char* set = std::getenv("ELASTIC_DATA_DIR");
-    data_ = set != nullptr ? fs::path(set) : fs::path(ELASTIC_SOURCE_DIR) / "build/data";
-    if (!fs::exists(data_ / "ruler/wonderwords-3.0.1")) {
-      GTEST_SKIP() << "word lists absent: scripts/setup.sh brings them";
-    }
+    data_ = testing::word_list_folder();
+    if (data_.empty()) GTEST_SKIP() << testing::kNoWordLists;
     if (Program(ELASTIC_BENCH_BINARY, {"doctor"}, {}).wait().says("built without LibTorch")) {
       GTEST_SKIP() << "built without the engine";
     }

@@ -51,9 +51,10 @@ TrainOptions small_options(const fs::path& output) {
 }
 
 // A checkpoint to train routers for.
-fs::path small_checkpoint(const fs::path& folder) {
+fs::path small_checkpoint(const fs::path& folder, std::uint64_t seed = 42) {
   TrainOptions options = small_options(folder);
   options.steps = 1;
+  options.seed = seed;
   train_backbone(options, made_source());
   return folder;
 }
@@ -129,6 +130,22 @@ TEST(TrainLoop, ResumeRefusesOtherOptions) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("`optimizer.lr` 0.001, now it is 0.002"),
               std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(TrainLoop, ResumeRefusesAnotherBase) {
+  const TemporaryFolder folder;
+  TrainOptions options = router_options(folder, "r");
+  train_router(options, made_source());
+  options.resume = true;
+  fs::remove_all(options.base);
+  small_checkpoint(options.base, 7);  // the same shape, other weights
+  try {
+    train_router(options, made_source());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("`weights of the base, sha256`"), std::string::npos)
         << error.what();
   }
 }

@@ -28,6 +28,13 @@ fs::path data_path(std::string_view relative) {
   return existing(shared_folder("ELASTIC_DATA_DIR", "data") / relative);
 }
 
+fs::path word_list_folder() {
+  const char* set = std::getenv("ELASTIC_DATA_DIR");
+  const fs::path folder =
+      set != nullptr ? fs::path(set) : fs::path(ELASTIC_SOURCE_DIR) / "build/data";
+  return fs::exists(folder / "ruler/wonderwords-3.0.1") ? folder : fs::path();
+}
+
 TemporaryFolder::TemporaryFolder() {
   std::string pattern = (fs::temp_directory_path() / "elastic-bench-test-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");

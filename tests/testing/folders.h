@@ -23,6 +23,11 @@ std::filesystem::path golden_folder(std::string_view name);
 /// Empty where absent.
 std::filesystem::path data_path(std::string_view relative);
 
+/// Where set-up puts RULER's word lists: $ELASTIC_DATA_DIR, default build/data. Empty where they
+/// are absent.
+std::filesystem::path word_list_folder();
+inline constexpr const char* kNoWordLists = "word lists absent: scripts/setup.sh brings them";
+
 /// A fresh folder under the system's temporary directory, removed on destruction.
 class TemporaryFolder {
  public:

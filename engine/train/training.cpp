@@ -1,0 +1,83 @@
+#include "engine/train/training.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <future>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "engine/generate/device.h"
+#include "engine/io/checkpoint.h"
+#include "engine/io/model_config.h"
+#include "engine/train/parameters.h"
+#include "engine/train/train_options.h"
+
+namespace elastic::engine {
+namespace {
+
+at::ScalarType compute_type(const std::string& name, at::Device device) {
+  if (name == "auto") return device.is_cpu() ? at::kFloat : at::kBFloat16;
+  return name == "bf16" ? at::kBFloat16 : at::kFloat;
+}
+
+Training start(const TrainOptions& options, bool routed) {
+  check_options(options, routed);
+  Training t;
+  t.options = options;
+  t.routed = routed;
+  t.device = resolve_device(options.device);
+  t.compute = compute_type(options.dtype, t.device);
+  return t;
+}
+
+// Loads the base's weight files and hashes them at the same time.
+void load_base(Training& t, at::ScalarType type) {
+  const Checkpoint checkpoint(t.options.base);
+  std::future<std::string> hash =
+      std::async(std::launch::async, [&] { return checkpoint.sha256(); });
+  t.weights = load_weights(checkpoint, read_model_config(t.options.base), type, t.device);
+  t.base_sha256 = hash.get();
+}
+
+}  // namespace
+
+Training set_up_router(const TrainOptions& options, const BatchSource& source) {
+  Training t = start(options, true);
+  if (options.random_shape.empty()) {
+    const std::filesystem::path config = options.base / "config.json";
+    t.config_json = routed_config(read_file(config), config.string(), options.router);
+    load_base(t, t.compute);
+  } else {
+    t.weights =
+        random_weights(shape_config(options.random_shape), t.compute, t.device, options.seed);
+  }
+  add_routers(t.weights, options.router, options.seed);
+  t.multipliers = make_multipliers(source.tasks, options.regularizer, options.seed, t.device);
+  t.identity = identity(t, source.tasks);
+  return t;
+}
+
+Training set_up_backbone(const TrainOptions& options, const BatchSource& source) {
+  Training t = start(options, false);
+  if (options.base.empty()) {
+    t.config_json = options.config_json;
+    const Json config = parse_json(options.config_json, "model config");
+    t.weights =
+        initial_weights(parse_model_config({config, "model config"}), options.seed, t.device);
+  } else {
+    t.config_json = read_file(options.base / "config.json");
+    load_base(t, at::kFloat);
+  }
+  if (!t.weights.routers.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{}: has routers, which would not fit another backbone; give the "
+                            "checkpoint they were trained for",
+                            options.base.string()));
+  }
+  t.identity = identity(t, source.tasks);
+  return t;
+}
+
+}  // namespace elastic::engine

@@ -1,0 +1,37 @@
+#pragma once
+
+// Everything a training holds before its first step: weights, routers, multipliers, and the
+// identity that a resumed one must share.
+//
+//   Training t = set_up_router(options, source);
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "engine/api/batch_source.h"
+#include "engine/model/weights.h"
+#include "engine/train/regularizer.h"
+#include "engine/train/train_router.h"
+
+namespace elastic::engine {
+
+struct Training {
+  TrainOptions options;
+  bool routed = false;
+  at::Device device = at::kCPU;
+  at::ScalarType compute = at::kFloat;  // of the backbone's passes; masters are fp32
+  DecoderWeights weights;
+  std::string config_json;
+  std::string base_sha256;  // of the weight files it starts from; empty without
+  Multipliers multipliers;  // routed only
+  std::string identity;     // all that the numbers depend on
+};
+
+/// The base's backbone, frozen, with fresh routers. Throws as check_options() and load_weights().
+Training set_up_router(const TrainOptions& options, const BatchSource& source);
+
+/// Fresh weights, or the base's; kInvalidArgument for a base with routers.
+Training set_up_backbone(const TrainOptions& options, const BatchSource& source);
+
+}  // namespace elastic::engine
