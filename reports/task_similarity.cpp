@@ -173,14 +173,14 @@ SimilarityMatrix similarity_matrix(std::span<const std::vector<std::vector<float
 }
 
 TaskSimilarity task_similarity(std::string router, std::int64_t layer,
-                               std::span<const TaskFeatures> tasks) {
+                               std::vector<TaskFeatures> tasks) {
   TaskSimilarity result{std::move(router), layer, {}, {}, {}, {}};
   std::vector<std::vector<std::vector<float>>> before, after;
-  for (const TaskFeatures& task : tasks) {
-    result.tasks.push_back(task.task);
+  for (TaskFeatures& task : tasks) {
     result.samples.push_back(static_cast<std::int64_t>(task.pooled_keys.size()));
-    before.push_back(task.pooled_keys);
-    after.push_back(task.task_mlp);
+    result.tasks.push_back(std::move(task.task));
+    before.push_back(std::move(task.pooled_keys));
+    after.push_back(std::move(task.task_mlp));
   }
   result.before = similarity_matrix(before);
   result.after = similarity_matrix(after);

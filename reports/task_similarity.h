@@ -39,7 +39,7 @@ struct TaskSimilarity {
 };
 
 TaskSimilarity task_similarity(std::string router, std::int64_t layer,
-                               std::span<const TaskFeatures> tasks);
+                               std::vector<TaskFeatures> tasks);
 
 /// Means over pairs, a pair of heatmaps for each entry, the paper's figure 9; sheet
 /// `task_similarity`. All entries have the same tasks.

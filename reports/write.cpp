@@ -29,6 +29,12 @@ constexpr std::array<Format, 6> kFormats{{{"html", nullptr},
 
 }  // namespace
 
+std::vector<std::string> format_names() {
+  std::vector<std::string> names;
+  for (const Format& format : kFormats) names.emplace_back(format.name);
+  return names;
+}
+
 std::vector<std::filesystem::path> write_documents(const ReportInput& input,
                                                    const WriteOptions& options,
                                                    const std::vector<Document>& documents) {

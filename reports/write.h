@@ -13,9 +13,12 @@
 
 namespace elastic::reports {
 
+/// html, csv, ...: all there are.
+std::vector<std::string> format_names();
+
 struct WriteOptions {
   std::filesystem::path output;
-  std::vector<std::string> formats{"html", "csv", "json", "md", "latex", "svg"};
+  std::vector<std::string> formats = format_names();
   std::filesystem::path plotly_js;  // plotly.min.js to embed; absent or empty: SVG figures only
 };
 

@@ -7,13 +7,13 @@
 #include <algorithm>
 #include <memory>
 #include <new>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/threads.h"
 #include "engine/distributed/process_group.h"
 #include "engine/generate/memory_meter.h"
 #include "engine/io/checkpoint.h"
@@ -35,7 +35,7 @@ namespace fs = std::filesystem;
 int feed_threads(int asked) {
   constexpr int kMost = 12;
   if (asked > 0) return asked;
-  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) - 2, 2, kMost);
+  return std::clamp(hardware_threads() - 2, 2, kMost);
 }
 
 Optimizer make_optimizer(Training& t) {

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -17,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/threads.h"
 #include "datasets/catalog.h"
 #include "datasets/folders.h"
 #include "engine/api/tokenizer.h"
@@ -166,9 +166,8 @@ void generate_data(const GenerateDataOptions& options) {
   }
   const auto profile = tasks::make_ruler_profile(
       options.profile, datasets::data_folder(options.data_dir), options.wordlist);
-  const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const std::vector<tasks::GeneratedSet> sets = tasks::cached_ruler_sets(
-      requests, *profile, datasets::cache_folder(options.cache_dir), threads);
+      requests, *profile, datasets::cache_folder(options.cache_dir), hardware_threads());
   for (std::size_t i = 0; i < sets.size(); ++i) {
     const fs::path file = output_of(options, requests[i], several);
     write_lines(file, sets[i]);

@@ -7,9 +7,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <thread>
 
 #include "base/text.h"
+#include "base/threads.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/run_setup.h"
@@ -23,7 +23,7 @@ CostMachine machine_of(const RunSetup& setup) {
   const bool gpu = std::filesystem::exists("/dev/nvidiactl", ignored);
   const bool cuda = setup.options.device == "cuda" || (setup.options.device == "auto" && gpu);
   machine.device = cuda ? "cuda" : "cpu";
-  machine.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  machine.threads = hardware_threads();
   machine.dtype = setup.options.dtype;
   if (machine.dtype == "auto") machine.dtype = cuda && setup.shape.half_weights ? "bf16" : "fp32";
   return machine;

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 struct ReportOptions {
   std::vector<std::string> runs, trainings;
   std::string output;
-  std::string formats = "html,csv,json,md,latex,svg";
+  std::string formats = join(reports::format_names(), ",");
   std::string data_dir;
 };
 
@@ -39,7 +39,7 @@ int write_reports(const ReportOptions& options) {
   reports::WriteOptions write{.output = options.output, .formats = split_list(options.formats)};
   if (write.formats.empty()) {
     throw Error(ErrorKind::kInvalidArgument,
-                "--format is empty; choose from html, csv, json, md, latex, svg");
+                "--format is empty; choose from " + join(reports::format_names(), ", "));
   }
   if (std::find(write.formats.begin(), write.formats.end(), "html") != write.formats.end()) {
     write.plotly_js = plotly_path(options.data_dir);
@@ -66,7 +66,8 @@ void add_report(CLI::App& sub, int& exit_code) {
   const auto options = std::make_shared<ReportOptions>();
   sub.add_option("runs", options->runs, "Run folders; several are shown side by side")->required();
   sub.add_option("--output", options->output, "Folder for the report's files")->required();
-  sub.add_option("--format", options->formats, "Comma-separated: html, csv, json, md, latex, svg")
+  sub.add_option("--format", options->formats,
+                 "Comma-separated: " + join(reports::format_names(), ", "))
       ->capture_default_str();
   sub.add_option("--training", options->trainings,
                  "Folders of `train`, whose curves are shown as well");

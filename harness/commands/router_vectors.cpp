@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/threads.h"
 #include "engine/api/tokenizer.h"
 #include "harness/run/prepare.h"
 #include "harness/run/sample_run.h"
@@ -37,8 +37,8 @@ Progress make_progress(const std::vector<TaskPrompts>& prompts) {
 std::vector<TaskPrompts> task_prompts(const RunSetup& setup, Grouping grouping) {
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
   const auto chat = engine::ChatTemplate::load(setup.model);
-  const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const std::vector<PreparedCell> cells = prepare(setup.plan, setup.options, &tokenizer, threads);
+  const std::vector<PreparedCell> cells =
+      prepare(setup.plan, setup.options, &tokenizer, hardware_threads());
   std::vector<TaskPrompts> groups;
   for (const PreparedCell& cell : cells) {
     const tasks::TaskInfo& info = cell.task->task->info();
@@ -91,7 +91,7 @@ std::vector<reports::TaskSimilarity> router_similarity(engine::Generator& genera
   std::vector<reports::TaskSimilarity> similarities;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     similarities.push_back(
-        reports::task_similarity(generator.model().name, layers[i], features[i]));
+        reports::task_similarity(generator.model().name, layers[i], std::move(features[i])));
   }
   return similarities;
 }

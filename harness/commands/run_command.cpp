@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -14,6 +13,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/threads.h"
 #include "engine/api/tokenizer.h"
 #include "engine/generate/make_generator.h"
 #include "harness/commands/command.h"
@@ -54,8 +54,8 @@ std::map<std::string, std::string> environment_of(const engine::Generator& gener
 
 std::vector<PreparedCell> prepare_data(const RunSetup& setup, const engine::Tokenizer& tokenizer) {
   const Stopwatch watch;
-  const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  std::vector<PreparedCell> cells = prepare(setup.plan, setup.options, &tokenizer, threads);
+  std::vector<PreparedCell> cells =
+      prepare(setup.plan, setup.options, &tokenizer, hardware_threads());
   std::int64_t samples = 0;
   for (const PreparedCell& cell : cells) samples += static_cast<std::int64_t>(cell.samples.size());
   log_info(fmt::format("data: {} samples of {} cells ready after {}", samples, cells.size(),

@@ -80,6 +80,7 @@ int similarity(const SimilarityOptions& options) {
     throw Error(ErrorKind::kInvalidArgument, "--output is missing; give a folder for the report");
   }
   const RunSetup setup = set_up(options.run);
+  const std::vector<std::int64_t> layers = parse_layers(options.layers, setup.shape.layers);
   const InterruptGuard guard("\nstopping; once more to stop now\n");
   const std::vector<TaskPrompts> prompts =
       task_prompts(setup, options.by == "task" ? Grouping::kTask : Grouping::kCategory);
@@ -92,8 +93,7 @@ int similarity(const SimilarityOptions& options) {
   const auto generator = engine::make_generator(
       {.model = setup.model, .device = options.run.device, .dtype = options.run.dtype});
   generator->set_mode(options.run.modes);
-  const auto similarities = router_similarity(
-      *generator, prompts, parse_layers(options.layers, generator->model().layers));
+  const auto similarities = router_similarity(*generator, prompts, layers);
   if (similarities.empty()) return kExitSignalBase + interrupted().value();
   write_similarity(setup.options.output, settings_table(setup, *generator), similarities);
   return kExitComplete;

@@ -145,7 +145,9 @@ TrainConfig parse_train_config(const Json& json, const std::string& source) {
   read_regularizer({regularizer, fields.inside("regularizer")}, o.regularizer);
   config.data = fields.object("data");
   fields.finish();
-  o.data = dump_line(config.data);
+  Json identity = config.data;
+  identity.erase("data_dir");  // the same word lists may lie elsewhere when a run goes on
+  o.data = dump_line(identity);
   return config;
 }
 

@@ -72,28 +72,23 @@ Json chart_json(const Chart& chart, const std::string& id, Palette& palette) {
 
 std::string html_figure(const Figure& figure, int number, Palette& palette) {
   const std::string id = file_stem(figure.id);
-  bool heatmaps = false, wide = false;
+  bool wide = false;
   std::string panels;
   int chart_number = 0;
-  for (const auto& panel : figure.panels) {
-    if (const auto* chart = std::get_if<Chart>(&panel)) {
-      wide = true;
+  for (std::size_t i = 0; i < figure.panels.size(); ++i) {
+    const auto* chart = std::get_if<Chart>(&figure.panels[i]);
+    wide = wide || !std::holds_alternative<Heatmap>(figure.panels[i]);
+    panels += fmt::format("<div class=\"panel{}\">", chart != nullptr ? " chart" : "") +
+              svg_panel(figure, i, palette);
+    if (chart != nullptr) {
       const std::string chart_id = fmt::format("{}-{}", id, ++chart_number);
-      panels += "<div class=\"panel chart\">" + svg_chart(*chart, palette) +
-                "<script type=\"application/json\">" +
-                script_json(chart_json(*chart, chart_id, palette)) + "</script></div>\n";
-    } else if (const auto* map = std::get_if<Heatmap>(&panel)) {
-      heatmaps = true;
-      panels += "<div class=\"panel\">" + svg_heatmap(*map, figure.scale_min, figure.scale_max) +
-                "</div>\n";
-    } else if (const auto* bars = std::get_if<Bars>(&panel)) {
-      wide = true;
-      panels += "<div class=\"panel\">" + svg_bars(*bars) + "</div>\n";
+      panels += "<script type=\"application/json\">" +
+                script_json(chart_json(*chart, chart_id, palette)) + "</script>";
     }
+    panels += "</div>\n";
   }
-  if (heatmaps) {
-    panels += "<div class=\"panel\">" +
-              svg_colour_bar(figure.scale_title, figure.scale_min, figure.scale_max) + "</div>\n";
+  if (const std::string bar = svg_colour_bar(figure); !bar.empty()) {
+    panels += "<div class=\"panel\">" + bar + "</div>\n";
   }
   return fmt::format(
       "<figure id=\"figure-{}\">\n<div class=\"panels{}\">\n{}</div>\n"

@@ -155,11 +155,23 @@ double text_width(std::string_view text) {
   return 6.6 * static_cast<double>(characters);
 }
 
-std::string svg_colour_bar(const std::string& title, double low, double high) {
+std::string svg_panel(const Figure& figure, std::size_t panel, Palette& palette) {
+  const auto& shape = figure.panels[panel];
+  if (const auto* chart = std::get_if<Chart>(&shape)) return svg_chart(*chart, palette);
+  if (const auto* bars = std::get_if<Bars>(&shape)) return svg_bars(*bars);
+  return svg_heatmap(std::get<Heatmap>(shape), figure.scale_min, figure.scale_max);
+}
+
+std::string svg_colour_bar(const Figure& figure) {
+  const bool heatmaps =
+      std::any_of(figure.panels.begin(), figure.panels.end(),
+                  [](const auto& panel) { return std::holds_alternative<Heatmap>(panel); });
+  if (!heatmaps) return "";
+  const double low = figure.scale_min, high = figure.scale_max;
   constexpr int kSteps = 40;
   constexpr double kWidth = 200, kHeight = 10, kLeft = 10, kTop = 16;
-  std::string svg = svg_open(kWidth + 2 * kLeft, 44, title);
-  svg += svg_text(kLeft, 11, title, "tick start");
+  std::string svg = svg_open(kWidth + 2 * kLeft, 44, figure.scale_title);
+  svg += svg_text(kLeft, 11, figure.scale_title, "tick start");
   for (int i = 0; i < kSteps; ++i) {
     svg += fmt::format(R"(<rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" fill="{}"/>)",
                        kLeft + i * kWidth / kSteps, kTop, kWidth / kSteps + 0.5, kHeight,

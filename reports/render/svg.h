@@ -29,8 +29,10 @@ bool repeats_slot(const Chart& chart, const Series& series, Palette& palette);
 std::string svg_chart(const Chart& chart, Palette& palette);
 std::string svg_heatmap(const Heatmap& map, double low, double high);
 std::string svg_bars(const Bars& bars);
-/// The shared colour bar of a figure's heatmaps.
-std::string svg_colour_bar(const std::string& title, double low, double high);
+/// One panel of a figure, whichever kind it is.
+std::string svg_panel(const Figure& figure, std::size_t panel, Palette& palette);
+/// The shared colour bar of a figure's heatmaps; empty where it has none.
+std::string svg_colour_bar(const Figure& figure);
 
 /// Pixels of a drawing, as its opening tag says.
 struct SvgSize {

@@ -42,24 +42,14 @@ std::string style_of(std::string_view css) {
 
 std::vector<std::string> panels_of(const Figure& figure, Palette& palette) {
   std::vector<std::string> panels;
-  bool heatmaps = false;
-  for (const auto& panel : figure.panels) {
-    if (const auto* chart = std::get_if<Chart>(&panel)) {
-      panels.push_back(svg_chart(*chart, palette));
-    } else if (const auto* map = std::get_if<Heatmap>(&panel)) {
-      heatmaps = true;
-      panels.push_back(svg_heatmap(*map, figure.scale_min, figure.scale_max));
-    } else if (const auto* bars = std::get_if<Bars>(&panel)) {
-      panels.push_back(svg_bars(*bars));
-    }
+  for (std::size_t i = 0; i < figure.panels.size(); ++i) {
+    panels.push_back(svg_panel(figure, i, palette));
   }
-  if (heatmaps) {
-    panels.push_back(svg_colour_bar(figure.scale_title, figure.scale_min, figure.scale_max));
-  }
+  if (std::string bar = svg_colour_bar(figure); !bar.empty()) panels.push_back(std::move(bar));
   return panels;
 }
 
-std::string svg_file(const Figure& figure, Palette& palette) {
+std::string svg_file(const Figure& figure, const std::string& style, Palette& palette) {
   double x = 0, y = 0, row_height = 0, width = 0;
   std::string inner;
   for (const std::string& panel : panels_of(figure, palette)) {
@@ -74,7 +64,7 @@ std::string svg_file(const Figure& figure, Palette& palette) {
     row_height = std::max(row_height, size.height);
     x += size.width + kGap;
   }
-  return svg_open(width, y + row_height, figure.title) + "\n<style>\n" + style_of(kReportCss) +
+  return svg_open(width, y + row_height, figure.title) + "\n<style>\n" + style +
          "</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n" + inner + "</svg>\n";
 }
 
@@ -82,10 +72,12 @@ std::string svg_file(const Figure& figure, Palette& palette) {
 
 std::vector<OutputFile> render_svg(std::span<const Document> documents) {
   std::vector<OutputFile> files;
+  const std::string style = style_of(kReportCss);
   Palette palette;
   for (const Document& document : documents) {
     for (const Figure& figure : document.figures) {
-      files.push_back({"figures/" + file_stem(figure.id) + ".svg", svg_file(figure, palette)});
+      files.push_back(
+          {"figures/" + file_stem(figure.id) + ".svg", svg_file(figure, style, palette)});
     }
   }
   return files;

@@ -77,6 +77,20 @@ TEST_F(AblateCommand, TimeUpKeepsWhatIsDone) {
   EXPECT_TRUE(fs::exists(path("out/runs/pool-budget-all/run.json")));
 }
 
+TEST_F(AblateCommand, GoesOnWithItsWordListsElsewhere) {
+  Json made = config();
+  made["training"]["steps"] = 1;
+  made["training"]["data"] = {{"kind", "synthetic"}, {"tokens_per_batch", 2048}};
+  write_config("ablation.json", made);
+  ProgramResult result = ablate("target-sparsity", {"--values", "0.5"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  fs::create_directory_symlink(data_, path("elsewhere"));
+  data_ = path("elsewhere");
+  result = ablate("target-sparsity", {"--values", "0.5", "--resume"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(result.says("nothing to do")) << result.err;
+}
+
 TEST_F(AblateCommand, BadSettingsAreRefusedBeforeTheWork) {
   const auto refused = [&](const std::vector<std::string>& more, const char* words) {
     const ProgramResult result = ablate("target-sparsity", more);

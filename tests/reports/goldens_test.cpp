@@ -41,9 +41,7 @@ std::size_t occurrences(std::string_view text, std::string_view part) {
 }
 
 std::vector<OutputFile> all_files() {
-  std::vector<harness::RunData> runs;
-  runs.push_back(fixture_run());
-  const ReportInput input = make_input(std::move(runs));
+  const ReportInput input = make_input({fixture_run()});
   const std::vector<Document> documents = build_documents(input);
   std::vector<OutputFile> files;
   for (const auto& render : {render_csv, render_json, render_markdown, render_latex}) {
@@ -78,9 +76,7 @@ TEST(Goldens, EveryFileOfTheFixtureReport) {
 
 // What a figure's file adds to the drawings of the page, which are goldens already.
 TEST(Goldens, FiguresAreFilesOfTheirOwn) {
-  std::vector<harness::RunData> runs;
-  runs.push_back(fixture_run());
-  const std::vector<Document> documents = build_documents(make_input(std::move(runs)));
+  const std::vector<Document> documents = build_documents(make_input({fixture_run()}));
   std::size_t figures = 0;
   for (const Document& document : documents) figures += document.figures.size();
   const std::vector<OutputFile> files = render_svg(documents);

@@ -60,7 +60,7 @@ class FakeGenerator : public engine::Generator {
     return results;
   }
 
-  /// One layer a call, the first id as every value.
+  /// The first id as the pooled keys of every layer.
   std::vector<engine::RouterFeatures> router_features(std::span<const std::int32_t> ids,
                                                       std::int64_t layers) override {
     const engine::RouterFeatures features{{static_cast<float>(ids.front())}, {1.0f}};
