@@ -16,6 +16,10 @@ std::string_view to_string(ErrorKind kind) {
       return "unsupported";
     case ErrorKind::kDevice:
       return "device";
+    case ErrorKind::kOutOfMemory:
+      return "out of memory";
+    case ErrorKind::kNonFinite:
+      return "non-finite";
   }
   return "unknown";
 }

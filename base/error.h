@@ -19,7 +19,9 @@ enum class ErrorKind {
   kCorrupt,          // bytes that are not what their format or hash promises
   kIo,               // the operating system refused: disk full, permission, connection
   kUnsupported,      // well-formed, but not something this program does
-  kDevice,           // accelerator missing, failing or out of memory
+  kDevice,           // accelerator missing or failing; nothing more can run on it
+  kOutOfMemory,      // an allocation was refused; the device itself goes on
+  kNonFinite,        // the model's logits hold NaN or infinity
 };
 
 std::string_view to_string(ErrorKind kind);

@@ -1,6 +1,6 @@
 # elastic_add_tests(<folder> [libraries...]): every tests/<folder>/**/*_test.cpp in one binary
-# <folder>_tests, each test known to ctest as <folder>/<Suite>.<name>. Suites named Golden_* belong to
-# elastic_add_golden() and are left out here. OpenMP threads wait asleep: tests run side by side, and threads that
+# <folder>_tests, each test known to ctest as <folder>/<Suite>.<name>. Suites named Golden_* and Gpu_* belong to
+# elastic_add_golden() and elastic_add_gpu() and are left out here. OpenMP threads wait asleep: tests run side by side, and threads that
 # spin for each other on shared cores take several times as long.
 include(GoogleTest)
 function(elastic_add_tests folder)
@@ -11,8 +11,6 @@ function(elastic_add_tests folder)
   add_executable(${folder}_tests ${sources})
   target_include_directories(${folder}_tests PRIVATE "${CMAKE_SOURCE_DIR}")
   target_compile_definitions(${folder}_tests PRIVATE
-    ELASTIC_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data"
-    ELASTIC_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     ELASTIC_BENCH_BINARY="$<TARGET_FILE_DIR:${folder}_tests>/elastic-bench")
   target_compile_options(${folder}_tests PRIVATE -O1)  # a quarter less compile time; nothing here is hot
   target_link_libraries(${folder}_tests PRIVATE elastic_testing ${ARGN} GTest::gtest GTest::gtest_main)
@@ -25,7 +23,7 @@ function(elastic_add_tests folder)
     set_target_properties(${folder}_tests PROPERTIES UNITY_BUILD OFF)
   endif()
   gtest_discover_tests(${folder}_tests
-    TEST_PREFIX "${folder}/" TEST_FILTER "-Golden_*" DISCOVERY_MODE PRE_TEST
+    TEST_PREFIX "${folder}/" TEST_FILTER "-Golden_*:Gpu_*" DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${folder}" TIMEOUT 300 ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()
 
@@ -37,6 +35,13 @@ function(elastic_add_golden name folder)
   set_tests_properties(golden_${name} PROPERTIES
     LABELS "golden" SKIP_REGULAR_EXPRESSION "golden folder absent" TIMEOUT 300
     ENVIRONMENT "OMP_WAIT_POLICY=passive")
+endfunction()
+
+# elastic_add_gpu(<name> <folder>): ctest `gpu_<name>` runs suite Gpu_<name> of <folder>_tests; skipped, saying so, on a
+# machine without a GPU.
+function(elastic_add_gpu name folder)
+  add_test(NAME gpu_${name} COMMAND ${folder}_tests "--gtest_filter=Gpu_${name}.*")
+  set_tests_properties(gpu_${name} PROPERTIES LABELS "gpu" SKIP_REGULAR_EXPRESSION "no GPU to test on" TIMEOUT 600)
 endfunction()
 
 # elastic_add_check(<name> <script>): a check of the sources themselves, known to ctest as house/<name>.

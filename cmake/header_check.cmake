@@ -18,7 +18,7 @@ function(elastic_add_header_check)
   add_library(header_check OBJECT EXCLUDE_FROM_ALL ${sources})
   set_target_properties(header_check PROPERTIES UNITY_BUILD OFF)
   # Headers of tests use the paths that cmake/add_tests.cmake defines.
-  target_compile_definitions(header_check PRIVATE ELASTIC_TEST_DATA="" ELASTIC_SOURCE_DIR="" ELASTIC_BENCH_BINARY="")
+  target_compile_definitions(header_check PRIVATE ELASTIC_BENCH_BINARY="")
   target_compile_options(header_check PRIVATE -fsyntax-only -w)  # only whether it compiles
   target_link_libraries(header_check PRIVATE elastic_commands elastic_testing fmt::fmt CURL::libcurl PkgConfig::libzip
     simdjson::simdjson $<TARGET_NAME_IF_EXISTS:elastic_torch>)

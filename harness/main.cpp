@@ -22,8 +22,10 @@ int exit_code_of(ErrorKind kind) {
     case ErrorKind::kCorrupt:
       return harness::kExitData;
     case ErrorKind::kIo:
+    case ErrorKind::kNonFinite:
       return harness::kExitInternal;
     case ErrorKind::kDevice:
+    case ErrorKind::kOutOfMemory:
       return harness::kExitDevice;
   }
   return harness::kExitInternal;

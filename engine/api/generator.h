@@ -83,7 +83,7 @@ struct Result {
   Finish finish = Finish::kLength;
   Trace trace;
   Timing timing;
-  std::int64_t peak_bytes = 0;  // peak memory of this request (device, or resident growth on CPU)
+  std::int64_t peak_bytes = 0;  // peak of allocated bytes: GPU, all in use; CPU, the request's own
   std::int64_t kv_bytes = 0;    // K/V cache at the end
   std::int64_t kv_bytes_full = 0;    // the same had every head kept every token
   std::vector<NamedTensor> tensors;  // "logits" [rows, vocab], "hidden.{layer}" [rows, hidden]
@@ -123,13 +123,13 @@ class Generator {
   /// The mode with every option that changes results spelt out, for the run record.
   virtual std::string mode() const = 0;
 
-  /// A static batch; results in the order of the requests and equal to batch 1. Throws kDevice when
-  /// out of memory (naming bytes), kInvalidArgument for ids outside the vocabulary or an empty
-  /// prompt.
+  /// A static batch; results in the order of the requests and equal to batch 1. Throws kOutOfMemory
+  /// (naming bytes) when an allocation is refused, kDevice when the device failed and can run
+  /// nothing more, kInvalidArgument for ids outside the vocabulary or an empty prompt.
   virtual std::vector<Result> generate(std::span<const Request> requests) = 0;
 
   /// Of the first `layers` layers under the current mode; the prompt goes no further than it must.
-  /// Throws kUnsupported where the mode has no router, kInvalidArgument and kDevice as generate().
+  /// Throws kUnsupported where the mode has no router, the others as generate().
   virtual std::vector<RouterFeatures> router_features(std::span<const std::int32_t> ids,
                                                       std::int64_t layers) = 0;
 

@@ -22,12 +22,15 @@ void masked_attention(const AttentionInput& input, std::span<const int> kv_heads
 void composed_attention(const AttentionInput& input, std::span<const int> kv_heads,
                         const BlockMask& mask, at::Tensor& out, at::Tensor* lse = nullptr);
 
-/// Attention of an accelerator library; a null entry means composed_attention().
+/// Attention of an accelerator library; a null `dense` or `masked` means composed_attention().
 struct DeviceAttention {
   // mask.dense only
   void (*dense)(const AttentionInput&, std::span<const int> kv_heads, at::Tensor& out) = nullptr;
   void (*masked)(const AttentionInput&, std::span<const int> kv_heads, const BlockMask&,
                  at::Tensor& out) = nullptr;
+  // One query position q [heads_kv, group, head_dim] over all of k, v [heads_kv, tokens, head_dim];
+  // the result has q's shape. Any number of tokens runs at the same speed the first time.
+  at::Tensor (*decode)(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) = nullptr;
 };
 
 /// The table in use; a library that is loaded at run time assigns it once, before any model runs.

@@ -5,7 +5,9 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
 
+#include <cmath>
 #include <optional>
 
 #include "engine/attention/band_attention.h"
@@ -50,22 +52,37 @@ PartialAttention dense_kernel(const at::Tensor& q, const at::Tensor& k, const at
       cudnn(q, k.narrow(2, 0, before), v.narrow(2, 0, before), scale, false));
 }
 
-bool kernels_take(const AttentionInput& input) {
-  const auto type = input.q.scalar_type();
-  const std::int64_t dim = input.q.size(2);
+bool kernels_take(const at::Tensor& q) {  // [.., .., head_dim]
+  const auto type = q.scalar_type();
+  const std::int64_t dim = q.size(2);
   return (type == at::kBFloat16 || type == at::kHalf) && dim % 8 == 0 && dim <= 256;
 }
 
 void dense(const AttentionInput& input, std::span<const int> kv_heads, at::Tensor& out) {
-  if (kernels_take(input)) return causal_attention(input, kv_heads, dense_kernel, out);
+  if (kernels_take(input.q)) return causal_attention(input, kv_heads, dense_kernel, out);
   composed_attention(input, kv_heads, dense_mask(input.span()), out);
 }
 
 void masked(const AttentionInput& input, std::span<const int> kv_heads, const BlockMask& mask,
             at::Tensor& out) {
   const std::optional<Band> band = find_band(mask, input.span());
-  if (band && kernels_take(input)) return band_attention(*band, input, kv_heads, dense_kernel, out);
+  if (band && kernels_take(input.q))
+    return band_attention(*band, input, kv_heads, dense_kernel, out);
   composed_attention(input, kv_heads, mask, out);
+}
+
+// Flash splits the keys of a single row over the whole GPU and needs no plan. LibTorch's own choice
+// for these shapes, cuDNN, plans every number of keys anew: tens of milliseconds a token.
+at::Tensor decode(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  const double scale = 1 / std::sqrt(static_cast<double>(q.size(2)));
+  if (!kernels_take(q)) {
+    return at::scaled_dot_product_attention(q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0),
+                                            std::nullopt, 0.0, false, scale)
+        .squeeze(0);
+  }
+  // [batch, heads, rows, head_dim]: query head kv * group + g is the g-th of KV head kv.
+  const at::Tensor row = q.reshape({1, q.size(0) * q.size(1), 1, q.size(2)});
+  return flash(row, k.unsqueeze(0), v.unsqueeze(0), scale, false).out.reshape(q.sizes());
 }
 
 }  // namespace
@@ -73,6 +90,7 @@ void masked(const AttentionInput& input, std::span<const int> kv_heads, const Bl
 extern "C" void elastic_cuda_install(DeviceAttention& table) {
   table.dense = dense;
   table.masked = masked;
+  table.decode = decode;
 }
 
 }  // namespace elastic::engine

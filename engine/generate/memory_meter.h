@@ -1,8 +1,8 @@
 #pragma once
 
-// Peak memory of a piece of work: growth of the process's resident set on the CPU, the caching
-// allocator's peak on an accelerator. Resetting the process's high-water mark needs a writable
-// /proc/self/clear_refs; without it the peak of the process so far stands in.
+// Peak memory of a piece of work, as LibTorch's allocators hand it out: on an accelerator the most
+// bytes in use, weights included; on the CPU the most above those in use at the start (weights are
+// mapped files there). One meter at a time.
 
 #include <c10/core/Device.h>
 
@@ -18,7 +18,7 @@ class MemoryMeter {
 
  private:
   c10::Device device_;
-  std::int64_t start_ = 0;  // resident bytes at construction
+  std::int64_t start_ = 0;  // CPU: bytes in use at construction
 };
 
 }  // namespace elastic::engine

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/generate/device_errors.h"
 #include "engine/generate/memory_meter.h"
 #include "engine/generate/sampler.h"
 #include "engine/generate/stop_matcher.h"
@@ -19,9 +20,10 @@
 namespace elastic::engine {
 namespace {
 
-// fp32 values of a small tensor or of rows of a large one, on the CPU.
+// fp32 values of a small tensor or of rows of a large one, on the CPU. Widened where they are: a
+// GPU run leaves the CPU's threads asleep.
 std::vector<float> to_floats(const at::Tensor& tensor) {
-  const at::Tensor values = tensor.to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor values = tensor.to(at::kFloat).contiguous().to(at::kCPU);
   const float* data = values.const_data_ptr<float>();
   return {data, data + values.numel()};
 }
@@ -55,22 +57,13 @@ Trace make_trace(const Sequence& sequence) {
   return trace;
 }
 
-[[noreturn]] void rethrow_device_error(const std::string& message, at::Device device) {
-  const std::string first_line = message.substr(0, message.find('\n'));
-  throw Error(ErrorKind::kDevice, fmt::format("{}: {}", device.str(), first_line));
-}
-
-// Runs `body` without gradients; what fails on the device becomes kDevice.
+// Runs `body` without gradients and with LibTorch's errors as ours.
 template <typename Body>
 auto on_device(at::Device device, const Body& body) {
-  try {
+  return with_device_errors(device.str(), [&body] {
     const c10::InferenceMode no_gradients;
     return body();
-  } catch (const c10::Error& error) {  // out of memory names its bytes in the first line
-    rethrow_device_error(error.what_without_backtrace(), device);
-  } catch (const std::bad_alloc&) {
-    rethrow_device_error("out of memory", device);
-  }
+  });
 }
 
 // The logits with every token barred that would end the answer.

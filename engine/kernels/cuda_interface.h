@@ -8,7 +8,7 @@ namespace elastic::engine {
 
 struct DeviceAttention;
 
-inline constexpr int kCudaInterfaceVersion = 1;
+inline constexpr int kCudaInterfaceVersion = 2;
 
 struct CudaDeviceInfo {
   char name[256];

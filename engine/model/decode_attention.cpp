@@ -1,12 +1,12 @@
 #include "engine/model/decode_attention.h"
 
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 
 #include <cmath>
-#include <optional>
 
+#include "base/error.h"
 #include "engine/attention/attention_plan.h"
+#include "engine/attention/masked_attention.h"
 
 namespace elastic::engine {
 namespace {
@@ -21,9 +21,9 @@ at::Tensor attend(const at::Tensor& q, const KvView& view) {
                 rows);
     return out;
   }
-  return at::scaled_dot_product_attention(q.unsqueeze(0), view.k.unsqueeze(0), view.v.unsqueeze(0),
-                                          std::nullopt, 0.0, false)
-      .squeeze(0);
+  const auto decode = device_attention().decode;
+  check(decode != nullptr, "an accelerator library brings attention for decode");
+  return decode(q, view.k, view.v);
 }
 
 }  // namespace

@@ -10,19 +10,19 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "engine/api/prefill_memory.h"
 #include "engine/model/decode_attention.h"
 #include "engine/model/norm.h"
 
 namespace elastic::engine {
 namespace {
 
-// A GPU wants few large products; a CPU wants temporaries that stay near its caches.
-std::int64_t default_chunk_rows(const ModelConfig& config, std::int64_t element_size, bool cpu) {
-  const std::int64_t budget_bytes = (cpu ? std::int64_t{512} : std::int64_t{2048}) << 20;
-  constexpr std::int64_t kStep = 1024, kMost = 32768;
-  const std::int64_t row = element_size * (2 * config.hidden + 3 * config.intermediate +
-                                           3 * config.heads_q * config.head_dim);
-  return std::clamp(budget_bytes / row / kStep * kStep, kStep, kMost);
+std::int64_t default_chunk_rows(const ModelConfig& config, const at::Tensor& like) {
+  return prefill_chunk_rows({.hidden = config.hidden,
+                             .intermediate = config.intermediate,
+                             .q_width = config.heads_q * config.head_dim,
+                             .element_bytes = like.element_size(),
+                             .cpu = like.is_cpu()});
 }
 
 at::Tensor bias_rows(const at::Tensor& bias, std::int64_t start, std::int64_t rows) {
@@ -76,10 +76,8 @@ Decoder::Decoder(DecoderWeights weights, std::int64_t chunk_rows)
     : weights_(std::move(weights)),
       rotary_(weights_.config.rope, weights_.config.head_dim, weights_.embedding.scalar_type(),
               weights_.embedding.device()),
-      chunk_rows_(chunk_rows > 0
-                      ? whole_blocks(chunk_rows)
-                      : default_chunk_rows(weights_.config, weights_.embedding.element_size(),
-                                           weights_.embedding.is_cpu())) {}
+      chunk_rows_(chunk_rows > 0 ? whole_blocks(chunk_rows)
+                                 : default_chunk_rows(weights_.config, weights_.embedding)) {}
 
 Sequence Decoder::start(std::int64_t expected_tokens) const {
   const KvShape shape{config().layers, config().heads_kv, config().head_dim, dtype(), device()};

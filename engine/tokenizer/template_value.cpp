@@ -9,7 +9,7 @@
 namespace elastic::engine {
 namespace {
 
-constexpr int kMaxDepth = 64;  // of values printed or compared; a cycle would be deeper
+constexpr int kMaxValueDepth = 64;  // of values printed or compared; a cycle would be deeper
 
 [[noreturn]] void too_deep() {
   throw Error(ErrorKind::kCorrupt, "chat template: a value nested too deeply");
@@ -63,7 +63,7 @@ std::string repr_entries(const ValueMap& map, int depth) {
 }
 
 std::string repr(const Value& value, int depth) {
-  if (depth > kMaxDepth) too_deep();
+  if (depth > kMaxValueDepth) too_deep();
   if (const auto* text = value.get<std::string>()) return repr_string(*text);
   if (const ValueList* items = value.as_list()) return repr_items(*items, depth);
   if (const ValueMap* map = value.as_map()) return repr_entries(*map, depth);
@@ -76,7 +76,7 @@ class JsonWriter {
   explicit JsonWriter(std::optional<std::int64_t> indent) : indent_(indent) {}
 
   void write(const Value& value, int depth) {
-    if (depth > kMaxDepth) too_deep();
+    if (depth > kMaxValueDepth) too_deep();
     if (const auto* text = value.get<std::string>()) {
       out += dump_line(*text);
     } else if (const ValueList* items = value.as_list()) {
@@ -127,7 +127,7 @@ class JsonWriter {
 };
 
 bool equal_at(const Value& a, const Value& b, int depth) {
-  if (depth > kMaxDepth) too_deep();
+  if (depth > kMaxValueDepth) too_deep();
   if (a.is_number() && b.is_number()) return a.number() == b.number();
   if (a.data.index() != b.data.index()) return false;
   if (const auto* text = a.get<std::string>()) return *text == *b.get<std::string>();

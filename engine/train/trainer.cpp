@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/threads.h"
 #include "engine/distributed/process_group.h"
+#include "engine/generate/device_errors.h"
 #include "engine/generate/memory_meter.h"
 #include "engine/io/checkpoint.h"
 #include "engine/model/stage_clock.h"
@@ -299,19 +300,11 @@ TrainResult Loop::run() {
   return result;
 }
 
-// LibTorch's own errors become one line that says what happened to the run.
+// LibTorch's own errors become one line that says what is left of the run.
 TrainResult run_guarded(const TrainOptions& options, const auto& make, const BatchSource& source) {
   const std::string state = (options.output / "state.safetensors").string();
-  try {
-    return Loop(make(), source).run();
-  } catch (const c10::Error& error) {
-    const std::string text = error.what_without_backtrace();
-    throw Error(ErrorKind::kDevice, fmt::format("training stopped: {} ({} is the last checkpoint)",
-                                                text.substr(0, text.find('\n')), state));
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorKind::kDevice,
-                fmt::format("training stopped: out of memory ({} is the last checkpoint)", state));
-  }
+  return with_device_errors(fmt::format("training stopped ({} is the last checkpoint)", state),
+                            [&] { return Loop(make(), source).run(); });
 }
 
 }  // namespace

@@ -55,6 +55,8 @@ void print_plan(const RunSetup& setup) {
   std::int64_t samples = 0, tokens = 0, peak = 0;
   double seconds = 0;
   bool open = false;
+  const bool sparse = std::any_of(setup.plan.modes.begin(), setup.plan.modes.end(),
+                                  [](const std::string& mode) { return mode != "fa"; });
   for (const PlannedCell& cell : setup.plan.cells) {
     const std::int64_t n = modes * cell.samples;
     const std::int64_t prompt = prompt_tokens(setup, cell);
@@ -63,7 +65,7 @@ void print_plan(const RunSetup& setup) {
                              : std::min(setup.options.batch_size, cell.samples));
     const std::int64_t budget =
         setup.options.max_new_tokens.value_or(cell.task->task->info().max_new_tokens);
-    const Cost cost = predict_cost(setup.shape, machine, {prompt, budget, batch});
+    const Cost cost = predict_cost(setup.shape, machine, {prompt, budget, batch, sparse});
     const double time = cost.seconds * static_cast<double>(n) / static_cast<double>(batch);
     fmt::print("{:<32} {:<16} {:>8} {:>10} {:>12} {:>12} {:>12}\n", cell_label(cell),
                cell.task->profile, n == 0 ? "all" : std::to_string(n), n * prompt,

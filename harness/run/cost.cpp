@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "engine/api/prefill_memory.h"
 
 namespace elastic::harness {
 namespace {
@@ -16,7 +17,9 @@ constexpr double kGpuFlops = 350e12;
 constexpr double kGpuBytesPerSecond = 2.5e12;
 constexpr double kCoreFlops = 30e9;
 constexpr double kCpuBytesPerSecond = 10e9;
-constexpr std::int64_t kChunkRows = 2048;  // rows of a layer that are worked on at once
+constexpr std::int64_t kKvRows = 64;  // tokens the cache grows by
+// What cuBLAS keeps for its matrix products on a GPU.
+constexpr std::int64_t kGpuWorkspaceBytes = std::int64_t{32} << 20;
 
 std::int64_t positive(const JsonSource& in, std::string_view key) {
   const auto value = json_get<std::int64_t>(in, key);
@@ -25,6 +28,26 @@ std::int64_t positive(const JsonSource& in, std::string_view key) {
                 fmt::format("{}: key `{}` is {}, expected a size", in.source, key, value));
   }
   return value;
+}
+
+// The embedded prompt is worked on in place, a chunk of rows at a time, one sequence at a time.
+void predict_memory(const ModelShape& s, const CostMachine& machine, const CostRequest& request,
+                    Cost& cost) {
+  const bool gpu = machine.device == "cuda";
+  const std::int64_t item = machine.dtype == "bf16" ? 2 : 4;
+  const std::int64_t tokens = request.prompt_tokens + request.new_tokens;
+  const std::int64_t stored = request.batch * ((tokens + kKvRows - 1) / kKvRows * kKvRows);
+  cost.weight_bytes = parameter_count(s) * item;
+  cost.kv_bytes = 2 * s.layers * s.heads_kv * s.head_dim * stored * item;
+  if (request.prompt_tokens == 0) return;
+  const engine::PrefillShape shape{s.hidden, s.intermediate, s.heads_q * s.head_dim, item, !gpu};
+  const std::int64_t chunk = engine::prefill_chunk_rows(shape);
+  const std::int64_t rows = std::min(chunk, request.prompt_tokens);
+  const bool merges = gpu && (request.sparse || request.prompt_tokens >= 2 * chunk);
+  const std::int64_t rotary = tokens * s.head_dim;  // cosines and sines, half a head each
+  cost.activation_bytes = item * (request.prompt_tokens * s.hidden + rotary) +
+                          engine::prefill_chunk_bytes(shape, rows, merges) +
+                          (gpu ? kGpuWorkspaceBytes : 0);
 }
 
 std::int64_t parameters_of_layer(const ModelShape& s) {
@@ -60,15 +83,8 @@ std::int64_t parameter_count(const ModelShape& s) {
 }
 
 Cost predict_cost(const ModelShape& s, const CostMachine& machine, const CostRequest& request) {
-  const std::int64_t item = machine.dtype == "bf16" ? 2 : 4;
-  const std::int64_t tokens = request.batch * (request.prompt_tokens + request.new_tokens);
   Cost cost;
-  cost.weight_bytes = parameter_count(s) * item;
-  cost.kv_bytes = 2 * s.layers * s.heads_kv * s.head_dim * tokens * item;
-  const std::int64_t rows = std::min(kChunkRows, request.prompt_tokens);
-  cost.activation_bytes =
-      item * (2 * request.batch * request.prompt_tokens * s.hidden +  // in and out of a layer
-              rows * (3 * s.intermediate + 2 * s.heads_q * s.head_dim) + s.vocab);
+  predict_memory(s, machine, request, cost);
   const double flops_per_token = 2.0 * static_cast<double>(s.layers * parameters_of_layer(s));
   const double n = static_cast<double>(request.prompt_tokens);
   const double attention_flops =

@@ -36,19 +36,20 @@ struct CostRequest {
   std::int64_t prompt_tokens = 0;
   std::int64_t new_tokens = 0;
   std::int64_t batch = 1;
+  bool sparse = false;  // a mode with streaming heads: its attention comes in parts
 };
 
 struct Cost {
   std::int64_t weight_bytes = 0;
   std::int64_t kv_bytes = 0;          // keys and values of prompt and answer, all heads full
-  std::int64_t activation_bytes = 0;  // of prefill: activations of the prompt, one layer's parts
+  std::int64_t activation_bytes = 0;  // of prefill: the prompt's activations, a chunk's parts
   double seconds = 0;  // one batch, dense attention: an upper estimate for sparse modes
 
   std::int64_t peak_bytes() const { return weight_bytes + kv_bytes + activation_bytes; }
 };
 
 /// Time assumes kFlops of cost.cpp and is good to a factor of a few; memory follows the prefill of
-/// the engine (docs/architecture.md).
+/// the engine (engine/api/prefill_memory.h): sequences of a batch prefill one after the other.
 Cost predict_cost(const ModelShape& shape, const CostMachine& machine, const CostRequest& request);
 
 }  // namespace elastic::harness

@@ -116,6 +116,9 @@ class Run {
     request.max_new_tokens = 2;
     try {
       job_.generator.generate(request);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kDevice) throw;
+      log_debug(fmt::format("warm-up of {}: {}", job_.modes[mode].name, error.what()));
     } catch (const std::exception& error) {
       log_debug(fmt::format("warm-up of {}: {}", job_.modes[mode].name, error.what()));
     }

@@ -59,7 +59,7 @@ std::map<std::string, std::string> key_settings(const RunJob& job);
 
 /// Throws kInvalidArgument where a record of the same sample was made from other data, or where
 /// prompt ids begin with two BOS; kIo where a record cannot be written; kDevice where the device
-/// fails other than by memory.
+/// failed and nothing more can run on it.
 RunOutcome run_samples(const RunJob& job, RunStore& store);
 
 }  // namespace elastic::harness

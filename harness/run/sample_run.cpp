@@ -130,11 +130,6 @@ engine::Request request_of(const SampleRun& run, const RunOptions& options) {
   return request;
 }
 
-bool is_out_of_memory(const Error& error) {
-  return error.kind() == ErrorKind::kDevice &&
-         std::string_view(error.what()).find("memory") != std::string_view::npos;
-}
-
 // The part of a second pass that counts: its text, and its tokens and time on top.
 void add_pass(engine::Result& result, engine::Result next) {
   result.text = std::move(next.text);
@@ -190,9 +185,8 @@ void run_single(engine::Generator& generator, const RunOptions& options, SampleR
                        thinking_budget(options)));
     }
   } catch (const Error& error) {
-    const bool oom = is_out_of_memory(error);
-    if (error.kind() == ErrorKind::kDevice && !oom) throw;
-    fail(run, oom ? "oom" : "error", error.what());
+    if (error.kind() == ErrorKind::kDevice) throw;  // a dead device answers no further sample
+    fail(run, error.kind() == ErrorKind::kOutOfMemory ? "oom" : "error", error.what());
   } catch (const std::bad_alloc&) {
     fail(run, "oom",
          fmt::format("out of memory on a prompt of {} tokens", run.record.prompt_tokens));
@@ -211,6 +205,9 @@ bool run_together(engine::Generator& generator, const RunOptions& options,
     check(results.size() == runs.size(), "one result a request");
     for (std::size_t i = 0; i < runs.size(); ++i) fill(*runs[i], std::move(results[i]));
     return true;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kDevice) throw;
+    return false;
   } catch (const std::exception&) {
     return false;
   }

@@ -49,8 +49,8 @@ struct SampleRun {
 };
 
 /// Generates and scores a batch, filling the records. Where a batch fails, its samples run one by
-/// one, so that one bad sample costs only itself. Throws kDevice where the device fails other than
-/// by memory.
+/// one, so that one bad sample costs only itself. Throws kDevice where the device failed: nothing
+/// more can run on it.
 void run_batch(engine::Generator& generator, const RunOptions& options, std::span<SampleRun> runs);
 
 }  // namespace elastic::harness

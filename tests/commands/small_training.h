@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "tests/testing/folders.h"
 #include "tests/testing/program.h"
 
 namespace elastic::testing {
@@ -41,7 +42,7 @@ class SmallTraining : public ::testing::Test {
   }
 
   Json common() const {
-    const std::string tokenizer = (fs::path(ELASTIC_SOURCE_DIR) / "models/demo").string();
+    const std::string tokenizer = (source_folder() / "models/demo").string();
     return {
         {"tokenizer", tokenizer},
         {"steps", 6},

@@ -19,6 +19,7 @@ namespace elastic::engine {
 namespace {
 
 using elastic::testing::cpu_generator;
+using elastic::testing::demo;
 using elastic::testing::fixture;
 using elastic::testing::tensor_named;
 
@@ -37,8 +38,6 @@ Request request_of(std::vector<std::int32_t> ids, std::int64_t new_tokens) {
   request.ignore_eos = true;
   return request;
 }
-
-std::filesystem::path demo() { return std::filesystem::path(ELASTIC_SOURCE_DIR) / "models/demo"; }
 
 TEST(Generate, ABatchEqualsItsRequestsAlone) {
   const auto generator = cpu_generator(fixture("routed/paw_llama_small"));

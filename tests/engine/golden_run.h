@@ -14,6 +14,7 @@
 
 #include "engine/generate/make_generator.h"
 #include "engine/io/safetensors.h"
+#include "tests/testing/folders.h"
 
 namespace elastic::testing {
 
@@ -21,6 +22,8 @@ inline std::vector<std::int32_t> int32_values(const engine::TensorView& tensor) 
   const std::vector<std::int64_t> wide = engine::integer_values(tensor);
   return {wide.begin(), wide.end()};
 }
+
+inline std::filesystem::path demo() { return source_folder() / "models/demo"; }
 
 inline std::unique_ptr<engine::Generator> cpu_generator(const std::filesystem::path& folder,
                                                         const std::string& dtype = "fp32",

@@ -159,7 +159,7 @@ TEST_F(Runner, FailuresAreRecordsAndAreTriedAgainOnce) {
   options_.batch_size = 2;
   engine_.before_ = [](const engine::Request& request) {
     if (request.ids[0] == 1) throw Error(ErrorKind::kInvalidArgument, "bad id");
-    if (request.ids[0] == 2) throw Error(ErrorKind::kDevice, "out of memory: needs 9 GiB of 1 GiB");
+    if (request.ids[0] == 2) throw Error(ErrorKind::kOutOfMemory, "needs 9 GiB of 1 GiB");
     if (request.ids[0] == 3) throw std::bad_alloc();
   };
   const RunOutcome outcome = run(folder_.path());
@@ -191,12 +191,25 @@ TEST_F(Runner, FailuresAreRecordsAndAreTriedAgainOnce) {
 
 TEST_F(Runner, AFailingDeviceEndsTheRunAndKeepsWhatWasDone) {
   engine_.before_ = [this](const engine::Request&) {
-    if (asked() == 6) throw Error(ErrorKind::kDevice, "the device was lost");
+    if (asked() == 6) {
+      throw Error(ErrorKind::kDevice, "CUDA error: an illegal memory access was encountered");
+    }
   };
   EXPECT_THROW(run(folder_.path()), Error);
+  EXPECT_EQ(asked(), 6) << "nothing is asked of a dead device";
   EXPECT_EQ(read_run(folder_.path()).samples.size(), 5u);
   engine_.before_ = nullptr;
   EXPECT_EQ(run(folder_.path()).found, 5);
+}
+
+TEST_F(Runner, ADeviceThatFailsUnderABatchIsNotTriedSampleBySample) {
+  options_.batch_size = 4;
+  engine_.before_ = [this](const engine::Request&) {
+    if (asked() >= 2) throw Error(ErrorKind::kDevice, "CUDA error: an illegal memory access");
+  };
+  EXPECT_THROW(run(folder_.path()), Error);
+  EXPECT_EQ(asked(), 2);
+  EXPECT_TRUE(read_run(folder_.path()).samples.empty());
 }
 
 TEST_F(Runner, PromptsThatDoNotFitSayBothNumbers) {
@@ -258,8 +271,7 @@ TEST_F(Runner, TooShortALengthEndsTheRunBeforeItStarts) {
 }
 
 TEST_F(Runner, TwoBosInFrontIsAHardErrorNamingTheTemplate) {
-  const auto tokenizer =
-      engine::Tokenizer::load(std::filesystem::path(ELASTIC_SOURCE_DIR) / "models/demo");
+  const auto tokenizer = engine::Tokenizer::load(elastic::testing::source_folder() / "models/demo");
   tokenizer_ = &tokenizer;
   options_.model_template = "meta-chat";
   change_ = [&](FakeTask& task) { task.prefix_ = tokenizer.bos_id().value(); };

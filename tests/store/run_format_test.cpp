@@ -10,13 +10,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "harness/store/record_json.h"
+#include "tests/testing/folders.h"
 
 namespace elastic::harness {
 namespace {
 
 std::vector<std::string> json_examples() {
-  const std::string page =
-      read_file(std::filesystem::path(ELASTIC_SOURCE_DIR) / "docs/run_format.md");
+  const std::string page = read_file(elastic::testing::source_folder() / "docs/run_format.md");
   constexpr std::string_view kOpen = "```json\n";
   std::vector<std::string> examples;
   for (std::size_t at = page.find(kOpen); at != std::string::npos; at = page.find(kOpen, at)) {

@@ -12,7 +12,7 @@ namespace {
 
 const engine::Tokenizer& tokenizer() {
   static const engine::Tokenizer kTokenizer =
-      engine::Tokenizer::load(std::filesystem::path(ELASTIC_SOURCE_DIR) / "models/demo");
+      engine::Tokenizer::load(elastic::testing::source_folder() / "models/demo");
   return kTokenizer;
 }
 

@@ -23,7 +23,7 @@ inline constexpr Style kStyles[] = {Style::kBuiltin, Style::kOwn, Style::kRandom
 
 inline const engine::Tokenizer& demo_tokenizer() {
   static const auto kTokenizer =
-      engine::Tokenizer::load(std::filesystem::path(ELASTIC_SOURCE_DIR) / "models/demo");
+      engine::Tokenizer::load(elastic::testing::source_folder() / "models/demo");
   return kTokenizer;
 }
 

@@ -9,16 +9,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
+fs::path environment_or(const char* variable, const fs::path& otherwise) {
+  const char* set = std::getenv(variable);
+  return set != nullptr && *set != '\0' ? fs::path(set) : otherwise;
+}
+
 fs::path shared_folder(const char* variable, const char* name) {
-  if (const char* set = std::getenv(variable); set != nullptr && *set != '\0') return set;
-  return fs::path(ELASTIC_SOURCE_DIR) / "../shared" / name;
+  return environment_or(variable, source_folder() / "../shared" / name);
 }
 
 fs::path existing(const fs::path& path) { return fs::exists(path) ? path : fs::path(); }
 
 }  // namespace
 
-fs::path fixture(std::string_view relative) { return fs::path(ELASTIC_TEST_DATA) / relative; }
+fs::path source_folder() { return environment_or("ELASTIC_SOURCE_DIR", ELASTIC_SOURCE_DIR); }
+
+fs::path fixture(std::string_view relative) { return source_folder() / "tests/data" / relative; }
 
 fs::path golden_folder(std::string_view name) {
   return existing(shared_folder("ELASTIC_GOLDEN_DIR", "golden") / name);
@@ -29,9 +35,7 @@ fs::path data_path(std::string_view relative) {
 }
 
 fs::path word_list_folder() {
-  const char* set = std::getenv("ELASTIC_DATA_DIR");
-  const fs::path folder =
-      set != nullptr ? fs::path(set) : fs::path(ELASTIC_SOURCE_DIR) / "build/data";
+  const fs::path folder = environment_or("ELASTIC_DATA_DIR", source_folder() / "build/data");
   return fs::exists(folder / "ruler/wonderwords-3.0.1") ? folder : fs::path();
 }
 

@@ -13,6 +13,10 @@
 
 namespace elastic::testing {
 
+/// The checkout the tests were built in; $ELASTIC_SOURCE_DIR where the binaries were carried
+/// elsewhere.
+std::filesystem::path source_folder();
+
 /// tests/data of the checkout.
 std::filesystem::path fixture(std::string_view relative);
 
