@@ -4,3 +4,7 @@ export CCACHE_DIR="${CCACHE_DIR:-$PWD/build/ccache}"
 export ELASTIC_CACHE_DIR="${ELASTIC_CACHE_DIR:-$PWD/build/cache}"
 # Threads that wait asleep cost nothing on an idle machine and keep a shared one usable.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+
+has_gpu() { [[ -e /dev/nvidiactl ]]; }
+# Where CMake looks for it, too.
+has_nvcc() { command -v nvcc >/dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]; }

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The GPU checks, for a machine that has a GPU and a Python with torch 2.11.0+cu130, but no build of this program.
 #
-#   scripts/gpu_check.sh bundle     where it was built: program, CUDA library and what they load -> build/gpu
-#   scripts/gpu_check.sh            on the GPU machine, with build/gpu carried along: correctness against the CPU,
-#                                   then prefill times beside transformers (GPU_LENGTHS="8192 32768 131072")
+#   scripts/gpu_check.sh bundle     where it was built: program, tests, CUDA library and what they load -> build/gpu
+#   scripts/gpu_check.sh tests      on the GPU machine, with build/gpu carried along: the suites of ctest label gpu
+#   scripts/gpu_check.sh            the suites, correctness against the CPU, then prefill times beside transformers
+#                                   (GPU_LENGTHS="8192 32768 131072")
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bundle=build/gpu
@@ -12,14 +13,24 @@ libraries=
 make_bundle() {
   rm -rf "$bundle"
   mkdir -p "$bundle/lib"
-  strip -o "$bundle/elastic-bench" build/elastic-bench
-  strip -o "$bundle/libelastic_cuda.so" build/libelastic_cuda.so
+  local file
+  for file in elastic-bench engine_tests libelastic_cuda.so; do strip -o "$bundle/$file" "build/$file"; done
   # Everything but the C and C++ runtimes and what comes with torch.
-  ldd build/elastic-bench build/libelastic_cuda.so | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
+  ldd build/elastic-bench build/engine_tests build/libelastic_cuda.so | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
     grep -vE '/(libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so|/torch/lib/|/nvidia/' |
     grep -vE '/lib(cublas|cudart|cudnn|cufft|cufile|cupti|curand|cusolver|cusparse|nccl|nvJitLink|nvrtc)[^/]*\.so' |
     xargs cp -L -t "$bundle/lib"
   du -sh "$bundle"
+}
+
+find_libraries() {
+  local torch
+  torch="$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))')"
+  libraries="$PWD/$bundle/lib:$torch/lib:$(printf '%s:' "$torch"/../nvidia/*/lib)${LD_LIBRARY_PATH:-}"
+}
+
+run_suites() {
+  ELASTIC_SOURCE_DIR="$PWD" LD_LIBRARY_PATH="$libraries" "$bundle/engine_tests" --gtest_filter='Gpu_*' --gtest_brief=1
 }
 
 program() { LD_LIBRARY_PATH="$libraries" "$bundle/elastic-bench" "$@"; }
@@ -51,11 +62,10 @@ PYTHON
 }
 
 run_checks() {
-  local torch out lengths="${GPU_LENGTHS:-8192 32768 131072}" status=0 mode
-  torch="$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))')"
-  libraries="$PWD/$bundle/lib:$torch/lib:$(printf '%s:' "$torch"/../nvidia/*/lib)${LD_LIBRARY_PATH:-}"
+  local out lengths="${GPU_LENGTHS:-8192 32768 131072}" status=0 mode
   out="$(mktemp -d)"
   program doctor | grep -v '^data'
+  run_suites || status=1
   python3 -c 'import random; random.seed(7); print(",".join(str(random.randrange(3, 6000)) for _ in range(3000)))' >"$out/ids"
   for mode in fa ssa fa-ssa; do check_mode "$mode" "$out" || status=1; done
   nvidia-smi --query-gpu=name,clocks.sm,power.draw --format=csv,noheader
@@ -68,6 +78,7 @@ run_checks() {
 
 case "${1:-run}" in
   bundle) make_bundle ;;
-  run) run_checks ;;
-  *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  tests) find_libraries && run_suites ;;
+  run) find_libraries && run_checks ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -4,11 +4,13 @@
 
 #include "base/error.h"
 #include "engine/attention/masked_attention.h"
+#include "engine/generate/memory_meter.h"
 #include "engine/kernels/cuda_library.h"
 
 namespace elastic::engine {
 
 c10::Device resolve_device(const std::string& name) {
+  count_cpu_memory();
   if (name == "cpu") return c10::kCPU;
   if (name != "cuda" && name != "auto") {
     throw Error(ErrorKind::kInvalidArgument,

@@ -10,6 +10,7 @@ namespace elastic::engine {
 
 /// "cpu", "cuda" (the first GPU), "auto" (a GPU where there is one, else the CPU). kDevice where a
 /// GPU was asked for and there is none, with the reason; kInvalidArgument for another name.
+/// Every model's first step: it also puts CPU memory on account (memory_meter.h).
 c10::Device resolve_device(const std::string& name);
 
 /// One line for `doctor`.

@@ -2,23 +2,29 @@
 
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
-#include <c10/core/impl/alloc_cpu.h>
-#include <malloc.h>
+#include <c10/core/alignment.h>
+#include <c10/util/Exception.h>
 
-#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 
 namespace elastic::engine {
 namespace {
 
-// LibTorch's CPU allocator with an account: bytes handed out now, and the most since the last
-// reset. What the process maps or frees on its own (heap growth, page cache) is not in it.
+// Aligned memory of the C library with an account: bytes handed out now, and the most since the
+// last reset. What the process maps or frees on its own (heap growth, page cache) is not in it.
+// LibTorch's own allocator ends the program where memory is refused; this one throws.
 class CountingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(std::size_t bytes) override {
-    void* data = allocate_or_throw(bytes);
-    count(static_cast<std::int64_t>(malloc_usable_size(data)));
+    void* block = nullptr;
+    TORCH_CHECK_WITH(OutOfMemoryError,
+                     posix_memalign(&block, c10::gAlignment, bytes + kHeader) == 0,
+                     "out of memory: an allocation of ", bytes, " bytes was refused");
+    std::memcpy(block, &bytes, sizeof(bytes));
+    count(static_cast<std::int64_t>(bytes));
+    void* data = static_cast<char*>(block) + kHeader;
     return {data, data, &release, c10::kCPU};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
@@ -31,14 +37,8 @@ class CountingAllocator final : public c10::Allocator {
   static void reset_peak() { peak_.store(now(), std::memory_order_relaxed); }
 
  private:
-  // The type says what happened: LibTorch itself throws a plain c10::Error here.
-  static void* allocate_or_throw(std::size_t bytes) {
-    try {
-      return c10::alloc_cpu(bytes);
-    } catch (const c10::Error& error) {
-      C10_THROW_ERROR(OutOfMemoryError, error.what_without_backtrace());
-    }
-  }
+  static constexpr std::size_t kHeader = c10::gAlignment;  // in front of each block: its size
+
   static void count(std::int64_t bytes) {
     const std::int64_t now = now_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
     std::int64_t peak = peak_.load(std::memory_order_relaxed);
@@ -46,30 +46,29 @@ class CountingAllocator final : public c10::Allocator {
     }
   }
   static void release(void* data) {
-    now_.fetch_sub(static_cast<std::int64_t>(malloc_usable_size(data)), std::memory_order_relaxed);
-    c10::free_cpu(data);
+    if (data == nullptr) return;
+    char* block = static_cast<char*>(data) - kHeader;
+    std::size_t bytes = 0;
+    std::memcpy(&bytes, block, sizeof(bytes));
+    now_.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+    std::free(block);
   }
 
   static inline std::atomic<std::int64_t> now_{0}, peak_{0};
 };
 
-// Tensors made before the account exists are freed through the deleter they carry.
-void install_counting_allocator() {
-  static CountingAllocator allocator;
-  static const bool installed = [] {
-    c10::SetCPUAllocator(&allocator, /*priority=*/1);
-    return true;
-  }();
-  static_cast<void>(installed);
-}
-
 constexpr std::size_t kAllPools = 0;  // index of the aggregate in the allocator's statistics
 
 }  // namespace
 
+void count_cpu_memory() {
+  static CountingAllocator allocator;
+  constexpr std::uint8_t kPriority = 1;  // above LibTorch's own
+  c10::SetCPUAllocator(&allocator, kPriority);
+}
+
 MemoryMeter::MemoryMeter(c10::Device device) : device_(device) {
   if (device_.is_cpu()) {
-    install_counting_allocator();
     CountingAllocator::reset_peak();
     start_ = CountingAllocator::now();
   } else {

@@ -130,6 +130,10 @@ int run_benchmark(const RunOptions& options, RunTable table) {
                    .world_size = ranks.world_size};
   RunSpec spec = run_spec(job);
   spec.environment = environment_of(*generator);
+  log_info(fmt::format(
+      "device: {}{}, {}", generator->device(),
+      generator->device() == "cpu" ? "" : fmt::format(" ({})", spec.environment["accelerator"]),
+      generator->dtype()));
   RunStore store({.folder = folder,
                   .rank = ranks.rank,
                   .world_size = ranks.world_size,
