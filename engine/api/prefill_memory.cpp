@@ -16,9 +16,10 @@ std::int64_t prefill_chunk_rows(const PrefillShape& shape) {
 std::int64_t prefill_chunk_bytes(const PrefillShape& shape, std::int64_t rows, bool merges) {
   // Normed rows, then gate and up side by side and the gated product.
   const std::int64_t mlp = shape.element_bytes * (shape.hidden + 3 * shape.intermediate);
-  // Normed rows, queries before and after RoPE, the layer's result and the kernel's; a merge holds
-  // two results of the kernel and two of them in fp32.
-  const std::int64_t parts = merges ? 2 * shape.element_bytes + 2 * 4 : shape.element_bytes;
+  // Normed rows, queries before and after RoPE and the layer's result, which a CPU kernel writes
+  // itself. A GPU kernel's own comes on top; a merge holds two of them, and both in fp32.
+  const std::int64_t gpu_parts = merges ? 2 * shape.element_bytes + 2 * 4 : shape.element_bytes;
+  const std::int64_t parts = shape.cpu ? 0 : gpu_parts;
   const std::int64_t attention =
       shape.element_bytes * (shape.hidden + 3 * shape.q_width) + parts * shape.q_width;
   return rows * std::max(mlp, attention);
