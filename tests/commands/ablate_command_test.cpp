@@ -18,6 +18,7 @@ class AblateCommand : public testing::SmallTraining {
     data_ = testing::word_list_folder();
     if (data_.empty()) GTEST_SKIP() << testing::kNoWordLists;
     testing::SmallTraining::SetUp();
+    if (IsSkipped()) return;
     ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
     write_config("ablation.json", config());
   }

@@ -21,7 +21,14 @@ testing::ProgramResult bench(const std::string& arguments) {
   return testing::Program(ELASTIC_BENCH_BINARY, words).wait();
 }
 
-TEST(BenchCommand, PrefillRowsCarryWhatWasMeasured) {
+class BenchCommand : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
+  }
+};
+
+TEST_F(BenchCommand, PrefillRowsCarryWhatWasMeasured) {
   const auto run = bench(
       "prefill --shape tiny-4x8x64 --random-weights --device cpu --lengths 300,600 "
       "--modes ssa:sink=128,local=128 -r 2 -o json");
@@ -44,7 +51,7 @@ TEST(BenchCommand, PrefillRowsCarryWhatWasMeasured) {
   EXPECT_GT(streaming.at("attention_ms"), 0.0);
 }
 
-TEST(BenchCommand, AttentionIsCheckedAndCompared) {
+TEST_F(BenchCommand, AttentionIsCheckedAndCompared) {
   const auto run = bench(
       "attention --mode fa-ssa:sink=128,local=128 --heads 4 --kv-heads 2 --head-dim 32 --lengths "
       "600 "
@@ -57,7 +64,7 @@ TEST(BenchCommand, AttentionIsCheckedAndCompared) {
   for (const Json& row : rows) EXPECT_LE(row.at("max_error"), 2e-5);
 }
 
-TEST(BenchCommand, TablesAndLists) {
+TEST_F(BenchCommand, TablesAndLists) {
   const std::string attention =
       "attention --heads 2 --kv-heads 1 --head-dim 16 --lengths 130 --msr 0,0.4,1 -r 1 --device "
       "cpu "
@@ -69,7 +76,7 @@ TEST(BenchCommand, TablesAndLists) {
       << list.out;  // header, MSR 0 and 1: 0.4 of one head is 0
 }
 
-TEST(BenchCommand, WrongArgumentsAreUsageErrors) {
+TEST_F(BenchCommand, WrongArgumentsAreUsageErrors) {
   for (const char* arguments :
        {"prefill --shape llama-3.1-8b", "prefill --random-weights",
         "prefill --shape nothing --random-weights",

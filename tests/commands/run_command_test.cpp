@@ -70,13 +70,11 @@ class RunCommand : public ::testing::Test {
     return all;
   }
 
-  bool has_engine() const { return !program({"doctor"}).says("built without LibTorch"); }
-
   const testing::TemporaryFolder folder_;
 };
 
 TEST_F(RunCommand, RunsRecordsAndThenHasNothingToDo) {
-  if (!has_engine()) GTEST_SKIP() << "built without the engine";
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   const ProgramResult first = program(run_arguments("a", {"--log-prompts"}));
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_TRUE(first.says("elastic-bench report"));
@@ -111,7 +109,7 @@ TEST_F(RunCommand, RunsRecordsAndThenHasNothingToDo) {
 }
 
 TEST_F(RunCommand, SignalsStopCleanlyAndTheRunGoesOn) {
-  if (!has_engine()) GTEST_SKIP() << "built without the engine";
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   ASSERT_EQ(program(run_arguments("whole", {"--limit=6"})).code, 0);
   const fs::path samples = folder_ / "cut" / "samples.rank0.jsonl";
   const auto size = [&] { return fs::exists(samples) ? fs::file_size(samples) : 0; };
@@ -135,7 +133,7 @@ TEST_F(RunCommand, SignalsStopCleanlyAndTheRunGoesOn) {
 }
 
 TEST_F(RunCommand, KilledAtRandomMomentsItEndsTheSame) {
-  if (!has_engine()) GTEST_SKIP() << "built without the engine";
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   ASSERT_EQ(program(run_arguments("whole", {"--limit=3"})).code, 0);
   std::mt19937 random(3);
   for (int i = 0; i < 6; ++i) {
@@ -150,7 +148,7 @@ TEST_F(RunCommand, KilledAtRandomMomentsItEndsTheSame) {
 }
 
 TEST_F(RunCommand, TwoProcessesShareARunThroughTorchrunVariables) {
-  if (!has_engine()) GTEST_SKIP() << "built without the engine";
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   Program one(ELASTIC_BENCH_BINARY, run_arguments("a"),
               variables({{"RANK", "1"}, {"WORLD_SIZE", "2"}}));
   const ProgramResult zero = program(run_arguments("a"), {{"RANK", "0"}, {"WORLD_SIZE", "2"}});
@@ -164,7 +162,7 @@ TEST_F(RunCommand, TwoProcessesShareARunThroughTorchrunVariables) {
 }
 
 TEST_F(RunCommand, AFullDiskIsAClearErrorAndTearsNothing) {
-  if (!has_engine()) GTEST_SKIP() << "built without the engine";
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   ASSERT_EQ(program(run_arguments("cached", {"--limit=6"})).code, 0) << "data are in the cache now";
   Program full(ELASTIC_BENCH_BINARY, run_arguments("a", {"--limit=6"}), variables(), 9000);
   const ProgramResult result = full.wait();
@@ -176,7 +174,7 @@ TEST_F(RunCommand, AFullDiskIsAClearErrorAndTearsNothing) {
 }
 
 TEST_F(RunCommand, SamplesThatFailGiveExitCodeFour) {
-  if (!has_engine()) GTEST_SKIP() << "built without the engine";
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   const ProgramResult result =
       program({"run", "--model", "demo", "--tasks", "ruler/niah_single_1", "--modes", "fa",
                "--lengths", "512,16k", "--limit", "1", "--output", path("a")});
@@ -208,7 +206,7 @@ TEST_F(RunCommand, UsageErrorsEndBeforeAnythingIsWritten) {
 }
 
 TEST_F(RunCommand, UnknownModesAreRefusedBeforeTheFolderIsMade) {
-  if (!has_engine()) GTEST_SKIP() << "built without the engine";
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   const ProgramResult result = program(run_arguments("a", {"--modes=fa,sas"}));
   EXPECT_EQ(result.code, 2) << result.err;
   EXPECT_TRUE(result.says("sas"));

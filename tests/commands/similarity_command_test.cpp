@@ -18,9 +18,7 @@ class SimilarityCommand : public ::testing::Test {
   void SetUp() override {
     data_ = testing::word_list_folder();
     if (data_.empty()) GTEST_SKIP() << testing::kNoWordLists;
-    if (Program(ELASTIC_BENCH_BINARY, {"doctor"}, {}).wait().says("built without LibTorch")) {
-      GTEST_SKIP() << "built without the engine";
-    }
+    if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   }
 
   std::string path(std::string_view name) const { return (folder_ / name).string(); }

@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 class SmallTraining : public ::testing::Test {
  protected:
   void SetUp() override {
+    if (!kHasEngine) GTEST_SKIP() << kNoEngine;
     std::string lines;
     for (int i = 0; i < 40; ++i) {
       std::string text;

@@ -96,7 +96,7 @@ TEST(Inspect, RealDataFolder) {
       verified += file.state == FileState::kVerified;
     }
   }
-  std::cout << verified << " files verified\n";
+  if (verified == 0) GTEST_SKIP() << "none of the catalogue's files is there";
 }
 
 TEST(Fetch, OwnMirrorMustSendTheSameBytes) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -61,18 +63,22 @@ TEST(Input, SeveralRunsAreToldApartEverywhere) {
   runs.push_back(named("/runs/b", 0));
   const ReportInput input = make_input(std::move(runs));
   const auto documents = build_documents(input);
-  for (const OutputFile& file : render_csv(documents)) {
+  const std::vector<OutputFile> sheets = render_csv(documents);
+  EXPECT_EQ(sheets.size(), 3u);
+  for (const OutputFile& file : sheets) {
     const auto rows = parse_csv(file.bytes, file.path);
     if (file.path == "head_routing.csv") continue;  // fa alone: nothing routed
     EXPECT_EQ(rows[0].back(), "run") << file.path;
     EXPECT_EQ(rows[1].back(), "a") << file.path;
     EXPECT_EQ(rows.back().back(), "b") << file.path;
   }
-  for (const OutputFile& file : render_markdown(documents)) {
-    if (file.path != "tables/score_ruler.md") continue;
-    EXPECT_NE(file.bytes.find("a · fa"), std::string::npos);
-    EXPECT_NE(file.bytes.find("b · fa"), std::string::npos);
-  }
+  const std::vector<OutputFile> tables = render_markdown(documents);
+  const auto scores = std::find_if(tables.begin(), tables.end(), [](const OutputFile& file) {
+    return file.path == "tables/score_ruler.md";
+  });
+  ASSERT_NE(scores, tables.end());
+  EXPECT_NE(scores->bytes.find("a · fa"), std::string::npos);
+  EXPECT_NE(scores->bytes.find("b · fa"), std::string::npos);
 }
 
 // Per sample 200/100 and 100/100 ms: mean 1.5, not the 1.5 of medians or the 300/200 of sums at

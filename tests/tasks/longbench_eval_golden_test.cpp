@@ -13,9 +13,9 @@ namespace elastic::tasks {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::expect_all_ran;
 using testing::longbench_rows;
 using testing::Rows;
-using testing::say_cases;
 
 // NaN literals become text, so that they equal each other.
 Json read_result(const std::string& text) {
@@ -44,15 +44,19 @@ bool needs_words(const fs::path& pred) {
   });
 }
 
-std::size_t check_folders(const fs::path& folder, bool e) {
+void check_folders(std::string_view name, bool e) {
+  const fs::path folder = testing::golden_folder("longbench") / name;
+  if (!fs::exists(folder)) GTEST_SKIP() << "golden folder absent: longbench/" << name;
   const LongbenchScorer scorer{.code = CodeSimilarity::kDifflib, .segmenter = testing::segmenter()};
-  std::size_t cases = 0;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+  std::size_t ran = 0, without_words = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
     SCOPED_TRACE(entry.path().string());
     const fs::path pred = entry.path() / "pred";
-    if (needs_words(pred) && scorer.segmenter == nullptr) continue;
-    ++cases;
+    if (needs_words(pred) && scorer.segmenter == nullptr) {
+      ++without_words;
+      continue;
+    }
+    ++ran;
     EXPECT_EQ(is_longbench_e(pred), e);
     if (fs::exists(entry.path() / "expected_error.txt")) {
       EXPECT_THROW(evaluate(pred, e, scorer), Error);
@@ -61,30 +65,46 @@ std::size_t check_folders(const fs::path& folder, bool e) {
     EXPECT_EQ(sorted(read_result(evaluate(pred, e, scorer))),
               sorted(read_result(read_file(entry.path() / "expected_result.json"))));
   }
-  return cases;
+  const auto stored = std::distance(fs::directory_iterator(folder), fs::directory_iterator());
+  expect_all_ran(ran, static_cast<std::size_t>(stored), without_words);
 }
 
-TEST(Golden_longbench, Folders) {
-  const fs::path golden = testing::golden_folder("longbench");
-  if (golden.empty()) GTEST_SKIP() << "golden folder absent: longbench";
-  const std::size_t cases =
-      check_folders(golden / "eval_v1", false) + check_folders(golden / "eval_e", true);
-  say_cases(cases);
+TEST(Golden_longbench, Folders) { check_folders("eval_v1", false); }
+TEST(Golden_longbench, FoldersOfE) { check_folders("eval_e", true); }
+
+std::size_t jsonl_files(const fs::path& folder) {
+  std::size_t files = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    files += entry.path().extension() == ".jsonl" ? 1 : 0;
+  }
+  return files;
+}
+
+// Prediction files beside a published result.json.
+std::size_t published_sets(const fs::path& data) {
+  std::size_t files = 0;
+  for (const auto& entry : fs::directory_iterator(data)) {
+    if (fs::exists(entry.path() / "result.json")) files += jsonl_files(entry.path());
+  }
+  return files;
 }
 
 // The four published sets of real predictions: every set equals its published score in one of the
 // two definitions of code similarity.
 TEST(Golden_longbench, PublishedPredictions) {
   const fs::path data = testing::data_path("longbench_pred");
-  if (data.empty()) return say_cases(0);
+  if (data.empty()) GTEST_SKIP() << "data folder absent: longbench_pred";
   LongbenchScorer scorer{.code = CodeSimilarity::kDifflib, .segmenter = testing::segmenter()};
-  std::size_t cases = 0;
+  std::size_t cases = 0, without_words = 0;
   for (const LongbenchFolder& folder : find_longbench_predictions(data)) {
     const auto published = published_longbench_result(folder.folder);
     if (!published) continue;
     for (const LongbenchFile& file : folder.files) {
       const LongbenchSet& set = longbench_set(file.set);
-      if (needs_segmentation(set) && scorer.segmenter == nullptr) continue;
+      if (needs_segmentation(set) && scorer.segmenter == nullptr) {
+        ++without_words;
+        continue;
+      }
       SCOPED_TRACE(file.path.string());
       scorer.code = CodeSimilarity::kDifflib;
       const LongbenchFileResult result = evaluate_longbench_file(file, scorer);
@@ -100,7 +120,7 @@ TEST(Golden_longbench, PublishedPredictions) {
       ++cases;
     }
   }
-  say_cases(cases);
+  expect_all_ran(cases, published_sets(data), without_words);
 }
 
 std::string joined(const Json& lines) { return join(lines.get<std::vector<std::string>>(), "\n"); }
@@ -134,12 +154,12 @@ TEST(Golden_longbench, V2Tables) {
       EXPECT_TRUE(table.find("none") != std::string::npos || sets.front().single_object);
     }
   }
-  say_cases(rows.size());
+  testing::expect_every_line(rows.size(), "v2_result.jsonl", Rows::kGolden);
 }
 
 TEST(Golden_longbench, V2PublishedPredictions) {
   const fs::path data = testing::data_path("longbench_v2/predictions");
-  if (data.empty()) return say_cases(0);
+  if (data.empty()) GTEST_SKIP() << "data folder absent: longbench_v2/predictions";
   const std::string published = read_file(data / "result.txt");
   const std::vector<std::string_view> lines = split(published, '\n');
   std::size_t cases = 0;
@@ -150,7 +170,7 @@ TEST(Golden_longbench, V2PublishedPredictions) {
     EXPECT_NE(std::find(lines.begin(), lines.end(), row), lines.end()) << row;
     ++cases;
   }
-  say_cases(cases);
+  expect_all_ran(cases, jsonl_files(data));
 }
 
 }  // namespace

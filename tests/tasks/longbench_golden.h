@@ -12,10 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "tasks/longbench/scorer.h"
+#include "tests/testing/cases.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::testing {
@@ -24,13 +26,15 @@ namespace elastic::testing {
 /// our own making.
 enum class Rows { kGolden, kOwn };
 
-/// Lines of <name>; none where it is not there.
+inline std::filesystem::path longbench_file(std::string_view name, Rows from) {
+  return (from == Rows::kOwn ? fixture("longbench") : golden_folder("longbench")) / name;
+}
+
+/// Lines of <name>; none where a golden folder has no such file.
 inline std::vector<Json> longbench_rows(std::string_view name, Rows from) {
-  const std::filesystem::path outside = golden_folder("longbench");
-  const std::filesystem::path file = (from == Rows::kOwn ? fixture("longbench") : outside) / name;
+  const std::filesystem::path file = longbench_file(name, from);
   std::vector<Json> rows;
-  std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) return rows;
+  if (from == Rows::kGolden && !std::filesystem::exists(file)) return rows;
   const std::string text = read_file(file);
   for (const std::string_view line : split(text, '\n')) {
     if (!line.empty()) rows.push_back(parse_json(line, file.string()));
@@ -42,17 +46,21 @@ inline double hex_double(const Json& row, const char* key) {
   return std::strtod(row.at(key).get<std::string>().c_str(), nullptr);
 }
 
+/// expect_all_ran() over the lines of one file.
+inline void expect_every_line(std::size_t ran, std::string_view name, Rows from,
+                              std::size_t passed_over = 0) {
+  expect_all_ran(ran, stored_lines(longbench_file(name, from)), passed_over);
+}
+
 /// The segmenter over jieba's files, null where they are not there.
 inline std::shared_ptr<const tasks::ChineseSegmenter> segmenter() {
   try {
     return tasks::shared_segmenter(data_path("."));
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNotFound) throw;
     std::cout << "without Chinese segmentation: " << error.what() << "\n";
     return nullptr;
   }
 }
-
-/// "<n> cases ran", as every suite over stored expectations prints.
-inline void say_cases(std::size_t cases) { std::cout << cases << " cases ran\n"; }
 
 }  // namespace elastic::testing

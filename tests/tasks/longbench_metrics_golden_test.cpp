@@ -13,10 +13,10 @@
 namespace elastic::tasks {
 namespace {
 
+using testing::expect_every_line;
 using testing::hex_double;
 using testing::longbench_rows;
 using testing::Rows;
-using testing::say_cases;
 
 std::vector<std::string> texts(const Json& list) { return list.get<std::vector<std::string>>(); }
 
@@ -47,12 +47,17 @@ void check_row(const Json& row, const LongbenchScorer& scorer, const Expected& e
 
 void check_metrics(Rows from) {
   LongbenchScorer scorer{.code = CodeSimilarity::kDifflib, .segmenter = testing::segmenter()};
-  std::size_t cases = 0;
-  for (const char* name : {"qa_f1", "qa_f1_zh", "rouge", "rouge_zh", "classification", "count",
-                           "retrieval", "retrieval_zh", "code_sim"}) {
-    for (const Json& row : longbench_rows(std::string(name) + ".jsonl", from)) {
+  std::size_t cases = 0, stored = 0, without_words = 0;
+  for (const char* metric : {"qa_f1", "qa_f1_zh", "rouge", "rouge_zh", "classification", "count",
+                             "retrieval", "retrieval_zh", "code_sim"}) {
+    const std::string name = std::string(metric) + ".jsonl";
+    stored += testing::stored_lines(testing::longbench_file(name, from));
+    for (const Json& row : longbench_rows(name, from)) {
       const bool zh = needs_segmentation(longbench_set(row.at("dataset").get<std::string>()));
-      if (zh && scorer.segmenter == nullptr) continue;
+      if (zh && scorer.segmenter == nullptr) {
+        ++without_words;
+        continue;
+      }
       scorer.code = CodeSimilarity::kDifflib;
       check_row(row, scorer, {"per_answer", "expected"});
       ++cases;
@@ -61,7 +66,7 @@ void check_metrics(Rows from) {
       check_row(row, scorer, {"per_answer_levenshtein", "expected_levenshtein"});
     }
   }
-  say_cases(cases);
+  testing::expect_all_ran(cases, stored, without_words);
 }
 
 TEST(Golden_longbench, Metrics) { check_metrics(Rows::kGolden); }
@@ -84,13 +89,14 @@ TEST(Golden_longbench, Texts) {
     const auto digits = digit_runs(text);
     EXPECT_EQ(std::vector<std::string>(digits.begin(), digits.end()), texts(row.at("digits")));
   }
-  say_cases(rows.size());
+  expect_every_line(rows.size(), "normalize.jsonl", Rows::kGolden);
 }
 
 void check_segmentation(Rows from) {
   const auto segmenter = testing::segmenter();
+  const std::vector<Json> rows = longbench_rows("jieba_cut.jsonl", from);
   std::size_t cases = 0;
-  for (const Json& row : longbench_rows("jieba_cut.jsonl", from)) {
+  for (const Json& row : rows) {
     if (segmenter == nullptr) break;
     const std::string text = row.at("text").get<std::string>();
     const auto tokens = segmenter->cut(text);
@@ -98,7 +104,7 @@ void check_segmentation(Rows from) {
         << row.at("id");
     ++cases;
   }
-  say_cases(cases);
+  expect_every_line(cases, "jieba_cut.jsonl", from, segmenter == nullptr ? rows.size() : 0);
 }
 
 TEST(Golden_longbench, Segmentation) { check_segmentation(Rows::kGolden); }
@@ -113,7 +119,7 @@ TEST(Golden_longbench, Rounding) {
     EXPECT_EQ(python_float(python_round(x, 1)), row.at("py_round1").get<std::string>());
     EXPECT_EQ(python_float(numpy_round(x, 2)), row.at("np_round2").get<std::string>());
   }
-  say_cases(rows.size());
+  expect_every_line(rows.size(), "rounding.jsonl", Rows::kGolden);
 }
 
 TEST(Golden_longbench, Means) {
@@ -127,14 +133,18 @@ TEST(Golden_longbench, Means) {
     EXPECT_EQ(python_float(longbench_set_score(values)),
               row.at("seq_100sum_over_n_round2").get<std::string>());
   }
-  const std::vector<Json> averages = longbench_rows("loom_average.jsonl", Rows::kGolden);
-  for (const Json& row : averages) {
+  expect_every_line(rows.size(), "mean.jsonl", Rows::kGolden);
+}
+
+TEST(Golden_longbench, Averages) {
+  const std::vector<Json> rows = longbench_rows("loom_average.jsonl", Rows::kGolden);
+  for (const Json& row : rows) {
     EXPECT_EQ(python_float(loom_overall(row.at("scores").get<std::vector<double>>(),
                                         row.at("counts").get<std::vector<std::int64_t>>())),
               row.at("expected_overall").get<std::string>())
         << row.at("id");
   }
-  say_cases(rows.size() + averages.size());
+  expect_every_line(rows.size(), "loom_average.jsonl", Rows::kGolden);
 }
 
 void check_choices(Rows from) {
@@ -144,7 +154,7 @@ void check_choices(Rows from) {
     const Json expected = choice ? Json(std::string(1, *choice)) : Json(nullptr);
     EXPECT_EQ(expected, row.at("expected")) << row.at("id");
   }
-  say_cases(rows.size());
+  expect_every_line(rows.size(), "v2_extract.jsonl", from);
 }
 
 TEST(Golden_longbench, Choices) { check_choices(Rows::kGolden); }

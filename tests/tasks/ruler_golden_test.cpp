@@ -4,23 +4,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
 
-#include <fmt/format.h>
-
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "base/python_random.h"
-#include "base/text.h"
-#include "base/unicode.h"
 #include "engine/api/tokenizer.h"
 #include "tasks/ruler/generate.h"
+#include "tests/testing/cases.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::tasks {
@@ -61,9 +56,7 @@ std::vector<GoldenRun> read_runs(const fs::path& folder) {
   }
   for (const char* name : {"generator_full.jsonl", "generator_hash.jsonl"}) {
     for (Json& row : read_rows(folder / name)) {
-      const auto run = index.find(row["run"].get<std::string>());
-      if (run == index.end()) continue;
-      runs[run->second].samples[row["i"].get<std::int64_t>()] = {
+      runs[index.at(row["run"].get<std::string>())].samples[row["i"].get<std::int64_t>()] = {
           row["line_sha256"].get<std::string>(), std::move(row["record"])};
     }
   }
@@ -111,14 +104,12 @@ GenerateRequest request_of(const Json& parts, TokenCounter counter) {
           .counter = std::move(counter)};
 }
 
-// Compares one run with its goldens; false where anything differs.
-bool matches(const GoldenRun& run, const GeneratedSet& set) {
-  bool equal = true;
+// Compares one run with its goldens, up to the first line that differs.
+void expect_equal(const GoldenRun& run, const GeneratedSet& set) {
+  ASSERT_EQ(set.lines.size(), run.parts["num_samples"].get<std::size_t>()) << run.parts["run"];
   for (const auto& [i, expected] : run.samples) {
-    if (i >= static_cast<std::int64_t>(set.lines.size())) continue;
-    const std::string& line = set.lines[static_cast<std::size_t>(i)];
+    const std::string& line = set.lines.at(static_cast<std::size_t>(i));
     if (sha256_hex(line) == expected.line_sha256) continue;
-    equal = false;
     ADD_FAILURE() << run.parts["run"] << " sample " << i << " differs\n  ours   "
                   << line.substr(0, kShown) << "\n  golden "
                   << expected.record.dump().substr(0, kShown) << "\n  sizes "
@@ -127,7 +118,6 @@ bool matches(const GoldenRun& run, const GeneratedSet& set) {
                   << run.parts["probes"].dump();
     break;
   }
-  return equal;
 }
 
 TEST(Golden_ruler, generator_runs) {
@@ -143,25 +133,28 @@ TEST(Golden_ruler, generator_runs) {
   const char* filter = std::getenv("ELASTIC_RULER_RUNS");
   Profiles profiles;
   Counters counters;
-  int ran = 0, unfinished = 0;
+  std::size_t ran = 0, passed_over = 0, unfinished = 0;  // a case is a line, or a run's error
   for (const GoldenRun& run : runs) {
     const Json& parts = run.parts;
     const std::string key = parts["run"].get<std::string>();
-    if (filter != nullptr && key.find(filter) == std::string::npos) continue;
+    const std::size_t cases = parts["status"] == "ok" ? run.samples.size() : 1;
+    unfinished += parts["status"] == "ok" ? 0 : 1;
+    const bool wanted = filter == nullptr || key.find(filter) != std::string::npos;
     const auto counter = counters.get(parts["tokenizer"].get<std::string>());
-    if (!counter) continue;
+    (wanted && counter ? ran : passed_over) += cases;
+    if (!wanted || !counter) continue;
     const RulerProfile& profile =
         profiles.get(parts["generation"].get<std::string>(), parts["wordlist"].get<std::string>());
     const GenerateRequest request = request_of(parts, *counter);
-    ++ran;
     if (parts["status"] != "ok") {
-      ++unfinished;
       EXPECT_THROW(generate_ruler(request, profile), Error) << key;
       continue;
     }
-    matches(run, generate_ruler(request, profile));
+    expect_equal(run, generate_ruler(request, profile));
   }
-  fmt::print("{} cases ran ({} of them end in their error)\n", ran, unfinished);
+  const std::size_t lines = testing::stored_lines(folder / "generator_full.jsonl") +
+                            testing::stored_lines(folder / "generator_hash.jsonl");
+  testing::expect_all_ran(ran, lines + unfinished, passed_over);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,7 @@
 #include "datasets/word_lists.h"
 #include "tasks/ruler/generation.h"
 #include "tasks/ruler/punkt.h"
+#include "tests/testing/cases.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::tasks {
@@ -26,13 +28,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::data_path;
+using testing::expect_all_ran;
 
 // The file in golden/ruler; empty where it or the folder is absent.
-fs::path golden_file(const char* name) {
-  const fs::path folder = testing::golden_folder("ruler");
-  const fs::path file = folder / name;
-  return !folder.empty() && fs::exists(file) ? file : fs::path();
-}
+fs::path golden_file(const std::string& name) { return testing::golden_folder("ruler/" + name); }
 
 template <typename T>
 std::string csv(const std::vector<T>& values) {
@@ -75,7 +74,8 @@ std::string decimal(std::vector<std::uint32_t> words) {
   return digits.empty() ? "0" : digits;
 }
 
-int check_streams(const Json& block) {
+// The checks return how many keys of the block they compare.
+std::size_t check_streams(const Json& block) {
   const auto seed = block["seed"].get<std::uint64_t>();
   const auto fresh = [seed] { return PythonRandom(seed); };
   PythonRandom doubles = fresh();
@@ -119,7 +119,7 @@ std::vector<std::uint64_t> shuffled(std::uint64_t seed, std::size_t size) {
   return items;
 }
 
-int check_sequences(const Json& block) {
+std::size_t check_sequences(const Json& block) {
   const auto seed = block["seed"].get<std::uint64_t>();
   for (const auto& [size, order] : block["shuffle_range_n"].items()) {
     EXPECT_EQ(shuffled(seed, static_cast<std::size_t>(*parse_int(size))),
@@ -143,40 +143,63 @@ int check_sequences(const Json& block) {
   return 7;
 }
 
+// One stream through every kind of draw.
+std::size_t check_mixture(const Json& block) {
+  PythonRandom random(block["seed"].get<std::uint64_t>());
+  for (const Json& row : block["mixed_one_stream"]) {
+    EXPECT_EQ(random.below(6185000), row[0].get<std::uint64_t>());
+    EXPECT_EQ(random.randint(1000000, 9999999), row[1].get<std::uint64_t>());
+    EXPECT_EQ(random.sample(40, 4), row[2].get<std::vector<std::size_t>>());
+    EXPECT_EQ(random.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 3), row[3].get<std::string>());
+    EXPECT_EQ(random.random(), row[4].get<double>());
+    EXPECT_EQ(decimal(random.wide_bits(128)), row[5].get<std::string>());
+    EXPECT_EQ(random.sample(4, 1), row[6].get<std::vector<std::size_t>>());
+  }
+  return 1;
+}
+
 TEST(Golden_ruler, random_streams) {
   const fs::path file = golden_file("rng_cpython_numpy.json");
   if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler";
-  int ran = 0;
+  std::size_t ran = 0, keys = 0;
   const Json stored = read_json(file);
   for (const Json& block : stored["blocks"]) {
-    ran += check_streams(block) + check_sequences(block);
+    ran += check_streams(block) + check_sequences(block) + check_mixture(block);
+    keys += block.size() - 2;  // but for the seed, and the doubles as decimals
+    for (const auto& [key, value] : block.items()) {
+      EXPECT_FALSE(value.is_array() && value.empty()) << key;
+    }
   }
-  fmt::print("{} cases ran\n", ran);
+  expect_all_ran(ran, keys);
 }
 
 TEST(Golden_ruler, seeds_of_several_words) {
   const fs::path file = golden_file("rng_big_seeds.json");
   if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler";
-  int ran = 0;
+  std::size_t ran = 0;
   const Json stored = read_json(file);
   for (const Json& block : stored["blocks"]) {
+    EXPECT_FALSE(block["random_hex"].empty());
     PythonRandom random(seed_words(block["seed"].get<std::string>()));
     for (const Json& hex : block["random_hex"]) {
       EXPECT_EQ(random.random(), std::strtod(hex.get<std::string>().c_str(), nullptr));
     }
     ++ran;
   }
-  fmt::print("{} cases ran\n", ran);
+  expect_all_ran(ran, stored["blocks"].size());
 }
 
 TEST(Golden_ruler, word_pools) {
   const fs::path file = golden_file("wordlists.json");
   if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler";
-  int ran = 0;
+  std::size_t ran = 0, absent = 0;
   const Json stored = read_json(file);
   for (const auto& [version, expected] : stored.items()) {
     const fs::path folder = data_path("ruler/wonderwords-" + version);
-    if (folder.empty()) continue;
+    if (folder.empty()) {
+      ++absent;
+      continue;
+    }
     const datasets::WordLists lists = datasets::load_word_lists(folder);
     const datasets::KeyPool keys(lists.adjectives, lists.nouns);
     const Json& pool = expected["adj_noun_sorted_unique"];
@@ -195,13 +218,13 @@ TEST(Golden_ruler, word_pools) {
     }
     ++ran;
   }
-  fmt::print("{} cases ran\n", ran);
+  expect_all_ran(ran, stored.size(), absent);
 }
 
 TEST(Golden_ruler, frequencies) {
   const fs::path file = golden_file("numeric_constants.json");
   if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler";
-  int ran = 0;
+  std::size_t ran = 0;
   const Json constants = read_json(file);
   for (const Json& row : constants["fwe_counts"]) {
     std::vector<std::int64_t> counts;
@@ -211,7 +234,7 @@ TEST(Golden_ruler, frequencies) {
     EXPECT_EQ(sha256_hex(csv(counts)), row["sha256_of_csv"].get<std::string>());
     ++ran;
   }
-  fmt::print("{} cases ran\n", ran);
+  expect_all_ran(ran, constants["fwe_counts"].size());
 }
 
 TEST(Golden_ruler, sentences) {
@@ -219,7 +242,7 @@ TEST(Golden_ruler, sentences) {
   const fs::path model = data_path("ruler/punkt_tab_english");
   if (file.empty() || model.empty()) GTEST_SKIP() << "golden folder absent: ruler";
   const PunktParameters parameters = load_punkt(model);
-  int ran = 0;
+  std::size_t ran = 0;
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
     const Json row = parse_json(line, file.string());
@@ -229,7 +252,7 @@ TEST(Golden_ruler, sentences) {
     EXPECT_EQ(sentences, row["sentences"].get<std::vector<std::string>>()) << text;
     ++ran;
   }
-  fmt::print("{} cases ran\n", ran);
+  expect_all_ran(ran, testing::stored_lines(file));
 }
 
 TEST(Golden_ruler, sentences_of_essays) {
@@ -237,11 +260,14 @@ TEST(Golden_ruler, sentences_of_essays) {
   const fs::path model = data_path("ruler/punkt_tab_english");
   if (file.empty() || model.empty()) GTEST_SKIP() << "golden folder absent: ruler";
   const PunktParameters parameters = load_punkt(model);
-  int ran = 0;
+  std::size_t ran = 0, absent = 0;
   const Json stored = read_json(file);
   for (const auto& [name, expected] : stored.items()) {
     const fs::path source = data_path("ruler/" + name);
-    if (source.empty()) continue;
+    if (source.empty()) {
+      ++absent;
+      continue;
+    }
     const datasets::Haystack essays = datasets::load_essays(source);
     const PrefixSentences all(parameters, essays.prefix(essays.word_count()));
     EXPECT_EQ(essays.word_count(), expected["words"].get<std::int64_t>());
@@ -255,10 +281,10 @@ TEST(Golden_ruler, sentences_of_essays) {
         joined += sentence;
       }
       EXPECT_EQ(sha256_hex(joined), value["sha256_of_lf_joined_utf8"].get<std::string>()) << key;
-      ++ran;
     }
+    ++ran;
   }
-  fmt::print("{} cases ran\n", ran);
+  expect_all_ran(ran, stored.size(), absent);
 }
 
 char32_t code_point(const std::string& hex) {
@@ -272,6 +298,7 @@ TEST(Golden_ruler, unicode) {
   if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler";
   const Json golden = read_json(file);
   const Json& lower = golden["lower"];
+  ASSERT_FALSE(lower.empty() || golden["whitespace"].empty());
   std::vector<bool> space(0x110000);
   for (const Json& c : golden["whitespace"]) space[code_point(c.get<std::string>())] = true;
   std::map<char32_t, std::string> mapped;
@@ -288,7 +315,7 @@ TEST(Golden_ruler, unicode) {
     ASSERT_EQ(lower_case(text), expected == mapped.end() ? text : expected->second) << +c;
     ASSERT_EQ(is_space(c), space[c]) << +c;
   }
-  fmt::print("{} cases ran\n", 0x110000 - 0x800);
+  std::cout << 0x110000 - 0x800 << " cases ran\n";  // every character there is
 }
 
 }  // namespace

@@ -47,7 +47,9 @@ TEST(ruler_task, every_task_is_registered_and_explains_itself) {
 TEST(ruler_task, gold_answers_score_one_and_empty_ones_zero) {
   for (const std::string& name : resolve_tasks("ruler")) {
     const auto task = make_task(name);
-    for (const Sample& sample : task->load(request("ruler@builtin", 1024))) {
+    const std::vector<Sample> samples = task->load(request("ruler@builtin", 1024));
+    EXPECT_EQ(samples.size(), 3U) << name;
+    for (const Sample& sample : samples) {
       std::string gold;
       for (const std::string& reference : sample.references) gold += reference + " ";
       EXPECT_EQ(task->score(sample, gold), 1) << name;

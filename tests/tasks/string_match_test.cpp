@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <iostream>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -11,6 +10,7 @@
 #include "datasets/jsonl.h"
 #include "tasks/ruler_predictions.h"
 #include "tasks/ruler_scores.h"
+#include "tests/testing/cases.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::tasks {
@@ -36,9 +36,8 @@ std::optional<double> number_or_null(const Json& value) {
   return value.is_null() ? std::nullopt : std::optional(value.get<double>());
 }
 
-// "3" cases of a file of single predictions.
-int check_single(const fs::path& file) {
-  int cases = 0;
+void check_single(const fs::path& file) {
+  std::size_t cases = 0;
   datasets::JsonlReader rows(file);
   while (const auto row = rows.next()) {
     SCOPED_TRACE(rows.where());
@@ -50,11 +49,11 @@ int check_single(const fs::path& file) {
     }
     ++cases;
   }
-  return cases;
+  testing::expect_all_ran(cases, testing::stored_lines(file));
 }
 
-int check_batch(const fs::path& file) {
-  int cases = 0;
+void check_batch(const fs::path& file) {
+  std::size_t cases = 0;
   datasets::JsonlReader rows(file);
   while (const auto row = rows.next()) {
     SCOPED_TRACE(rows.where());
@@ -71,7 +70,7 @@ int check_batch(const fs::path& file) {
     }
     ++cases;
   }
-  return cases;
+  testing::expect_all_ran(cases, testing::stored_lines(file));
 }
 
 // Task order and metrics of the official configuration.
@@ -110,25 +109,24 @@ void check_folder(const fs::path& folder) {
 }
 
 TEST(Golden_ruler, ScorerSingle) {
-  const auto folder = testing::golden_folder("ruler");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: ruler";
-  if (!fs::exists(folder / "scorer_single.jsonl")) return;
-  std::cout << check_single(folder / "scorer_single.jsonl") << " cases ran\n";
+  const auto file = testing::golden_folder("ruler/scorer_single.jsonl");
+  if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler/scorer_single.jsonl";
+  check_single(file);
 }
 
 TEST(Golden_ruler, ScorerBatch) {
-  const auto folder = testing::golden_folder("ruler");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: ruler";
-  if (!fs::exists(folder / "scorer_batch.jsonl")) return;
-  std::cout << check_batch(folder / "scorer_batch.jsonl") << " cases ran\n";
+  const auto file = testing::golden_folder("ruler/scorer_batch.jsonl");
+  if (file.empty()) GTEST_SKIP() << "golden folder absent: ruler/scorer_batch.jsonl";
+  check_batch(file);
 }
 
 // Every evaluate* folder that holds pred/ and expected/.
 TEST(Golden_ruler, EvaluateEndToEnd) {
   const auto folder = testing::golden_folder("ruler");
   if (folder.empty()) GTEST_SKIP() << "golden folder absent: ruler";
-  int cases = 0;
+  std::size_t cases = 0, stored = 0;
   for (const auto& entry : fs::directory_iterator(folder)) {
+    stored += entry.path().filename().string().starts_with("evaluate") ? 1 : 0;
     if (!fs::is_directory(entry.path() / "pred") || !fs::is_directory(entry.path() / "expected")) {
       continue;
     }
@@ -136,11 +134,11 @@ TEST(Golden_ruler, EvaluateEndToEnd) {
     check_folder(entry.path());
     ++cases;
   }
-  std::cout << cases << " cases ran\n";
+  testing::expect_all_ran(cases, stored);
 }
 
 TEST(StringMatch, OwnGoldens) {
-  EXPECT_GT(check_single(testing::fixture("ruler_scorer/single.jsonl")), 20);
+  check_single(testing::fixture("ruler_scorer/single.jsonl"));
   check_folder(testing::fixture("ruler_scorer"));
 }
 
@@ -195,8 +193,10 @@ TEST(RulerScores, EffectiveLengthAtItsEdges) {
 TEST(RulerScores, ReadsPublishedSummaries) {
   const auto root = testing::data_path("ruler_samples");
   if (root.empty()) GTEST_SKIP() << "data folder absent: ruler_samples";
+  int summaries = 0;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
     if (entry.path().filename() != "summary.csv") continue;
+    ++summaries;
     const auto rows = parse_ruler_summary(read_file(entry.path()), entry.path().string());
     std::vector<RulerTaskResult> results;
     for (const RulerSummaryRow& row : rows) {
@@ -206,6 +206,7 @@ TEST(RulerScores, ReadsPublishedSummaries) {
     EXPECT_EQ(rows.size(), kTasks.size());
     EXPECT_EQ(ruler_summary_csv(results), read_file(entry.path()));
   }
+  EXPECT_GT(summaries, 0);
 }
 
 }  // namespace

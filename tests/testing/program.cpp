@@ -12,6 +12,8 @@
 
 namespace elastic::testing {
 
+const bool kHasEngine = ELASTIC_HAS_ENGINE;
+
 Program::Program(const char* binary, const std::vector<std::string>& arguments,
                  const Variables& variables, std::size_t file_limit) {
   std::vector<std::string> texts{binary};

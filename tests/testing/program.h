@@ -16,6 +16,10 @@
 
 namespace elastic::testing {
 
+/// Whether the program is built with LibTorch; preset `core` is not.
+extern const bool kHasEngine;
+inline constexpr const char* kNoEngine = "built without the engine";
+
 struct ProgramResult {
   int code = 0;  // exit status; 128 + number where a signal ended it
   std::string out, err;
