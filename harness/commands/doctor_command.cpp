@@ -21,6 +21,7 @@
 #include "datasets/folders.h"
 #include "datasets/sources.h"
 #include "engine/generate/make_generator.h"
+#include "harness/commands/build_info.h"
 #include "harness/commands/command.h"
 
 namespace elastic::harness {
@@ -36,13 +37,6 @@ struct Finding {
   std::string advice;  // what to do about it; empty where nothing is wrong
 };
 
-std::string first_line(const fs::path& path) {
-  std::ifstream in(path);
-  std::string line;
-  std::getline(in, line);
-  return line;
-}
-
 // Bytes of one /proc/meminfo entry, which counts KiB; 0 where unknown.
 std::int64_t memory_bytes(std::string_view entry) {
   std::ifstream in("/proc/meminfo");
@@ -54,16 +48,8 @@ std::int64_t memory_bytes(std::string_view entry) {
   return 0;
 }
 
-std::string cpu_name() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("model name")) return std::string(strip(line.substr(line.find(':') + 1)));
-  }
-  return "unknown";
-}
-
 void add_program(std::vector<Finding>& findings) {
-  findings.push_back({"program", fmt::format("elastic-bench {}", ELASTIC_VERSION), ""});
+  findings.push_back({"program", program_line(), ""});
   findings.push_back({"compiler", fmt::format("{} (C++ {})", __VERSION__, __cplusplus), ""});
   findings.push_back(
       {"header libraries",
@@ -131,7 +117,7 @@ void add_engine(std::vector<Finding>& findings) {
     findings.back().advice =
         "no model can run: build preset `default` after scripts/setup.sh has fetched LibTorch";
   }
-  const std::string driver = first_line("/proc/driver/nvidia/version");
+  const std::string driver = driver_version();
   const auto accelerator = std::find_if(findings.begin(), findings.end(), [](const Finding& f) {
     return f.key == "accelerator" && f.value.starts_with("none");
   });

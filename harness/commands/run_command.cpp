@@ -16,6 +16,7 @@
 #include "base/threads.h"
 #include "engine/api/tokenizer.h"
 #include "engine/generate/make_generator.h"
+#include "harness/commands/build_info.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/run_benchmark.h"
@@ -38,16 +39,20 @@ std::string command_line() {
   return text;
 }
 
-std::map<std::string, std::string> environment_of(const engine::Generator& generator) {
+std::map<std::string, std::string> environment_of(const engine::Generator& generator,
+                                                  const RunOptions& options) {
   std::map<std::string, std::string> environment{
-      {"program", std::string("elastic-bench ") + ELASTIC_VERSION},
       {"model", generator.model().name},
       {"device", generator.device()},
+      {"batch_size", std::to_string(options.batch_size)},
       {"command_line", command_line()},
   };
+  environment.merge(program_facts());
+  environment.merge(machine_facts());
   for (const std::string& line : engine::describe_engine()) {
     const std::size_t colon = line.find(": ");
-    if (colon != std::string::npos) environment[line.substr(0, colon)] = line.substr(colon + 2);
+    if (colon == std::string::npos) continue;
+    environment[replace_all(line.substr(0, colon), " ", "_")] = line.substr(colon + 2);
   }
   return environment;
 }
@@ -129,7 +134,7 @@ int run_benchmark(const RunOptions& options, RunTable table) {
                    .rank = ranks.rank,
                    .world_size = ranks.world_size};
   RunSpec spec = run_spec(job);
-  spec.environment = environment_of(*generator);
+  spec.environment = environment_of(*generator, options);
   log_info(fmt::format(
       "device: {}{}, {}", generator->device(),
       generator->device() == "cpu" ? "" : fmt::format(" ({})", spec.environment["accelerator"]),

@@ -95,6 +95,16 @@ TEST_F(RunCommand, RunsRecordsAndThenHasNothingToDo) {
   EXPECT_EQ(run["settings"]["profile_ruler"], "ruler@builtin");
   EXPECT_EQ(run["settings"]["model_sha256"].get<std::string>().size(), 64u);
   EXPECT_EQ(run["data_ids"].size(), 2u);
+  const Json& environment = run["environment"];
+  for (const char* key : {"program", "build_type", "build_flags", "compiler", "cpu", "libtorch"}) {
+    EXPECT_FALSE(environment.value(key, "").empty()) << key;
+  }
+  EXPECT_EQ(environment["cpu_threads"], "1");
+  EXPECT_EQ(environment["batch_size"], "1");
+  EXPECT_EQ(environment.contains("commit"), environment.contains("dirty"));
+  if (environment.contains("commit")) {
+    EXPECT_EQ(environment["commit"].get<std::string>().size(), 40u);
+  }
 
   const std::string before = read_file(folder_ / "a" / "samples.rank0.jsonl");
   const ProgramResult second = program(run_arguments("a"));
