@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/unicode.h"
 
 namespace elastic {
 namespace {
@@ -81,6 +82,11 @@ class CsvReader {
 std::string csv_field(std::string_view text) {
   if (text.find_first_of(",\"\n") == std::string_view::npos) return std::string(text);
   return '"' + replace_all(text, "\"", "\"\"") + '"';
+}
+
+std::string csv_text(std::string_view text) {
+  const bool formula = !text.empty() && std::string_view("=+-@\t").find(text[0]) != text.npos;
+  return csv_field((formula ? "'" : "") + visible(text));
 }
 
 std::vector<std::vector<std::string>> parse_csv(std::string_view text, std::string_view source) {

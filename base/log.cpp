@@ -8,6 +8,8 @@
 #include <mutex>
 #include <string>
 
+#include "base/unicode.h"
+
 namespace elastic {
 namespace {
 
@@ -22,7 +24,7 @@ void write_line(LogLevel level, std::string_view prefix, std::string_view messag
   std::string line;
   line.reserve(prefix.size() + message.size() + 2);
   if (stderr_is_terminal()) line += "\r\x1b[K";
-  line.append(prefix).append(message).push_back('\n');
+  line.append(prefix).append(visible(message)).push_back('\n');
   const std::lock_guard lock(mutex);
   std::fwrite(line.data(), 1, line.size(), stderr);
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/unicode.h"
 
 namespace elastic {
 namespace {
@@ -54,7 +55,7 @@ void Progress::advance(double work, std::string_view label) {
                                           .seconds = now,
                                           .label = label});
   if (!moving_) return log_info(text);
-  const std::string line = fmt::format("{}{}", kClearLine, text);
+  const std::string line = fmt::format("{}{}", kClearLine, visible(text));
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fflush(stderr);
 }

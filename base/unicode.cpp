@@ -1,5 +1,6 @@
 #include "base/unicode.h"
 
+#include <fmt/format.h>
 #include <utf8proc.h>
 
 #include <algorithm>
@@ -180,6 +181,24 @@ bool is_printable(char32_t c) {
     default:
       return true;
   }
+}
+
+std::string visible(std::string_view text) {
+  std::string shown;
+  shown.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    if (c.value == '\n' || c.value == '\t' || is_printable(c.value)) {
+      shown.append(text, at, c.bytes);
+    } else if (c.bytes == 1) {  // control characters and bytes that are not UTF-8
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at]));
+    } else {
+      const auto value = static_cast<std::uint32_t>(c.value);
+      shown += value <= 0xffff ? fmt::format("\\u{:04x}", value) : fmt::format("\\U{:08x}", value);
+    }
+    at += c.bytes;
+  }
+  return shown;
 }
 
 std::string_view strip_white_space(std::string_view text) {

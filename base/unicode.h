@@ -40,6 +40,11 @@ bool is_decimal_digit(char32_t c);  // \d
 bool is_word(char32_t c);           // \w: letters, numbers, underscore
 bool is_printable(char32_t c);      // str.isprintable
 
+/// Foreign text for a terminal or a document: what would be obeyed or not be seen is spelt out, as
+/// "\x1b" (control characters and stray bytes), "\u202e" or "\U000e0001" (all that is not
+/// printable). Line feeds and tabs stay.
+std::string visible(std::string_view text);
+
 /// str.strip()
 std::string_view strip_white_space(std::string_view text);
 

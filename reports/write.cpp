@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/registry.h"
+#include "base/unicode.h"
 #include "reports/registry.h"
 #include "reports/render/render.h"
 
@@ -73,7 +74,7 @@ std::string summary_text(const ReportInput& input) {
       continue;
     }
     for (const Table& table : entry.make()->build(input).tables) {
-      text += (text.empty() ? "" : "\n") + table.title + "\n\n" + markdown_table(table);
+      text += (text.empty() ? "" : "\n") + visible(table.title) + "\n\n" + markdown_table(table);
     }
   }
   return text;

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/unicode.h"
 #include "engine/api/tokenizer.h"
 #include "engine/generate/make_generator.h"
 #include "harness/commands/command.h"
@@ -278,7 +279,7 @@ class Ablating {
     if (!similarities.empty()) first.push_back(reports::task_similarity_document(similarities));
     reports::write_report(input, options, first);
     for (const reports::Table& table : document.tables) {
-      fmt::print("{}\n\n{}\n", table.title, reports::markdown_table(table));
+      fmt::print("{}\n\n{}\n", visible(table.title), reports::markdown_table(table));
     }
     log_info("open " + fs::absolute(folder / "report.html").string());
   }

@@ -6,6 +6,8 @@
 
 #include <CLI/CLI.hpp>
 #include <span>
+#include <string>
+#include <string_view>
 
 namespace elastic::harness {
 
@@ -16,6 +18,10 @@ struct Command {
 };
 
 std::span<const Command> commands();
+
+/// Foreign text for standard output: exact for a file or pipe, visible() (base/unicode.h) on a
+/// terminal.
+std::string for_standard_output(std::string_view text);
 
 // user_needs 3.5
 inline constexpr int kExitComplete = 0;

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/unicode.h"
 #include "datasets/bundle.h"
 #include "datasets/catalog.h"
 #include "datasets/folders.h"
@@ -222,8 +223,8 @@ int import_data(const DataOptions& options) {
   for (const std::string& path : options.names) {
     for (const datasets::Imported& file : datasets::import_path(path, folder)) {
       for (const std::string& target : file.paths) {
-        fmt::print("{} -> {}: {} ({})\n", file.from.string(), target, to_string(file.state),
-                   file.note);
+        fmt::print("{} -> {}: {} ({})\n", visible(file.from.string()), visible(target),
+                   to_string(file.state), visible(file.note));
       }
     }
   }
@@ -235,7 +236,7 @@ int bundle_data(const DataOptions& options) {
   const fs::path folder = datasets::data_folder(options.data_dir);
   const std::vector<std::string> paths =
       datasets::write_bundle(inspect_all(options, INT64_MAX), folder, options.output);
-  for (const std::string& path : paths) fmt::print("{}\n", path);
+  for (const std::string& path : paths) fmt::print("{}\n", visible(path));
   log_info(fmt::format("{}: {} files; elsewhere: elastic-bench data import {}", options.output,
                        paths.size(), fs::path(options.output).filename().string()));
   return kExitComplete;

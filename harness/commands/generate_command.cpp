@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "engine/api/tensor_file.h"
 #include "engine/api/tokenizer.h"
@@ -115,7 +116,7 @@ void print_result(const GenerateOptions& options, const engine::Result& result,
   if (options.json) {
     std::cout << dump_line(result_json(result, prompt_tokens, has_text)) << '\n';
   } else if (has_text) {
-    std::cout << result.text << '\n';
+    std::cout << for_standard_output(result.text) << '\n';
   } else {
     std::cout << fmt::format("{}\n", fmt::join(result.ids, ","));
   }

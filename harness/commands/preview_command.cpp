@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/unicode.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
@@ -58,7 +59,7 @@ void print_preview(const PromptRequest& request, const PreparedPrompt& prepared)
              request.cell.length == 0 ? "as it is" : format_length(request.cell.length),
              request.sample.index);
   fmt::print("== prompt, {} bytes, sha256 {}\n{}\n", prompt.text.size(), prepared.prompt_sha256,
-             prompt.text);
+             for_standard_output(prompt.text));
   fmt::print("== ids, sha256 {}\n{}\n", prepared.ids_sha256, fmt::join(prompt.ids, " "));
   fmt::print("== tokens: prompt {}, answer budget {}, together {}; truncated {}; window {}\n",
              tokens, prompt.max_new_tokens, tokens + prompt.max_new_tokens, prompt.truncated_tokens,
@@ -68,10 +69,12 @@ void print_preview(const PromptRequest& request, const PreparedPrompt& prepared)
                100.0 * static_cast<double>(prepared.achieved_tokens) /
                    static_cast<double>(request.cell.length));
   }
-  for (const auto& [step, what] : prompt.steps) fmt::print("== {}: {}\n", step, what);
-  fmt::print("== references: {}\n", join(request.sample.references, " | "));
-  for (const auto& [key, value] : request.sample.strata) fmt::print("== {}: {}\n", key, value);
-  if (prepared.error) fmt::print("== would fail: {}\n", *prepared.error);
+  for (const auto& [step, what] : prompt.steps) fmt::print("== {}: {}\n", step, visible(what));
+  fmt::print("== references: {}\n", visible(join(request.sample.references, " | ")));
+  for (const auto& [key, value] : request.sample.strata) {
+    fmt::print("== {}: {}\n", visible(key), visible(value));
+  }
+  if (prepared.error) fmt::print("== would fail: {}\n", visible(*prepared.error));
 }
 
 void preview(PreviewOptions& options) {

@@ -15,7 +15,9 @@
 #include "base/log.h"
 #include "base/registry.h"
 #include "base/text.h"
+#include "base/unicode.h"
 #include "datasets/folders.h"
+#include "harness/commands/build_info.h"
 #include "harness/commands/command.h"
 #include "harness/commands/longbench_profiles.h"
 #include "harness/store/run_store.h"
@@ -147,6 +149,8 @@ int score(const ScoreOptions& options) {
     const Error& first = scored.failures.front();
     throw Error(first.kind(), fmt::format("nothing could be scored: {}", first.what()));
   }
+  for (RunData& run : scored.runs) run.spec.environment["scored_by"] = program_line();
+  log_info("scored by " + program_line());
   compare_with_old(scored);
   const std::map<std::string, double> old_scores = std::move(scored.old_scores);
   const reports::ReportInput input = reports::make_input(std::move(scored.runs));
@@ -160,7 +164,7 @@ int score(const ScoreOptions& options) {
   }
   write_results(input, output);
   write_file_atomic(output / "scores.jsonl", scores_jsonl(input, old_scores));
-  std::fputs((reports::summary_text(input) + scored.text).c_str(), stdout);
+  std::fputs((reports::summary_text(input) + visible(scored.text)).c_str(), stdout);
   log_info(fmt::format("written to {}", output.string()));
 
   const bool whole = std::all_of(input.runs.begin(), input.runs.end(), [](const auto& run) {

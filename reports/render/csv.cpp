@@ -8,7 +8,7 @@ namespace elastic::reports {
 namespace {
 
 std::string field(const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return csv_field(*text);
+  if (const auto* text = std::get_if<std::string>(&value)) return csv_text(*text);
   if (const auto* whole = std::get_if<std::int64_t>(&value)) return std::to_string(*whole);
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);
@@ -23,7 +23,7 @@ std::vector<OutputFile> render_csv(std::span<const Document> documents) {
     for (const Sheet& sheet : document.sheets) {
       std::string text;
       for (std::size_t i = 0; i < sheet.columns.size(); ++i) {
-        text += (i > 0 ? "," : "") + csv_field(sheet.columns[i].key);
+        text += (i > 0 ? "," : "") + csv_text(sheet.columns[i].key);
       }
       text += '\n';
       for (const std::vector<Value>& row : sheet.rows) {

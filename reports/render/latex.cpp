@@ -4,13 +4,14 @@
 #include <array>
 #include <utility>
 
+#include "base/unicode.h"
 #include "reports/render/render.h"
 
 namespace elastic::reports {
 namespace {
 
 // The longest prefix of `text` with a replacement, else its first byte unchanged.
-std::string escape(std::string_view text) {
+std::string escape(std::string_view foreign) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kReplacements{{
       {"\\", "\\textbackslash{}"},
       {"&", "\\&"},
@@ -32,6 +33,8 @@ std::string escape(std::string_view text) {
       {"–", "--"},
       {"…", "\\dots{}"},
   }};
+  const std::string shown = visible(foreign);
+  std::string_view text = shown;
   std::string out;
   while (!text.empty()) {
     const auto at = std::find_if(kReplacements.begin(), kReplacements.end(),

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/unicode.h"
 #include "reports/render/render.h"
 
 namespace elastic::reports {
@@ -11,7 +12,7 @@ namespace {
 // Text inside a table cell: no character may end the cell or open markup.
 std::string escape(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : visible(text)) {
     if (c == '\n' || c == '\r' || c == '\t') {
       out += ' ';
     } else if (c == '<') {

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "base/unicode.h"
 
 namespace elastic::reports {
 namespace {
@@ -69,7 +70,7 @@ bool cividis_is_bright(double share) {
 
 std::string escape_html(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : visible(text)) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -87,7 +88,7 @@ std::string escape_html(std::string_view text) {
         out += "&#39;";
         break;
       default:
-        if (static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\t') out += c;
+        out += c;
     }
   }
   return out;
@@ -101,7 +102,9 @@ double Scale::operator()(double value) const {
 
 std::vector<Tick> linear_ticks(double low, double high, int wanted) {
   std::vector<Tick> ticks;
-  if (!(high > low)) return {{low, fmt::format("{:g}", low)}};
+  // Ticks of a stretch that doubles can hardly tell apart would never come to its end.
+  const double resolution = 1e-9 * std::max(std::abs(low), std::abs(high));
+  if (!(high - low > resolution)) return {{low, fmt::format("{:g}", low)}};
   const double step = round_step((high - low) / wanted);
   for (double k = std::ceil(low / step - 1e-9); k * step <= high + step * 1e-9; ++k) {
     ticks.push_back({k * step + 0.0, fmt::format("{:g}", std::round(k * step * 1e9) / 1e9 + 0.0)});

@@ -46,7 +46,7 @@ std::string cividis(double share);
 /// Whether text on that colour should be dark.
 bool cividis_is_bright(double share);
 
-/// &, <, > and both quotes escaped; control characters dropped; fit for text and attributes.
+/// &, <, > and both quotes escaped, unprintable characters spelt out; fit for text and attributes.
 std::string escape_html(std::string_view text);
 
 /// Data value -> position.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/csv.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/registry.h"
@@ -18,6 +19,17 @@ TEST(Text, SplitsAndJoins) {
   EXPECT_EQ(strip(" \t a b\n"), "a b");
   EXPECT_EQ(strip(" \n"), "");
   EXPECT_EQ(replace_all("aaa", "aa", "b"), "ba");
+}
+
+TEST(Text, CsvTextIsNoFormula) {
+  EXPECT_EQ(csv_text("=1+1"), "'=1+1");
+  EXPECT_EQ(csv_text("=HYPERLINK(\"x\",\"y\")"), "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\"");
+  for (const char* text : {"+1", "-1", "@a", "\tx"})
+    EXPECT_EQ(csv_text(text), "'" + std::string(text));
+  EXPECT_EQ(csv_text("\x1b[0m"), "\\x1b[0m");
+  EXPECT_EQ(csv_text("a=b"), "a=b");
+  EXPECT_EQ(csv_text(""), "");
+  EXPECT_EQ(csv_field("=1"), "=1") << "as it is, for files of other programs' formats";
 }
 
 TEST(Text, ParsesWholeNumbersOnly) {

@@ -15,6 +15,20 @@ TEST(unicode, lower_case_of_plain_and_accented_letters) {
   EXPECT_EQ(lower_case("İ"), "i\u0307");
 }
 
+TEST(unicode, what_a_terminal_would_obey_is_spelt_out) {
+  EXPECT_EQ(visible("a b\tc\nd äöü 汉字 ×·Δ–"), "a b\tc\nd äöü 汉字 ×·Δ–");
+  EXPECT_EQ(visible("\x1b[2J\x1b]0;title\x07"), "\\x1b[2J\\x1b]0;title\\x07");
+  EXPECT_EQ(visible("a\rb\x7f\b"), "a\\x0db\\x7f\\x08");
+  EXPECT_EQ(visible(std::string_view("\0", 1)), "\\x00");
+  EXPECT_EQ(visible("\xc2\x9b"
+                    "31m"),
+            "\\u009b31m");  // a control sequence in one character
+  EXPECT_EQ(visible("\u202egpj.exe\u2066"),
+            "\\u202egpj.exe\\u2066");  // text set from right to left
+  EXPECT_EQ(visible("\U000e0041"), "\\U000e0041");
+  EXPECT_EQ(visible("\xff\xfe"), "\\xff\\xfe");
+}
+
 TEST(unicode, final_sigma_looks_past_ignorable_characters) {
   EXPECT_EQ(lower_case("ΟΔΟΣ"), "οδος");
   EXPECT_EQ(lower_case("ΟΔΟΣ."), "οδος.");

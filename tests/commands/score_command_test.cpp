@@ -117,6 +117,28 @@ TEST(ScoreCommand, OwnRunsAreScoredAnew) {
   const std::string scores = read_file(out / "scores.jsonl");
   EXPECT_TRUE(contains(scores, "\"old_score\":")) << scores.substr(0, 300);
   EXPECT_TRUE(fs::exists(out / "results.csv"));
+  // Which program ran the samples, and which scored them.
+  const Json environment = read_json(out / "results.json")["runs"][0]["environment"];
+  EXPECT_EQ(environment["build"], "elastic-bench 0.1.0");
+  EXPECT_TRUE(
+      contains(environment["scored_by"].get<std::string>(), "elastic-bench 0.1.0, commit "));
+  EXPECT_TRUE(contains(outcome.err, "scored by elastic-bench")) << outcome.err;
+}
+
+// What a model's folder is called must not steer a terminal.
+TEST(ScoreCommand, EscapesOfANameAreSpeltOut) {
+  const testing::TemporaryFolder folder;
+  const fs::path pred = folder / "\x1b[31mmodel/synthetic/4096/pred";
+  write(pred / "qa_1.jsonl", R"({"index": 0, "pred": "yes", "input": "q", "outputs": ["yes"]})"
+                             "\n");
+  const auto run = score({folder / "\x1b[31mmodel", "--format", "ruler"}, folder / "out");
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_FALSE(contains(run.out + run.err, "\x1b"));
+  EXPECT_TRUE(contains(read_file(folder / "out/results.csv"), "\\x1b[31mmodel"));
+  const auto missing = score({folder / "\x1b[2Jabsent", "--format", "ruler"}, folder / "out");
+  EXPECT_NE(missing.code, 0);
+  EXPECT_FALSE(contains(missing.err, "\x1b"));
+  EXPECT_TRUE(contains(missing.err, "\\x1b[2Jabsent")) << missing.err;
 }
 
 TEST(ScoreCommand, UsageErrors) {

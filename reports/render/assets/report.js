@@ -83,7 +83,11 @@
     image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg);
   }
 
-  const csvField = (text) => /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+  // A text that a spreadsheet would run as a formula gets a ' in front, as in the report's own CSV files.
+  const csvField = (text) => {
+    if (/^[=+\-@\t]/.test(text) && Number.isNaN(Number(text))) text = "'" + text;
+    return /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+  };
   function saveTable(table) {
     const lines = [...table.rows].map((row) =>
         [...row.cells].map((cell) => csvField(cell.dataset.v ?? cell.textContent)).join(","));
