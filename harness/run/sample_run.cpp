@@ -99,8 +99,19 @@ void fail(SampleRun& run, std::string outcome, std::string_view why) {
   run.record.error = std::string(why);
 }
 
-void fill(SampleRun& run, engine::Result result) {
+// A result with what the passes after the first cost.
+struct Answer {
+  engine::Result result;
+  std::int64_t passes = 1;
+  double later_prefill_ms = 0;
+};
+
+void fill(SampleRun& run, Answer answer, std::size_t batch) {
   SampleRecord& r = run.record;
+  engine::Result& result = answer.result;
+  r.batch = static_cast<std::int64_t>(batch);
+  r.passes = answer.passes;
+  if (answer.passes > 1) r.later_prefill_ms = answer.later_prefill_ms;
   r.prediction = std::move(result.text);
   r.output_tokens = static_cast<std::int64_t>(result.ids.size());
   r.msr = result.trace.msr;
@@ -116,6 +127,10 @@ void fill(SampleRun& run, engine::Result result) {
   r.ttft_ms = result.timing.ttft_ms;
   r.decode_ms = result.timing.decode_ms;
   if (result.peak_bytes > 0) r.peak_bytes = result.peak_bytes;
+  if (result.kv_bytes_full > 0) {
+    r.kv_bytes = result.kv_bytes;
+    r.kv_bytes_full = result.kv_bytes_full;
+  }
   r.score = run.cell->task->task->score(*run.sample, r.prediction);
 }
 
@@ -131,54 +146,63 @@ engine::Request request_of(const SampleRun& run, const RunOptions& options) {
 }
 
 // The part of a second pass that counts: its text, and its tokens and time on top.
-void add_pass(engine::Result& result, engine::Result next) {
+void add_pass(Answer& answer, engine::Result next) {
+  engine::Result& result = answer.result;
   result.text = std::move(next.text);
   result.ids.insert(result.ids.end(), next.ids.begin(), next.ids.end());
-  result.timing.decode_ms += next.timing.prefill_ms + next.timing.decode_ms;
+  result.timing.decode_ms += next.timing.decode_ms;
   result.peak_bytes = std::max(result.peak_bytes, next.peak_bytes);
+  result.kv_bytes = next.kv_bytes;
+  result.kv_bytes_full = next.kv_bytes_full;
+  answer.later_prefill_ms += next.timing.ttft_ms;
+  ++answer.passes;
 }
 
 // Answer of a model that thinks first: thought up to its closing tag within a budget of its own,
 // then answered within the task's. Nothing where the thought does not end.
-std::optional<engine::Result> think_and_answer(engine::Generator& generator,
-                                               const RunOptions& options, const SampleRun& run) {
+std::optional<Answer> think_and_answer(engine::Generator& generator, const RunOptions& options,
+                                       const SampleRun& run) {
   engine::Request request = request_of(run, options);
   engine::Request thought = request;
   thought.max_new_tokens = thinking_budget(options);
   thought.stop = {std::string(kThoughtEnd)};
   thought.stop_ids.clear();
-  engine::Result result = generator.generate(thought);
+  Answer answer{generator.generate(thought)};
+  const engine::Result& result = answer.result;
   if (result.finish == engine::Finish::kEos &&
       result.text.find(kThoughtBegin) == std::string::npos) {
-    return result;  // answered without a thought
+    return answer;  // answered without a thought
   }
   if (result.finish != engine::Finish::kStop) return std::nullopt;
   request.ids.insert(request.ids.end(), result.ids.begin(), result.ids.end());
-  add_pass(result, generator.generate(request));
-  return result;
+  add_pass(answer, generator.generate(request));
+  return answer;
 }
 
-std::optional<engine::Result> answer(engine::Generator& generator, const RunOptions& options,
-                                     const SampleRun& run) {
-  std::optional<engine::Result> result = options.thinking == "on"
-                                             ? think_and_answer(generator, options, run)
-                                             : generator.generate(request_of(run, options));
-  if (!result) return result;
-  if (options.thinking == "on") result->text = after_thought(result->text);
+std::optional<Answer> answer_of(engine::Generator& generator, const RunOptions& options,
+                                const SampleRun& run) {
+  std::optional<Answer> answer;
+  if (options.thinking == "on") {
+    answer = think_and_answer(generator, options, run);
+    if (!answer) return answer;
+    answer->result.text = after_thought(answer->result.text);
+  } else {
+    answer = Answer{generator.generate(request_of(run, options))};
+  }
   const auto second =
-      run.cell->task->task->follow_up(*run.sample, run.prompt->context, result->text);
-  if (!second) return result;
+      run.cell->task->task->follow_up(*run.sample, run.prompt->context, answer->result.text);
+  if (!second) return answer;
   engine::Request request = request_of(run, options);
   request.ids = second->ids;
   request.max_new_tokens = second->max_new_tokens;
-  add_pass(*result, generator.generate(request));
-  return result;
+  add_pass(*answer, generator.generate(request));
+  return answer;
 }
 
 void run_single(engine::Generator& generator, const RunOptions& options, SampleRun& run) {
   try {
-    if (auto result = answer(generator, options, run)) {
-      fill(run, std::move(*result));
+    if (auto answer = answer_of(generator, options, run)) {
+      fill(run, std::move(*answer), 1);
     } else {
       fail(run, "thinking",
            fmt::format("cut off while thinking after {} tokens; raise --thinking-tokens",
@@ -203,7 +227,9 @@ bool run_together(engine::Generator& generator, const RunOptions& options,
   try {
     std::vector<engine::Result> results = generator.generate(requests);
     check(results.size() == runs.size(), "one result a request");
-    for (std::size_t i = 0; i < runs.size(); ++i) fill(*runs[i], std::move(results[i]));
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      fill(*runs[i], {std::move(results[i])}, runs.size());
+    }
     return true;
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kDevice) throw;

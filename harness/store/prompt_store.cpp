@@ -11,7 +11,8 @@ namespace elastic::harness {
 namespace {
 
 constexpr int kLevel = 6;
-constexpr std::uint64_t kMaxPromptBytes = std::uint64_t{1} << 32;  // no prompt is longer
+// No prompt is longer; a frame that claims more is not believed, since the claim is allocated.
+constexpr std::uint64_t kMaxPromptBytes = std::uint64_t{1} << 28;
 
 std::filesystem::path prompt_path(const std::filesystem::path& folder, std::string_view sha256) {
   if (sha256.size() != 64 ||
@@ -37,21 +38,28 @@ void write_prompt(const std::filesystem::path& run_folder, std::string_view sha2
   write_file_atomic(path, bytes);
 }
 
-std::string read_prompt(const std::filesystem::path& run_folder, std::string_view sha256) {
-  const std::filesystem::path path = prompt_path(run_folder, sha256);
-  const std::string bytes = read_file(path);
-  const unsigned long long size = ZSTD_getFrameContentSize(bytes.data(), bytes.size());
+std::string unpack_prompt(std::string_view frame, const std::string& source) {
+  const unsigned long long size = ZSTD_getFrameContentSize(frame.data(), frame.size());
   const auto corrupt = [&](std::string_view what) {
-    return Error(ErrorKind::kCorrupt, fmt::format("{}: {}", path.string(), what));
+    return Error(ErrorKind::kCorrupt, fmt::format("{}: {}", source, what));
   };
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN ||
       size > kMaxPromptBytes) {
     throw corrupt("not a zstd frame of a prompt");
   }
   std::string text(size, '\0');
-  const std::size_t got = ZSTD_decompress(text.data(), text.size(), bytes.data(), bytes.size());
+  const std::size_t got = ZSTD_decompress(text.data(), text.size(), frame.data(), frame.size());
   if (ZSTD_isError(got) != 0 || got != size) throw corrupt("damaged zstd frame");
-  if (sha256_hex(text) != sha256) throw corrupt("content does not have the hash of its name");
+  return text;
+}
+
+std::string read_prompt(const std::filesystem::path& run_folder, std::string_view sha256) {
+  const std::filesystem::path path = prompt_path(run_folder, sha256);
+  std::string text = unpack_prompt(read_file(path), path.string());
+  if (sha256_hex(text) != sha256) {
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: content does not have the hash of its name", path.string()));
+  }
   return text;
 }
 

@@ -16,6 +16,9 @@ namespace elastic::harness {
 void write_prompt(const std::filesystem::path& run_folder, std::string_view sha256,
                   std::string_view text);
 
+/// The text of one file's bytes. kCorrupt naming `source`.
+std::string unpack_prompt(std::string_view frame, const std::string& source);
+
 /// kNotFound where it was not logged, kCorrupt where the bytes do not give that hash.
 std::string read_prompt(const std::filesystem::path& run_folder, std::string_view sha256);
 

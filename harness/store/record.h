@@ -40,6 +40,13 @@ struct SampleRecord {
   std::optional<double> prefill_ms, router_ms, select_ms, attention_ms, ttft_ms, decode_ms;
   std::int64_t output_tokens = 0;
   std::optional<std::int64_t> peak_bytes;
+  std::optional<std::int64_t> kv_bytes, kv_bytes_full;  // K/V cache kept, and if all heads kept all
+  std::optional<std::int64_t> batch;  // sequences decoded together, itself included
+  // An answer in several passes (after a thought, after a reasoning): output_tokens and decode_ms
+  // are of all, prefill_ms and ttft_ms of the first; the others' prompts, first tokens included,
+  // are here.
+  std::int64_t passes = 1;
+  std::optional<double> later_prefill_ms;
   // What reports break scores down by. Known keys: `needle_depth` (percent of the context;
   // several separated by commas), `document` (samples that share one are a cluster in intervals).
   std::map<std::string, std::string> strata;

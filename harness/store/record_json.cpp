@@ -28,20 +28,38 @@ const Json* find(const JsonSource& in, std::string_view key) {
   return it == in.object.end() || it->is_null() ? nullptr : &*it;
 }
 
-std::optional<double> optional_double(const JsonSource& in, std::string_view key) {
-  if (find(in, key) == nullptr) return std::nullopt;
-  return json_get<double>(in, key);
+// What a count may be: sums over any number of records stay far from the end of 64 bits.
+constexpr std::int64_t kMostCounted = std::int64_t{1} << 48;
+constexpr double kLongestMs = 1e12;  // 30 years
+
+std::int64_t required_count(const JsonSource& in, std::string_view key) {
+  const auto value = json_get<std::int64_t>(in, key);
+  if (value < 0 || value > kMostCounted) wrong(in, key, "a count (0 to 2^48)");
+  return value;
 }
 
-std::optional<std::int64_t> optional_int(const JsonSource& in, std::string_view key) {
+std::optional<std::int64_t> optional_count(const JsonSource& in, std::string_view key) {
   if (find(in, key) == nullptr) return std::nullopt;
-  return json_get<std::int64_t>(in, key);
+  return required_count(in, key);
 }
 
 std::int64_t count(const JsonSource& in, std::string_view key) {
-  const auto value = json_get_or<std::int64_t>(in, key, 0);
-  if (value < 0) wrong(in, key, "a count (0 or more)");
+  return optional_count(in, key).value_or(0);
+}
+
+std::optional<double> optional_between(const JsonSource& in, std::string_view key, double most) {
+  if (find(in, key) == nullptr) return std::nullopt;
+  const auto value = json_get<double>(in, key);
+  if (!(value >= 0 && value <= most)) wrong(in, key, fmt::format("between 0 and {}", most));
   return value;
+}
+
+std::optional<double> optional_share(const JsonSource& in, std::string_view key) {
+  return optional_between(in, key, 1);
+}
+
+std::optional<double> optional_ms(const JsonSource& in, std::string_view key) {
+  return optional_between(in, key, kLongestMs);
 }
 
 std::vector<std::string> strings(const JsonSource& in, std::string_view key) {
@@ -90,18 +108,19 @@ void read_esr(const JsonSource& in, SampleRecord& r) {
   if (object == nullptr) return;
   if (!object->is_object()) wrong(in, "esr", "an object");
   const JsonSource esr{*object, in.source + ", esr"};
-  r.esr_last_query = optional_double(esr, "last_query");
-  r.esr_last_layer = optional_double(esr, "last_layer");
-  r.esr_all_layers = optional_double(esr, "all_layers");
+  r.esr_last_query = optional_share(esr, "last_query");
+  r.esr_last_layer = optional_share(esr, "last_layer");
+  r.esr_all_layers = optional_share(esr, "all_layers");
 }
 
 void read_times(const JsonSource& in, SampleRecord& r) {
-  r.prefill_ms = optional_double(in, "prefill_ms");
-  r.router_ms = optional_double(in, "router_ms");
-  r.select_ms = optional_double(in, "select_ms");
-  r.attention_ms = optional_double(in, "attention_ms");
-  r.ttft_ms = optional_double(in, "ttft_ms");
-  r.decode_ms = optional_double(in, "decode_ms");
+  r.prefill_ms = optional_ms(in, "prefill_ms");
+  r.router_ms = optional_ms(in, "router_ms");
+  r.select_ms = optional_ms(in, "select_ms");
+  r.attention_ms = optional_ms(in, "attention_ms");
+  r.ttft_ms = optional_ms(in, "ttft_ms");
+  r.decode_ms = optional_ms(in, "decode_ms");
+  r.later_prefill_ms = optional_ms(in, "later_prefill_ms");
 }
 
 }  // namespace
@@ -136,6 +155,13 @@ std::string record_line(const SampleRecord& r) {
   j["decode_ms"] = optional_json(r.decode_ms);
   j["output_tokens"] = r.output_tokens;
   j["peak_bytes"] = optional_json(r.peak_bytes);
+  j["kv_bytes"] = optional_json(r.kv_bytes);
+  j["kv_bytes_full"] = optional_json(r.kv_bytes_full);
+  j["batch"] = optional_json(r.batch);
+  if (r.passes != 1) {
+    j["passes"] = r.passes;
+    j["later_prefill_ms"] = optional_json(r.later_prefill_ms);
+  }
   if (!r.all_classes.empty()) j["all_classes"] = r.all_classes;
   if (!r.strata.empty()) j["strata"] = r.strata;
   return dump_line(j) + "\n";
@@ -149,7 +175,7 @@ SampleRecord record_from_json(const JsonSource& in) {
   r.task = json_get<std::string>(in, "task");
   if (r.key.empty() || r.mode.empty() || r.task.empty()) wrong(in, "key, mode, task", "given");
   r.length = count(in, "length");
-  r.index = json_get<std::int64_t>(in, "index");
+  r.index = required_count(in, "index");
   r.prompt_sha256 = json_get_or<std::string>(in, "prompt_sha256", "");
   r.ids_sha256 = json_get_or<std::string>(in, "ids_sha256", "");
   r.prompt_tokens = count(in, "prompt_tokens");
@@ -157,17 +183,20 @@ SampleRecord record_from_json(const JsonSource& in) {
   r.prediction = json_get_or<std::string>(in, "prediction", "");
   r.references = strings(in, "references");
   r.metric = json_get_or<std::string>(in, "metric", "");
-  r.score = optional_double(in, "score");
-  if (r.score && !(*r.score >= 0 && *r.score <= 1)) wrong(in, "score", "between 0 and 1");
+  r.score = optional_share(in, "score");
   r.outcome = json_get_or<std::string>(in, "outcome", "ok");
   if (find(in, "error") != nullptr) r.error = json_get<std::string>(in, "error");
-  r.msr = optional_double(in, "msr");
+  r.msr = optional_share(in, "msr");
   read_esr(in, r);
-  r.block_density = optional_double(in, "block_density");
+  r.block_density = optional_share(in, "block_density");
   r.routing = routing_rows(in);
   read_times(in, r);
   r.output_tokens = count(in, "output_tokens");
-  r.peak_bytes = optional_int(in, "peak_bytes");
+  r.peak_bytes = optional_count(in, "peak_bytes");
+  r.kv_bytes = optional_count(in, "kv_bytes");
+  r.kv_bytes_full = optional_count(in, "kv_bytes_full");
+  r.batch = optional_count(in, "batch");
+  r.passes = optional_count(in, "passes").value_or(1);
   r.all_classes = strings(in, "all_classes");
   r.strata = string_map(in, "strata");
   return r;
@@ -210,10 +239,11 @@ RunSpec spec_from_json(const JsonSource& in) {
   spec.mode_options = string_map(in, "mode_options");
   spec.tasks = strings(in, "tasks");
   if (const Json* lengths = find(in, "lengths"); lengths != nullptr) {
-    if (!lengths->is_array()) wrong(in, "lengths", "a list of integers");
+    if (!lengths->is_array()) wrong(in, "lengths", "a list of token counts");
     for (const Json& item : *lengths) {
-      if (!item.is_number_integer()) wrong(in, "lengths", "a list of integers");
-      spec.lengths.push_back(item.get<std::int64_t>());
+      const std::int64_t length = item.is_number_integer() ? item.get<std::int64_t>() : -1;
+      if (length < 0 || length > kMostCounted) wrong(in, "lengths", "a list of token counts");
+      spec.lengths.push_back(length);
     }
   }
   spec.planned_samples = count(in, "planned_samples");

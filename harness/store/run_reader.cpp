@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -19,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "samples.rank";
 constexpr std::string_view kSuffix = ".jsonl";
-constexpr std::size_t kMaxLineNotes = 20;  // of one file; the rest is counted
+constexpr std::size_t kMaxNotes = 20;  // of one kind; the rest is counted
 
 std::optional<std::int64_t> rank_of(const fs::path& path) {
   const std::string name = path.filename().string();
@@ -57,12 +60,12 @@ SampleFile read_sample_file(const fs::path& path, std::vector<std::string>& note
     try {
       file.records.push_back(record_from_json({parse_json(content, source), source}));
     } catch (const Error& error) {
-      if (++skipped <= kMaxLineNotes) {
+      if (++skipped <= kMaxNotes) {
         notes.push_back(fmt::format("{}; line passed over", error.what()));
       }
     }
   }
-  if (skipped > kMaxLineNotes) {
+  if (skipped > kMaxNotes) {
     notes.push_back(fmt::format("{}: {} lines passed over in all", path.string(), skipped));
   }
   return file;
@@ -101,6 +104,46 @@ std::vector<SampleRecord> latest_records(std::vector<SampleRecord> records) {
   return latest;
 }
 
+// One note a cell, up to kMaxNotes of them.
+void note_cells(const std::map<std::string, std::int64_t>& cells, std::string_view what,
+                std::vector<std::string>& notes) {
+  std::size_t shown = 0;
+  for (const auto& [cell, n] : cells) {
+    if (++shown > kMaxNotes) break;
+    notes.push_back(fmt::format("{}: {} {}", cell, n, what));
+  }
+  if (cells.size() > kMaxNotes) {
+    notes.push_back(fmt::format("{} cells in all: {}", cells.size(), what));
+  }
+}
+
+// Passes over what is no part of the run: records of cells the plan lacks, and further records of a
+// sample under another key. Says so, and says where a cell holds more samples than planned.
+std::vector<SampleRecord> records_of_plan(std::vector<SampleRecord> records, const RunSpec& spec,
+                                          std::vector<std::string>& notes) {
+  std::map<std::string, std::int64_t> unplanned, again, surplus;  // by cell
+  std::map<std::pair<std::string, std::string>, std::int64_t> count;
+  std::set<std::tuple<std::string, std::string, std::int64_t>> seen;
+  std::vector<SampleRecord> kept;
+  for (SampleRecord& record : records) {
+    const std::string cell = cell_name(record.mode, record.task, record.length);
+    const auto planned = spec.planned.find(cell);
+    if (!spec.planned.empty() && planned == spec.planned.end()) {
+      ++unplanned[cell];
+    } else if (!seen.insert({record.model, cell, record.index}).second) {
+      ++again[cell];
+    } else {
+      const std::int64_t n = ++count[{record.model, cell}];
+      if (planned != spec.planned.end() && n > planned->second) ++surplus[cell];
+      kept.push_back(std::move(record));
+    }
+  }
+  note_cells(unplanned, "records of a cell that run.json does not plan, passed over", notes);
+  note_cells(again, "records of samples that have one under another key, passed over", notes);
+  note_cells(surplus, "samples more than run.json plans; all count", notes);
+  return kept;
+}
+
 RunData read_run(const fs::path& folder) {
   const fs::path json = folder / "run.json";
   std::error_code ignored;
@@ -118,7 +161,7 @@ RunData read_run(const fs::path& folder) {
     SampleFile file = read_sample_file(path, run.notes);
     std::move(file.records.begin(), file.records.end(), std::back_inserter(records));
   }
-  run.samples = latest_records(std::move(records));
+  run.samples = records_of_plan(latest_records(std::move(records)), run.spec, run.notes);
   return run;
 }
 

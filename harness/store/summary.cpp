@@ -47,6 +47,11 @@ std::optional<Spread> spread_of(const std::vector<double>& values) {
                 static_cast<std::int64_t>(values.size())};
 }
 
+std::optional<double> kv_saved(const SampleRecord& sample) {
+  if (!sample.kv_bytes || sample.kv_bytes_full.value_or(0) == 0) return std::nullopt;
+  return 1 - static_cast<double>(*sample.kv_bytes) / static_cast<double>(*sample.kv_bytes_full);
+}
+
 bool has_score(const SampleRecord& sample) {
   return sample.outcome == "ok" && sample.score && std::isfinite(*sample.score);
 }
@@ -72,7 +77,8 @@ void fold_samples(const RunData& run, Cell& cell) {
                    mean_of_field(run, cell.samples, &SampleRecord::esr_last_query),
                    mean_of_field(run, cell.samples, &SampleRecord::esr_last_layer),
                    mean_of_field(run, cell.samples, &SampleRecord::esr_all_layers),
-                   mean_of_field(run, cell.samples, &SampleRecord::block_density)};
+                   mean_of_field(run, cell.samples, &SampleRecord::block_density),
+                   mean(collect(run, cell.samples, kv_saved))};
   cell.latency = latency_of(run, cell.samples);
 }
 
@@ -123,8 +129,9 @@ void drop_unused(std::vector<std::string>& names, const std::vector<Cell>& cells
 
 Sparsity mean_sparsity(const std::vector<const Cell*>& parts) {
   Sparsity out;
-  for (const auto field : {&Sparsity::msr, &Sparsity::esr_last_query, &Sparsity::esr_last_layer,
-                           &Sparsity::esr_all_layers, &Sparsity::block_density}) {
+  for (const auto field :
+       {&Sparsity::msr, &Sparsity::esr_last_query, &Sparsity::esr_last_layer,
+        &Sparsity::esr_all_layers, &Sparsity::block_density, &Sparsity::kv_saved}) {
     std::vector<double> values;
     for (const Cell* part : parts) {
       if (part->sparsity.*field) values.push_back(*(part->sparsity.*field));
@@ -219,8 +226,9 @@ std::string dense_mode(const std::vector<std::string>& modes) {
 }
 
 std::optional<double> tpot_ms(const SampleRecord& sample) {
-  if (!sample.decode_ms || sample.output_tokens < 2) return std::nullopt;
-  return *sample.decode_ms / static_cast<double>(sample.output_tokens - 1);
+  const std::int64_t steps = sample.output_tokens - sample.passes;
+  if (!sample.decode_ms || steps < 1) return std::nullopt;
+  return *sample.decode_ms / static_cast<double>(steps);
 }
 
 Latency latency_of(const RunData& run, const std::vector<std::size_t>& samples) {
@@ -231,6 +239,9 @@ Latency latency_of(const RunData& run, const std::vector<std::size_t>& samples) 
   out.prefill = spread_of(field(&SampleRecord::prefill_ms));
   out.ttft = spread_of(field(&SampleRecord::ttft_ms));
   out.tpot = spread_of(collect(run, samples, tpot_ms));
+  out.batch = spread_of(collect(run, samples, [](const SampleRecord& sample) {
+    return sample.batch ? std::optional(static_cast<double>(*sample.batch)) : std::nullopt;
+  }));
   out.router = quantile(field(&SampleRecord::router_ms), 0.5);
   out.select = quantile(field(&SampleRecord::select_ms), 0.5);
   out.attention = quantile(field(&SampleRecord::attention_ms), 0.5);

@@ -34,12 +34,15 @@ struct Spread {
 /// Means over samples (elastic_attention spec 5.2).
 struct Sparsity {
   std::optional<double> msr, esr_last_query, esr_last_layer, esr_all_layers, block_density;
+  std::optional<double> kv_saved;  // 1 - kv_bytes / kv_bytes_full
 };
 
 /// Medians in milliseconds unless a Spread. `rest` = what the other parts leave of prefill's
 /// median, so that the parts sum to the whole.
 struct Latency {
-  std::optional<Spread> prefill, ttft, tpot;  // tpot: decode time / (output tokens - 1)
+  std::optional<Spread> prefill, ttft;
+  std::optional<Spread> tpot;   // tpot_ms()
+  std::optional<Spread> batch;  // sequences decoded together
   std::optional<double> router, select, attention, rest;
   std::optional<double> prompt_tokens;     // median
   std::optional<std::int64_t> peak_bytes;  // maximum
@@ -83,7 +86,8 @@ std::string dense_mode(const std::vector<std::string>& modes);
 
 Latency latency_of(const RunData& run, const std::vector<std::size_t>& samples);
 
-/// Time per output token after the first, or nothing where there was no second one.
+/// Decode time per output token after the first of each pass, or nothing where there was none. In a
+/// batch this is one sequence's wait for its next token, in which the others get one as well.
 std::optional<double> tpot_ms(const SampleRecord& sample);
 
 /// First cell that matches, or null. `task` is the suite for aggregates.

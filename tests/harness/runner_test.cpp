@@ -92,6 +92,10 @@ TEST_F(Runner, EverySampleOfEveryCellAndModeIsRecorded) {
   EXPECT_EQ(first.routing.size(), 2u);
   EXPECT_EQ(first.prefill_ms, 2.0);
   EXPECT_EQ(first.peak_bytes, 1000);
+  EXPECT_EQ(first.kv_bytes, 250);
+  EXPECT_EQ(first.kv_bytes_full, 1000);
+  EXPECT_EQ(first.batch, 1);
+  EXPECT_EQ(first.passes, 1);
   EXPECT_EQ(first.output_tokens, 2);
   EXPECT_EQ(first.strata.at("depth"), "0");
   EXPECT_EQ(first.prompt_sha256.size(), 64u);
@@ -137,6 +141,23 @@ TEST_F(Runner, KeysDoNotDependOnFolderOrOrderOrBatch) {
     ASSERT_TRUE(b.contains(key));
     EXPECT_EQ(b.at(key).prediction, record.prediction);
     EXPECT_EQ(b.at(key).score, record.score);
+    EXPECT_EQ(record.batch, 1);
+    EXPECT_EQ(b.at(key).batch, record.index < 3 ? 3 : 1) << "the last of four is alone";
+  }
+}
+
+// Two passes of 2 tokens: decode times add up, the second prompt stands apart.
+TEST_F(Runner, ASecondPassIsNoDecodeTime) {
+  change_ = [](FakeTask& task) { task.asks_twice_ = true; };
+  options_.batch_size = 4;
+  run(folder_.path());
+  for (const SampleRecord& record : read_run(folder_.path()).samples) {
+    EXPECT_EQ(record.passes, 2);
+    EXPECT_EQ(record.output_tokens, 4);
+    EXPECT_EQ(record.prefill_ms, 2.0);
+    EXPECT_EQ(record.decode_ms, 3.0);
+    EXPECT_EQ(record.later_prefill_ms, 2.5);
+    EXPECT_EQ(record.batch, 1) << "passes of a sample run alone";
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "harness/store/run_store.h"
 #include "tests/testing/folders.h"
 
@@ -43,6 +44,10 @@ TEST(MalformedRun, RunJson) {
       {"planned as a number", R"({"schema_version": 1, "planned": 3})", corrupt, "`planned`"},
       {"a negative count", R"({"schema_version": 1, "planned": {"a|b|0": -1}})", corrupt,
        "`a|b|0`"},
+      {"a count beyond counting",
+       R"({"schema_version": 1, "planned": {"a|b|0": 4611686018427387904, "a|c|0": 4611686018427387904}})",
+       corrupt, "`a|b|0`"},
+      {"a negative length", R"({"schema_version": 1, "lengths": [-4]})", corrupt, "`lengths`"},
       {"a count beyond 64 bits", R"({"schema_version": 1, "planned_samples": 1e30})", corrupt,
        "`planned_samples`"},
       {"nested beyond reason", R"({"schema_version": 1, "x": )" + std::string(100000, '['), corrupt,
@@ -108,6 +113,20 @@ TEST(MalformedRun, SampleLines) {
       {"esr as a number", with(R"("esr": 0.5)"), "`esr`"},
       {"strata as a list", with(R"("strata": ["x"])"), "`strata`"},
       {"time as text", with(R"("prefill_ms": "12")"), "`prefill_ms`"},
+      {"negative index", R"({"key": "b", "mode": "fa", "task": "t", "index": -1})", "`index`"},
+      {"index beyond counting", R"({"key": "b", "mode": "fa", "task": "t", "index": 1e18})",
+       "`index`"},
+      {"msr of 9", with(R"("msr": 9)"), "`msr`"},
+      {"negative msr", with(R"("msr": -0.1)"), "`msr`"},
+      {"block density above one", with(R"("block_density": 1.5)"), "`block_density`"},
+      {"esr above one", with(R"("esr": {"last_query": 2})"), "`last_query`"},
+      {"negative time", with(R"("prefill_ms": -5)"), "`prefill_ms`"},
+      {"time without end", with(R"("prefill_ms": 1e308)"), "`prefill_ms`"},
+      {"decode time without end", with(R"("decode_ms": 1e13)"), "`decode_ms`"},
+      {"negative peak", with(R"("peak_bytes": -1)"), "`peak_bytes`"},
+      {"tokens beyond counting", with(R"("truncated_tokens": 9223372036854775807)"),
+       "`truncated_tokens`"},
+      {"negative cache", with(R"("kv_bytes": -1)"), "`kv_bytes`"},
       {"peak beyond 64 bits", with(R"("peak_bytes": 18446744073709551615)"), "`peak_bytes`"},
       {"nested beyond reason", with(R"("x": )" + std::string(100000, '[')), "nested deeper"},
   };
@@ -124,6 +143,48 @@ TEST(MalformedRun, SampleLines) {
     EXPECT_NE(run.notes[0].find(bad.says), std::string::npos) << run.notes[0];
     EXPECT_NE(run.notes[0].find("samples.rank0.jsonl, line 2"), std::string::npos) << run.notes[0];
   }
+}
+
+std::string line(const std::string& key, const std::string& task, int index, double score) {
+  return dump_line(
+             {{"key", key}, {"mode", "fa"}, {"task", task}, {"index", index}, {"score", score}}) +
+         "\n";
+}
+
+// Whole lines that are no part of the run: a cell nobody planned, and a second key of a sample.
+TEST(MalformedRun, RecordsOutsideThePlan) {
+  const TemporaryFolder folder;
+  write_file_atomic(
+      folder / "run.json",
+      R"({"schema_version": 1, "planned": {"fa|ruler/vt|0": 2, "fa|ruler/cwe|0": 1}})");
+  write_file_atomic(folder / "samples.rank0.jsonl",
+                    line("k0", "ruler/vt", 0, 1) + line("k1", "ruler/vt", 1, 1) +
+                        line("x1", "ruler/vt", 1, 0) + line("x2", "ruler/extra", 0, 0) +
+                        line("c0", "ruler/cwe", 0, 1) + line("c1", "ruler/cwe", 7, 0));
+  const RunData run = read_run(folder.path());
+  std::vector<std::string> keys;
+  for (const SampleRecord& sample : run.samples) keys.push_back(sample.key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"k0", "k1", "c0", "c1"}));
+  ASSERT_EQ(run.notes.size(), 3u);
+  EXPECT_NE(run.notes[0].find("fa|ruler/extra|0: 1 records of a cell"), std::string::npos)
+      << run.notes[0];
+  EXPECT_NE(run.notes[1].find("fa|ruler/vt|0: 1 records of samples that have one"),
+            std::string::npos)
+      << run.notes[1];
+  EXPECT_NE(run.notes[2].find("fa|ruler/cwe|0: 1 samples more"), std::string::npos) << run.notes[2];
+}
+
+TEST(MalformedRun, ManyCellsOutsideThePlanGiveFewNotes) {
+  const TemporaryFolder folder;
+  write_file_atomic(folder / "run.json",
+                    R"({"schema_version": 1, "planned": {"fa|ruler/vt|0": 2}})");
+  std::string bytes;
+  for (int i = 0; i < 500; ++i) bytes += line("k" + std::to_string(i), std::to_string(i), 0, 1);
+  write_file_atomic(folder / "samples.rank0.jsonl", bytes);
+  const RunData run = read_run(folder.path());
+  EXPECT_TRUE(run.samples.empty());
+  EXPECT_LT(run.notes.size(), 30u);
+  EXPECT_NE(run.notes.back().find("500 cells in all"), std::string::npos) << run.notes.back();
 }
 
 TEST(MalformedRun, Folders) {

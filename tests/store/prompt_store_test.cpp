@@ -34,7 +34,9 @@ TEST(PromptStore, DamageAndStrangeNamesAreErrors) {
   const std::string frame = read_file(path);
   write_file_atomic(folder / "prompts" / (other + ".zst"), frame);
   EXPECT_THROW(read_prompt(folder.path(), other), Error) << "content of another hash";
-  for (const std::string& bytes : {std::string(), std::string("junk"), frame.substr(0, 9)}) {
+  // A header that claims 3 GiB: magic, descriptor of a single segment with an 8-byte size, size.
+  const std::string huge("\x28\xb5\x2f\xfd\xe0\x00\x00\x00\xc0\x00\x00\x00\x00\x01\x00\x00", 16);
+  for (const std::string& bytes : {std::string(), std::string("junk"), frame.substr(0, 9), huge}) {
     write_file_atomic(path, bytes);
     EXPECT_THROW(read_prompt(folder.path(), hash), Error);
   }

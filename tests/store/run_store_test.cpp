@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "harness/store/record_json.h"
+#include "harness/store/run_reader.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::harness {
@@ -117,6 +118,23 @@ TEST(RunStore, LinesAreSmallAndNeverHoldNaN) {
   EXPECT_EQ(line.back(), '\n');
   EXPECT_TRUE(contains(line, "\"msr\":null"));
   EXPECT_TRUE(contains(line, "\"prefill_ms\":null"));
+}
+
+// Two processes may both finish a sample: of two records that both count, the later does.
+TEST(RunStore, OfTwoOkRecordsOfOneKeyTheLaterCounts) {
+  SampleRecord first = record(0), second = record(0), failed = record(0, "error");
+  first.prediction = "first";
+  second.prediction = "second";
+  const auto counts = [](std::vector<SampleRecord> records) {
+    const std::vector<SampleRecord> latest = latest_records(std::move(records));
+    EXPECT_EQ(latest.size(), 1u);
+    return latest[0].prediction;
+  };
+  EXPECT_EQ(counts({first, second}), "second");
+  EXPECT_EQ(counts({first, failed}), "first");
+  EXPECT_EQ(counts({failed, second}), "second");
+  failed.prediction = "late";
+  EXPECT_EQ(counts({record(0, "error"), failed}), "late");
 }
 
 TEST(RunStore, TornLastLineIsCutBeforeTheFirstAppendAndSaid) {

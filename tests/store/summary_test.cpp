@@ -103,6 +103,37 @@ TEST(Summary, TimesArePooledAndPartsSumToTheWhole) {
   EXPECT_FALSE(time.select);
 }
 
+// 12 tokens of three passes: 9 of them were decoded, the others came out of the passes' prompts.
+TEST(Summary, TimePerTokenLeavesOutTheFirstTokenOfEveryPass) {
+  SampleRecord record = sample("fa", "ruler/a", 1024, 0, 1);
+  record.decode_ms = 18;
+  record.output_tokens = 12;
+  record.passes = 3;
+  record.later_prefill_ms = 500;
+  EXPECT_DOUBLE_EQ(*tpot_ms(record), 2);
+  record.passes = 12;
+  EXPECT_FALSE(tpot_ms(record));
+  record.passes = 1;
+  record.output_tokens = 1;
+  EXPECT_FALSE(tpot_ms(record));
+}
+
+TEST(Summary, CacheSavedIsTheMeanOverSamplesThatKnowIt) {
+  RunData run;
+  for (int i = 0; i < 3; ++i) run.samples.push_back(sample("ssa", "ruler/a", 1024, i, 1));
+  run.samples[0].kv_bytes = 250;
+  run.samples[0].kv_bytes_full = 1000;
+  run.samples[1].kv_bytes = 750;
+  run.samples[1].kv_bytes_full = 1000;
+  run.samples[0].batch = 4;
+  run.samples[1].batch = 1;
+  const Summary summary = summarise(run);
+  EXPECT_DOUBLE_EQ(*summary.cells[0].sparsity.kv_saved, 0.5);
+  EXPECT_DOUBLE_EQ(*summary.overall[0].sparsity.kv_saved, 0.5);
+  EXPECT_EQ(summary.cells[0].latency.batch->min, 1);
+  EXPECT_EQ(summary.cells[0].latency.batch->max, 4);
+}
+
 TEST(Summary, SparsityIsAveragedLikeTheScore) {
   RunData run;
   for (const auto& [task, n, msr] : std::vector<std::tuple<std::string, int, double>>{

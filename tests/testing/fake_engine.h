@@ -55,6 +55,8 @@ class FakeGenerator : public engine::Generator {
       result.trace.msr = mode_ == "fa" ? 0.25 : 0.75;
       result.timing = {.prefill_ms = 2, .attention_ms = 1, .ttft_ms = 2.5, .decode_ms = 1.5};
       result.peak_bytes = 1000 + id;
+      result.kv_bytes = 250;
+      result.kv_bytes_full = 1000;
       results.push_back(std::move(result));
     }
     return results;
@@ -119,8 +121,14 @@ class FakeTask : public tasks::Task {
     }
     prompt.ids.assign(static_cast<std::size_t>(tokens), 0);
     prompt.ids[0] = static_cast<std::int32_t>(sample.index);
+    prompt.second_pass = asks_twice_;
     if (prefix_ >= 0) prompt.ids.insert(prompt.ids.begin(), 2, prefix_);
     return prompt;
+  }
+
+  std::optional<tasks::Prompt> follow_up(const tasks::Sample& sample, const tasks::PromptContext& c,
+                                         std::string_view) const override {
+    return asks_twice_ ? std::optional(prompt(sample, c)) : std::nullopt;
   }
 
   double score(const tasks::Sample& sample, std::string_view prediction) const override {
@@ -128,6 +136,7 @@ class FakeTask : public tasks::Task {
   }
 
   tasks::TaskInfo info_;
+  bool asks_twice_ = false;
   std::string salt_ = "text";
   std::int64_t missing_ = 0;   // tokens by which prompts fall short of their length
   std::int64_t refused_ = -1;  // sample whose prompt cannot be made
