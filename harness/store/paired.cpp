@@ -15,30 +15,59 @@ namespace {
 constexpr std::size_t kExactFlips = 16;  // clusters up to which all 2^n signs are tried
 constexpr int kFlips = 9999;
 constexpr std::uint64_t kFlipSeed = 20260118;
-constexpr double kVisible = 1.959963984540054 + 0.8416212335729143;  // quantiles at .975 and .80
-constexpr double kSlack = 1e-12;  // of sums that differ by rounding alone
+constexpr double kPower80 = 0.8416212335729143;  // standard normal quantile at 0.80
+constexpr double kSlack = 1e-12;                 // of sums that differ by rounding alone
 
 bool is_binary(const Pair& p) { return (p.a == 0 || p.a == 1) && (p.b == 0 || p.b == 1); }
 
-// Sums of b - a by cluster, in order of first appearance.
-std::vector<double> cluster_sums(std::span<const Pair> pairs) {
-  std::vector<double> sums;
+struct ClusterSum {
+  double sum = 0;  // of b - a
+  double count = 0;
+};
+
+// In order of first appearance.
+std::vector<ClusterSum> cluster_sums(std::span<const Pair> pairs) {
+  std::vector<ClusterSum> sums;
   std::map<std::string_view, std::size_t> known;
   for (const Pair& pair : pairs) {
     std::size_t at = sums.size();
     if (!pair.cluster.empty()) at = known.try_emplace(pair.cluster, at).first->second;
-    if (at == sums.size()) sums.push_back(0);
-    sums[at] += pair.b - pair.a;
+    if (at == sums.size()) sums.emplace_back();
+    sums[at].sum += pair.b - pair.a;
+    sums[at].count += 1;
   }
   return sums;
 }
 
-double standard_error(const std::vector<double>& sums, double n) {
-  const auto k = static_cast<double>(sums.size());
-  const double mean = std::accumulate(sums.begin(), sums.end(), 0.0) / k;
-  double squares = 0;
-  for (const double sum : sums) squares += (sum - mean) * (sum - mean);
-  return std::sqrt(squares / (k - 1) * k) / n;
+// Resampling knows no other differences than those that are there: it needs enough clusters off the
+// most frequent difference, which most often is none at all.
+bool varies_enough(const std::vector<ClusterSum>& sums) {
+  std::map<std::int64_t, std::size_t> frequency;  // of a mean difference in units of 1e-9
+  std::size_t most = 0;
+  for (const ClusterSum& cluster : sums) {
+    most = std::max(most, ++frequency[std::llround(1e9 * cluster.sum / cluster.count)]);
+  }
+  return sums.size() - most >= kFewestForBootstrap;
+}
+
+// Of a share won minus a share lost, each of `n` clusters. Both are at most what 0/1 outcomes of
+// the same mean vary, so for partial scores the interval is too wide, never too narrow.
+Interval share_difference(double won, double lost, double n) {
+  const Interval w = wilson_interval(won * n, n), l = wilson_interval(lost * n, n);
+  // No sample is won and lost at once.
+  const double correlation =
+      won > 0 && lost > 0 ? -std::sqrt(won * lost / ((1 - won) * (1 - lost))) : 0;
+  const auto add = [correlation](double x, double y) {
+    return std::sqrt(x * x - 2 * correlation * x * y + y * y);
+  };
+  const double difference = won - lost;
+  return {std::max(-1.0, difference - add(won - w.low, l.high - lost)),
+          std::min(1.0, difference + add(w.high - won, lost - l.low))};
+}
+
+double visible_of(const Interval& interval) {
+  const double standard_error = (interval.high - interval.low) / (2 * kNormal975);
+  return (kNormal975 + kPower80) * standard_error;
 }
 
 double exact_flip_p(std::span<const double> differences, double observed) {
@@ -57,16 +86,8 @@ double exact_flip_p(std::span<const double> differences, double observed) {
 }  // namespace
 
 double mcnemar_p(std::int64_t worse, std::int64_t better) {
-  const std::int64_t n = worse + better;
-  if (n == 0) return 1;
-  // Binomial(n, 1/2) up to the smaller count, in logarithms: n may be thousands.
-  double tail = 0;
-  for (std::int64_t k = 0; k <= std::min(worse, better); ++k) {
-    const auto kd = static_cast<double>(k), nd = static_cast<double>(n);
-    tail += std::exp(std::lgamma(nd + 1) - std::lgamma(kd + 1) - std::lgamma(nd - kd + 1) -
-                     nd * std::log(2.0));
-  }
-  return std::min(1.0, 2 * tail);
+  if (worse + better == 0) return 1;
+  return std::min(1.0, 2 * fair_coin_tail(std::min(worse, better), worse + better));
 }
 
 double sign_flip_p(std::span<const double> differences) {
@@ -95,26 +116,64 @@ PairedResult compare_pairs(std::span<const Pair> pairs) {
   PairedResult result{.n = static_cast<std::int64_t>(pairs.size())};
   const auto n = static_cast<double>(pairs.size());
   std::int64_t worse = 0, better = 0;
+  double won = 0, lost = 0;  // shares
   std::vector<Observation> differences;
   for (const Pair& pair : pairs) {
     result.mean_a += pair.a / n;
     result.mean_b += pair.b / n;
     worse += pair.b < pair.a;
     better += pair.b > pair.a;
+    won += std::max(0.0, pair.b - pair.a) / n;
+    lost += std::max(0.0, pair.a - pair.b) / n;
     differences.push_back({pair.b - pair.a, pair.cluster});
   }
-  const std::vector<double> sums = cluster_sums(pairs);
-  result.clusters = static_cast<std::int64_t>(sums.size());
+  const std::vector<ClusterSum> clusters = cluster_sums(pairs);
+  result.clusters = static_cast<std::int64_t>(clusters.size());
+  const bool binary =
+      clusters.size() == pairs.size() && std::all_of(pairs.begin(), pairs.end(), is_binary);
+  std::vector<double> sums;
+  for (const ClusterSum& cluster : clusters) sums.push_back(cluster.sum);
   result.difference = std::accumulate(sums.begin(), sums.end(), 0.0) / n;
-  result.interval = bootstrap_interval(differences);
-  if (sums.size() == pairs.size() && std::all_of(pairs.begin(), pairs.end(), is_binary)) {
-    result.test = "exact McNemar";
-    result.p_value = mcnemar_p(worse, better);
-  } else {
-    result.test = "sign-flip";
-    result.p_value = sign_flip_p(sums);
+  result.test = binary ? "exact McNemar" : "sign-flip";
+  result.p_value = binary ? mcnemar_p(worse, better) : sign_flip_p(sums);
+  const bool resample = !binary && varies_enough(clusters);
+  result.interval_rule = resample ? "bootstrap" : "Wilson, square-and-add";
+  result.interval = resample ? *bootstrap_interval(differences)
+                             : share_difference(std::min(won, 1.0), std::min(lost, 1.0),
+                                                static_cast<double>(clusters.size()));
+  result.smallest_visible = visible_of(result.interval);
+  return result;
+}
+
+PairedResult compare_suite(std::span<const PairedCell> cells) {
+  check(!cells.empty(), "a comparison needs cells");
+  std::map<std::int64_t, std::vector<const PairedCell*>> by_length;
+  for (const PairedCell& cell : cells) by_length[cell.length].push_back(&cell);
+  PairedResult result{.interval_rule = "of the parts, combined", .test = "sign-flip"};
+  std::vector<Estimate> lengths;
+  std::vector<double> sums;
+  for (const auto& [length, tasks] : by_length) {
+    const double weight = 1.0 / static_cast<double>(tasks.size() * by_length.size());
+    std::vector<Estimate> parts;
+    for (const PairedCell* cell : tasks) {
+      const PairedResult& part = cell->result;
+      result.n += part.n;
+      result.clusters += part.clusters;
+      result.mean_a += weight * part.mean_a;
+      result.mean_b += weight * part.mean_b;
+      parts.push_back({part.difference, part.interval, part.n, part.interval_rule});
+      for (const ClusterSum& cluster : cluster_sums(cell->pairs)) {
+        sums.push_back(weight * cluster.sum / static_cast<double>(part.n));
+      }
+    }
+    lengths.push_back(*mean_of_estimates(parts, "tasks"));
   }
-  if (sums.size() > 1) result.smallest_visible = kVisible * standard_error(sums, n);
+  const Estimate whole = *mean_of_estimates(lengths, "lengths");
+  result.difference = whole.value;
+  result.interval = *whole.interval;
+  result.p_value = sign_flip_p(sums);
+  result.adjusted_p = result.p_value;
+  result.smallest_visible = visible_of(result.interval);
   return result;
 }
 

@@ -13,9 +13,7 @@
 namespace elastic::harness {
 namespace {
 
-constexpr double kNormal975 = 1.959963984540054;  // standard normal quantile at 0.975
 constexpr int kResamples = 2000;
-constexpr double kFewestForBootstrap = 10;  // under that many clusters it is far too narrow
 constexpr std::uint64_t kBootstrapSeed = 20260117;
 
 struct Cluster {
@@ -83,11 +81,11 @@ std::optional<Estimate> estimate_mean(std::span<const Observation> observations)
   }
   const auto n = static_cast<double>(observations.size());
   Estimate estimate{sum / n, std::nullopt, static_cast<std::int64_t>(observations.size()), ""};
-  const auto independent = static_cast<double>(clusters_of(observations).size());
-  const bool clustered = independent < n;
-  const std::string unit =
-      clustered ? fmt::format(" over {} documents", static_cast<std::int64_t>(independent)) : "";
-  if (independent < kFewestForBootstrap || (binary && (!clustered || sum == 0 || sum == n))) {
+  const std::size_t clusters = clusters_of(observations).size();
+  const auto independent = static_cast<double>(clusters);
+  const bool clustered = clusters < observations.size();
+  const std::string unit = clustered ? fmt::format(" over {} documents", clusters) : "";
+  if (clusters < kFewestForBootstrap || (binary && (!clustered || sum == 0 || sum == n))) {
     estimate.interval = wilson_interval(estimate.value * independent, independent);
     estimate.rule = "mean of samples, Wilson interval" + unit;
   } else {
@@ -119,6 +117,29 @@ std::optional<Estimate> mean_of_estimates(std::span<const Estimate> parts, std::
   }
   estimate.rule = fmt::format("unweighted mean of {} {}", parts.size(), of);
   return estimate;
+}
+
+double fair_coin_tail(std::int64_t k, std::int64_t n) {
+  // In logarithms: n may be thousands.
+  const auto nd = static_cast<double>(n);
+  double tail = 0;
+  for (std::int64_t i = 0; i <= k; ++i) {
+    const auto id = static_cast<double>(i);
+    tail += std::exp(std::lgamma(nd + 1) - std::lgamma(id + 1) - std::lgamma(nd - id + 1) -
+                     nd * std::log(2.0));
+  }
+  return std::min(1.0, tail);
+}
+
+std::optional<Interval> median_interval(std::vector<double> values) {
+  constexpr double kOutside = 0.025;  // on each side
+  const auto n = static_cast<std::int64_t>(values.size());
+  if (n == 0 || fair_coin_tail(0, n) > kOutside) return std::nullopt;
+  std::int64_t from = 0;
+  while (fair_coin_tail(from + 1, n) <= kOutside) ++from;
+  std::sort(values.begin(), values.end());
+  return Interval{values[static_cast<std::size_t>(from)],
+                  values[static_cast<std::size_t>(n - 1 - from)]};
 }
 
 std::optional<double> mean(std::span<const double> values) {

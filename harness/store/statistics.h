@@ -17,6 +17,11 @@
 
 namespace elastic::harness {
 
+inline constexpr double kNormal975 = 1.959963984540054;  // standard normal quantile at 0.975
+
+/// Independent observations below which resampling them is far too narrow.
+inline constexpr std::size_t kFewestForBootstrap = 10;
+
 struct Interval {
   double low = 0;
   double high = 0;
@@ -56,6 +61,13 @@ std::optional<Estimate> estimate_mean(std::span<const Observation> observations)
 /// part i to its own bound; it keeps their asymmetry and needs no normality of the parts. Absent
 /// where a part has none. Nothing for an empty list.
 std::optional<Estimate> mean_of_estimates(std::span<const Estimate> parts, std::string_view of);
+
+/// P(X <= k) of X ~ Binomial(n, 1/2).
+double fair_coin_tail(std::int64_t k, std::int64_t n);
+
+/// The innermost order statistics between which the median of what `values` are drawn from lies
+/// with at least 95 %, whatever its distribution. Nothing under six values: no two reach that.
+std::optional<Interval> median_interval(std::vector<double> values);
 
 std::optional<double> mean(std::span<const double> values);
 

@@ -130,11 +130,13 @@ std::string sample(int index, double score, std::string_view reference) {
          "\n";
 }
 
-void write_run(const fs::path& folder, double score, int samples, std::string_view profile) {
+void write_run(const fs::path& folder, double score, int samples, std::string_view profile,
+               int planned) {
   write(folder / "run.json", dump_line({{"schema_version", 1},
                                         {"settings", {{"profile_longbench", profile}}},
                                         {"modes", Json::array({"fa"})},
-                                        {"tasks", Json::array({"longbench/trec"})}}));
+                                        {"tasks", Json::array({"longbench/trec"})},
+                                        {"planned", {{"fa|longbench/trec|0", planned}}}}));
   std::string lines;
   for (int i = 0; i < samples; ++i) lines += sample(i, i % 2 == 0 ? 1.0 : score, "sea");
   write(folder / "samples.rank0.jsonl", lines);
@@ -142,13 +144,14 @@ void write_run(const fs::path& folder, double score, int samples, std::string_vi
 
 TEST(LongbenchCommand, ComparesRunsAndRefusesUnlikeOnes) {
   const TemporaryFolder folder;
-  write_run(folder / "a", 1, 40, "longbench-official");
-  write_run(folder / "b", 0, 40, "longbench-official");
-  write_run(folder / "short", 0, 39, "longbench-official");
-  write_run(folder / "other", 0, 40, "longbench@builtin");
+  write_run(folder / "a", 1, 40, "longbench-official", 40);
+  write_run(folder / "b", 0, 40, "longbench-official", 40);
+  write_run(folder / "holes", 0, 39, "longbench-official", 40);
+  write_run(folder / "limited", 1, 5, "longbench-official", 5);
+  write_run(folder / "other", 0, 40, "longbench@builtin", 40);
   const auto compare = [&](const char* b, std::vector<std::string> more) {
     std::vector<std::string> words = {"compare", (folder / "a").string(), (folder / b).string(),
-                                      "--output", (folder / "out").string()};
+                                      "-o", (folder / "out").string()};
     words.insert(words.end(), more.begin(), more.end());
     return program(words);
   };
@@ -157,9 +160,30 @@ TEST(LongbenchCommand, ComparesRunsAndRefusesUnlikeOnes) {
   EXPECT_EQ(row.at("difference"), -50.0);
   EXPECT_EQ(row.at("test"), "exact McNemar");
   EXPECT_EQ(compare("b", {"--max-loss", "10"}).code, 5);
-  EXPECT_EQ(compare("short", {}).code, 2);
+  EXPECT_EQ(compare("b", {"--max-loss", "80"}).code, 0);
+  EXPECT_EQ(compare("holes", {}).code, 2);
   EXPECT_EQ(compare("other", {}).code, 2);
   EXPECT_TRUE(compare("other", {"--allow-different"}).says("unlike: profiles differ"));
+  // Five samples that agree exclude no small loss, and say so.
+  const auto five = compare("limited", {"--max-loss", "2"});
+  EXPECT_EQ(five.code, 5);
+  EXPECT_TRUE(five.says("40 and 5 samples planned, the 5 shared ones compared")) << five.out;
+  EXPECT_TRUE(five.says("a loss of 2 points or more is not excluded: longbench/trec")) << five.err;
+}
+
+TEST(LongbenchCommand, CompareTakesALimitThatIsOneAndWritesWhereAsked) {
+  const TemporaryFolder folder;
+  write_run(folder / "a", 1, 4, "longbench-official", 4);
+  const std::string a = (folder / "a").string();
+  for (const char* limit : {"nan", "inf", "-1"}) {
+    const auto run = program(
+        {"compare", a, a, "-o", (folder / "out").string(), std::string("--max-loss=") + limit});
+    EXPECT_EQ(run.code, 2) << limit;
+    EXPECT_TRUE(run.says("--max-loss")) << run.err;
+    EXPECT_FALSE(fs::exists(folder / "out")) << limit;
+  }
+  EXPECT_EQ(program({"compare", a, a, "--output", (folder / "deep/er/my.json").string()}).code, 0);
+  EXPECT_TRUE(read_json(folder / "deep/er/my.json").contains("suites"));
 }
 
 TEST(LongbenchCommand, PreviewShowsEveryStep) {

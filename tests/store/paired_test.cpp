@@ -47,12 +47,102 @@ TEST(Paired, ZeroOneScores) {
   EXPECT_NEAR(r.mean_b, 0.60, 1e-12);
   EXPECT_NEAR(r.difference, 0.08, 1e-12);
   EXPECT_NEAR(r.p_value, mcnemar_p(2, 10), 1e-15);
-  ASSERT_TRUE(r.interval.has_value());
-  EXPECT_LT(r.interval->low, 0.08);
-  EXPECT_GT(r.interval->high, 0.08);
-  // Standard deviation of the differences over 10, times 2.8016.
-  const double variance = (12 - 100 * 0.08 * 0.08) / 99;
-  EXPECT_NEAR(*r.smallest_visible, 2.8015852 * std::sqrt(variance / 100), 1e-6);
+  // Won 0.10 [0.05523, 0.17437], lost 0.02 [0.00550, 0.07001] by Wilson; correlation
+  // -sqrt(0.1 * 0.02 / (0.9 * 0.98)) = -0.047619; square-and-add.
+  EXPECT_EQ(r.interval_rule, "Wilson, square-and-add");
+  EXPECT_NEAR(r.interval.low, 0.08 - 0.068694, 1e-5);
+  EXPECT_NEAR(r.interval.high, 0.08 + 0.076440, 1e-5);
+  EXPECT_NEAR(r.smallest_visible, 2.8015852 * (0.068694 + 0.076440) / (2 * 1.959964), 1e-5);
+}
+
+// Samples that all agree show the less the fewer they are: an outcome never seen in n may still
+// have a share of z^2 / (n + z^2).
+TEST(Paired, NoVariationIsNoCertainty) {
+  for (const int n : {1, 5, 100}) {
+    SCOPED_TRACE(n);
+    const double unseen = 3.841459 / (n + 3.841459);
+    const PairedResult same = compare_pairs(pairs_of(n, 0, 0, 0));
+    EXPECT_NEAR(same.interval.low, -unseen, 1e-6);
+    EXPECT_NEAR(same.interval.high, unseen, 1e-6);
+    EXPECT_NEAR(same.smallest_visible, 2.8015852 / 1.959964 * unseen, 1e-6);
+  }
+  const PairedResult lost = compare_pairs(pairs_of(0, 5, 0, 0));
+  EXPECT_EQ(lost.interval.low, -1);
+  EXPECT_GT(lost.interval.high, -0.5);
+  EXPECT_LT(lost.interval.high, -0.3);
+  EXPECT_GT(lost.smallest_visible, 0.4);
+}
+
+// The same loss of 0.1 forty times over has no spread to resample.
+TEST(Paired, ConstantPartialDifferences) {
+  const PairedResult r = compare_pairs(std::vector<Pair>(40, {0.5, 0.4, ""}));
+  EXPECT_EQ(r.interval_rule, "Wilson, square-and-add");
+  EXPECT_LT(r.interval.low, -0.15);
+  EXPECT_GT(r.interval.high, -0.05);
+}
+
+TEST(Paired, PartialScoresThatVaryAreResampled) {
+  std::vector<Pair> pairs;
+  for (int i = 0; i < 40; ++i) pairs.push_back({0.5, 0.5 + 0.01 * (i % 11), ""});
+  const PairedResult r = compare_pairs(pairs);
+  EXPECT_EQ(r.interval_rule, "bootstrap");
+  EXPECT_GT(r.interval.low, 0.02);
+  EXPECT_LT(r.interval.high, 0.07);
+  // Nine that moved are too few.
+  pairs.assign(40, {0.5, 0.5, ""});
+  for (std::size_t i = 0; i < 9; ++i) pairs[i].b = 0.9 - 0.01 * static_cast<double>(i);
+  EXPECT_EQ(compare_pairs(pairs).interval_rule, "Wilson, square-and-add");
+  pairs[9].b = 0.9;
+  EXPECT_EQ(compare_pairs(pairs).interval_rule, "bootstrap");
+}
+
+TEST(Paired, TheOtherWayRoundIsTheMirrorImage) {
+  const PairedResult r = compare_pairs(pairs_of(10, 7, 2, 11));
+  const PairedResult mirrored = compare_pairs(pairs_of(10, 2, 7, 11));
+  EXPECT_NEAR(r.interval.low, -mirrored.interval.high, 1e-12);
+  EXPECT_NEAR(r.interval.high, -mirrored.interval.low, 1e-12);
+}
+
+// A system that loses exactly 2 points passes a limit of 2 points about as seldom as a bound at
+// 97.5 % lets it: exact probabilities, lost samples only.
+TEST(Paired, ALossAtTheLimitSeldomPasses) {
+  for (const int n : {5, 50, 150, 189, 200, 400, 1000}) {
+    double passes = 0;
+    for (int lost = 0; lost <= n / 10; ++lost) {
+      if (compare_pairs(pairs_of(n - lost, lost, 0, 0)).interval.low <= -0.02) continue;
+      passes +=
+          std::exp(std::lgamma(n + 1.0) - std::lgamma(lost + 1.0) - std::lgamma(n - lost + 1.0) +
+                   lost * std::log(0.02) + (n - lost) * std::log(0.98));
+    }
+    EXPECT_LT(passes, 0.03) << n;
+  }
+}
+
+// ruler: 0.5 and 0 at one length, -0.25 at the other: (0.25 - 0.25) / 2.
+TEST(Paired, SuiteIsTheMeanOfTasksThenOfLengths) {
+  std::vector<PairedCell> cells;
+  const auto add = [&](std::int64_t length, const std::vector<Pair>& pairs) {
+    cells.push_back({length, pairs, compare_pairs(pairs)});
+  };
+  add(1024, pairs_of(10, 0, 10, 0));
+  add(1024, pairs_of(40, 0, 0, 0));
+  add(2048, pairs_of(30, 10, 0, 0));
+  const PairedResult suite = compare_suite(cells);
+  EXPECT_EQ(suite.n, 100);
+  EXPECT_NEAR(suite.mean_a, (0.75 + 1.0) / 2, 1e-12);
+  EXPECT_NEAR(suite.mean_b, (1.0 + 0.75) / 2, 1e-12);
+  EXPECT_NEAR(suite.difference, 0, 1e-12);
+  const auto below = [&](std::size_t i) {
+    return cells[i].result.difference - cells[i].result.interval.low;
+  };
+  EXPECT_NEAR(suite.interval.low, -std::hypot(below(0) / 4, below(1) / 4, below(2) / 2), 1e-12);
+  EXPECT_GT(suite.p_value, 0.5);
+  // With all for b the sums have one sign: the flips say so.
+  cells.pop_back();
+  const PairedResult better = compare_suite(cells);
+  EXPECT_NEAR(better.difference, 0.25, 1e-12);
+  EXPECT_LT(better.p_value, 0.01);
+  EXPECT_EQ(better.test, "sign-flip");
 }
 
 TEST(Paired, SamplesOfOneDocumentCountOnce) {

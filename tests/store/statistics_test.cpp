@@ -117,6 +117,50 @@ TEST(Statistics, CombinedIntervalIsUnknownWhereAPartsIs) {
   EXPECT_FALSE(mean_of_estimates(parts, "tasks")->interval);
 }
 
+TEST(Statistics, BootstrapIsTheSameEveryTime) {
+  std::vector<double> values;
+  for (int i = 0; i < 30; ++i) values.push_back(0.01 * ((7 * i) % 31));
+  const auto first = bootstrap_interval(observations(values));
+  const auto second = bootstrap_interval(observations(values));
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->low, second->low);
+  EXPECT_EQ(first->high, second->high);
+}
+
+// From ten independent observations on they are resampled.
+TEST(Statistics, BootstrapBeginsAtTenClusters) {
+  std::vector<double> values{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
+  EXPECT_EQ(estimate_mean(observations(values))->rule, "mean of samples, Wilson interval");
+  values.push_back(0.95);
+  EXPECT_EQ(estimate_mean(observations(values))->rule, "mean of samples, bootstrap interval");
+}
+
+// Binomial(5, 1/2): 1, 5, 10, ... of 32.
+TEST(Statistics, FairCoinTailByHand) {
+  EXPECT_NEAR(fair_coin_tail(0, 5), 1.0 / 32, 1e-12);
+  EXPECT_NEAR(fair_coin_tail(2, 5), 16.0 / 32, 1e-12);
+  EXPECT_NEAR(fair_coin_tail(5, 5), 1, 1e-12);
+}
+
+// Ranks of the textbook table: 1 and 6 of 6, 2 and 9 of 10, 4 and 12 of 15; five values reach only
+// 93.75 %.
+TEST(Statistics, MedianIntervalByHand) {
+  const auto ranks = [](int n) {
+    std::vector<double> values;
+    for (int i = n; i >= 1; --i) values.push_back(i);
+    return median_interval(values);
+  };
+  EXPECT_FALSE(ranks(0));
+  EXPECT_FALSE(ranks(5));
+  for (const auto& [n, low, high] :
+       std::vector<std::tuple<int, int, int>>{{6, 1, 6}, {9, 2, 8}, {10, 2, 9}, {15, 4, 12}}) {
+    const auto interval = ranks(n);
+    ASSERT_TRUE(interval) << n;
+    EXPECT_EQ(interval->low, low) << n;
+    EXPECT_EQ(interval->high, high) << n;
+  }
+}
+
 TEST(Statistics, QuantilesInterpolate) {
   EXPECT_EQ(quantile({4, 1, 3, 2}, 0.5), 2.5);
   EXPECT_EQ(quantile({4, 1, 3, 2}, 0), 1);
