@@ -42,6 +42,14 @@ Cell score_cell(const harness::Cell& cell, std::size_t run) {
   return out;
 }
 
+Cell estimate_cell(const std::optional<harness::Estimate>& estimate) {
+  Cell out;
+  if (!estimate) return out;
+  out.value = number(estimate->value);
+  out.interval = estimate->interval;
+  return out;
+}
+
 Cell cell(Value value) {
   Cell out;
   out.value = std::move(value);

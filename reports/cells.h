@@ -23,6 +23,9 @@ std::optional<harness::Interval> percent(const std::optional<harness::Interval>&
 /// Score of a cell in 0..100 with its interval, "n of N" and the way to its samples.
 Cell score_cell(const harness::Cell& cell, std::size_t run);
 
+/// An estimate as it is, with its interval.
+Cell estimate_cell(const std::optional<harness::Estimate>& estimate);
+
 Cell cell(Value value);
 Cell cell(std::string text);
 

@@ -67,6 +67,7 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
                                            {"esr_last_layer", "ESR last layer", 3},
                                            {"esr_all_layers", "ESR all layers", 3},
                                            {"block_density", "Block density", 3},
+                                           {"kv_saved", "KV saved", 3},
                                            {"n", "n", 0}}) {
     table.columns.push_back(std::move(column));
   }
@@ -92,7 +93,7 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
                requested_msr(cell->mode), number(sparsity.msr), msr_range(run, *cell),
                number(sparsity.esr_last_query), number(sparsity.esr_last_layer),
                number(sparsity.esr_all_layers), number(sparsity.block_density),
-               count(static_cast<std::int64_t>(cell->samples.size()))}) {
+               number(sparsity.kv_saved), count(static_cast<std::int64_t>(cell->samples.size()))}) {
         row.push_back(reports::cell(std::move(value)));
       }
       table.rows.push_back(std::move(row));
@@ -107,7 +108,8 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
       "over the "
       "causal area, all layers over the causal area. Block density: computed blocks over causally "
       "valid "
-      "blocks of the prefill.";
+      "blocks of the prefill. KV saved: share of the K/V cache that the mode does not keep "
+      "(decode=sparse).";
   return table;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "reports/cells.h"
+#include "reports/speedup.h"
 
 namespace elastic::reports {
 namespace {
@@ -25,6 +26,7 @@ struct Timed {
   std::int64_t length = 0;
   std::vector<std::size_t> samples;
   harness::Latency time;
+  std::optional<harness::Estimate> speedup;
 };
 
 std::vector<Timed> timed_cells(const ReportInput::Run& run, const std::string& model) {
@@ -33,28 +35,25 @@ std::vector<Timed> timed_cells(const ReportInput::Run& run, const std::string& m
   lengths.insert(lengths.begin(), 0);  // suites without lengths
   for (const std::int64_t length : lengths) {
     for (const std::string& mode : run.summary.modes) {
-      Timed timed{mode, length, {}, {}};
+      Timed timed{mode, length, {}, {}, {}};
       for (const harness::Cell& cell : run.summary.cells) {
         if (cell.model != model || cell.mode != mode || cell.length != length) continue;
         timed.samples.insert(timed.samples.end(), cell.samples.begin(), cell.samples.end());
       }
       timed.time = harness::latency_of(run.data, timed.samples);
+      timed.speedup = prefill_speedup(run, timed.samples);
       if (timed.time.prefill || timed.time.ttft) out.push_back(std::move(timed));
     }
   }
   return out;
 }
 
-// Dense median / this median at the same length; nothing without a dense baseline.
-std::optional<double> median_speedup(const std::vector<Timed>& cells, const Timed& timed,
-                                     const std::string& dense) {
-  for (const Timed& base : cells) {
-    if (base.mode != dense || base.length != timed.length) continue;
-    if (base.time.prefill && timed.time.prefill && timed.time.prefill->p50 > 0) {
-      return base.time.prefill->p50 / timed.time.prefill->p50;
-    }
-  }
-  return std::nullopt;
+// "4", or "1-4" where batches differed: the last of a cell is smaller.
+Value batch_text(const std::optional<Spread>& batch) {
+  if (!batch) return std::monostate();
+  const auto low = static_cast<std::int64_t>(batch->min);
+  const auto high = static_cast<std::int64_t>(batch->max);
+  return low == high ? fmt::format("{}", high) : fmt::format("{}-{}", low, high);
 }
 
 std::vector<Column> latency_columns(bool several) {
@@ -71,14 +70,14 @@ std::vector<Column> latency_columns(bool several) {
                               {"rest_ms", "Rest", 1},
                               {"ttft_ms_p50", "TTFT p50", 1},
                               {"ttft_ms_p95", "p95", 1},
+                              {"batch", "Batch"},
                               {"tpot_ms_p50", "TPOT p50", 2},
                               {"peak_mib", "Peak, MiB", 0}};
   if (several) columns.insert(columns.begin(), {"run", "Run"});
   return columns;
 }
 
-std::vector<Cell> latency_row(const Timed& timed, const Subject& subject,
-                              std::optional<double> speedup) {
+std::vector<Cell> latency_row(const Timed& timed, const Subject& subject) {
   const harness::Latency& time = timed.time;
   std::vector<Cell> row;
   if (!subject.label.empty()) row.push_back(cell(subject.label));
@@ -88,29 +87,28 @@ std::vector<Cell> latency_row(const Timed& timed, const Subject& subject,
   const std::size_t first = row.size();
   for (Value value : std::vector<Value>{
            timed.length == 0 ? Value() : Value(format_length(timed.length)), timed.mode, count(n),
-           number(time.prompt_tokens, 1, 0), p50(time.prefill), p95(time.prefill),
-           number(speedup, 1, 3), number(time.router, 1, 3), number(time.select, 1, 3),
-           number(time.attention, 1, 3), number(time.rest, 1, 3), p50(time.ttft), p95(time.ttft),
+           number(time.prompt_tokens, 1, 0), p50(time.prefill), p95(time.prefill), Value(),
+           number(time.router, 1, 3), number(time.select, 1, 3), number(time.attention, 1, 3),
+           number(time.rest, 1, 3), p50(time.ttft), p95(time.ttft), batch_text(time.batch),
            p50(time.tpot), number(peak, 1, 1)}) {
     row.push_back(cell(std::move(value)));
   }
   if (time.prefill) row[first + 4].interval = {time.prefill->min, time.prefill->max};
+  row[first + 6] = estimate_cell(timed.speedup);
   SampleFilter filter{subject.run, subject.model, timed.mode, "", timed.length, std::nullopt};
   row[first + 1].samples = std::move(filter);
   return row;
 }
 
-// Shortest measured length from which on the mode's median prefill is never slower than dense.
-std::string break_even(const std::vector<Timed>& cells, const std::string& mode,
-                       const std::string& dense) {
+// Shortest measured length from which on the mode's prefill is never slower than dense.
+std::string break_even(const std::vector<Timed>& cells, const std::string& mode) {
   std::optional<std::int64_t> from;
   bool shortest = true, compared = false;
   for (const Timed& timed : cells) {  // by length, ascending
     if (timed.mode != mode || timed.length == 0) continue;
-    const auto speedup = median_speedup(cells, timed, dense);
-    if (!speedup) continue;
-    if (*speedup < 1) from.reset(), shortest = false;
-    if (*speedup >= 1 && !from) from = timed.length;
+    if (!timed.speedup) continue;
+    if (timed.speedup->value < 1) from.reset(), shortest = false;
+    if (timed.speedup->value >= 1 && !from) from = timed.length;
     compared = true;
   }
   if (!compared) return "no dense baseline";
@@ -199,12 +197,15 @@ class LatencyTable final : public Report {
         "minimum and maximum beside the prefill median. Prefill ends when the first token's logits "
         "are known and excludes tokenising and loading; rest is what router, selection and "
         "attention "
-        "leave of it. Speed-up: dense median over this median, same run and length." +
+        "leave of it. Speed-up: dense prefill time over this mode's, median over the samples of "
+        "the row, each against its own dense one, with a 95 % interval. TPOT: decode time per "
+        "token of one sequence; of a batch, each prompt's prefill and TTFT are its own and TPOT is "
+        "the time of a step in which every sequence of the batch gets a token; peak is the "
+        "batch's." +
         protocol(input);
     even.caption =
-        "Shortest measured length from which on the mode's median prefill is never slower than "
-        "dense "
-        "attention in the same run.";
+        "Shortest measured length from which on the prefill speed-up of the latency table is never "
+        "below 1; <=: the shortest length measured.";
     if (!chart.series.empty()) figure.panels.emplace_back(std::move(chart));
     for (Bars& bars : parts) figure.panels.emplace_back(std::move(bars));
     figure.caption =
@@ -224,14 +225,14 @@ class LatencyTable final : public Report {
       if (!table.rows.empty() && (i == 0 || cells[i].length != cells[i - 1].length)) {
         table.rules.push_back(table.rows.size());
       }
-      table.rows.push_back(latency_row(cells[i], subject, median_speedup(cells, cells[i], dense)));
+      table.rows.push_back(latency_row(cells[i], subject));
     }
     for (const std::string& mode : run.summary.modes) {
       if (mode == dense) continue;
       std::vector<Cell> row;
       if (!subject.label.empty()) row.push_back(cell(subject.label));
       row.push_back(cell(mode));
-      row.push_back(cell(break_even(cells, mode, dense)));
+      row.push_back(cell(break_even(cells, mode)));
       even.rows.push_back(std::move(row));
     }
   }

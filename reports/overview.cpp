@@ -8,14 +8,6 @@
 namespace elastic::reports {
 namespace {
 
-Cell estimate_cell(const std::optional<harness::Estimate>& estimate) {
-  Cell out;
-  if (!estimate) return out;
-  out.value = number(estimate->value);
-  out.interval = estimate->interval;
-  return out;
-}
-
 // Score difference to the dense mode of the same run, in points.
 Cell difference_cell(const harness::Summary& summary, const harness::Cell& cell,
                      const std::string& dense) {
@@ -38,7 +30,7 @@ std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
   row.push_back(reports::cell(number(cell.sparsity.msr)));
   row.push_back(reports::cell(number(cell.sparsity.esr_last_query)));
   row.push_back(reports::cell(number(cell.sparsity.block_density)));
-  row.push_back(estimate_cell(prefill_speedup(run, cell)));
+  row.push_back(estimate_cell(prefill_speedup(run, cell.samples)));
   row.push_back(reports::cell(count(cell.scored)));
   row.push_back(reports::cell(count(cell.planned)));
   return row;
@@ -80,7 +72,9 @@ class Overview final : public Report {
         "layer, "
         "last query. Block density: computed over causal blocks in prefill. Speed-up: dense "
         "prefill "
-        "time over this mode's, mean of per-sample ratios within the run.";
+        "time over this mode's in the same run, median over the samples of a length, then "
+        "geometric "
+        "mean of the lengths, with a 95 % interval.";
     if (!table.rows.empty()) document.tables.push_back(std::move(table));
     return document;
   }

@@ -40,7 +40,7 @@ std::vector<Candidate> candidates_of(const ReportInput& input, const Subject& su
   std::vector<Candidate> out;
   for (const harness::Cell& cell : run.summary.overall) {
     if (cell.model != subject.model || cell.task != suite || !cell.score) continue;
-    out.push_back({&cell, prefill_speedup(run, cell)});
+    out.push_back({&cell, prefill_speedup(run, cell.samples)});
   }
   const auto both = front_of(out, true, true);
   const auto msr = front_of(out, true, false);
@@ -203,8 +203,8 @@ class Pareto final : public Report {
     figure.caption =
         "Up and to the right is better. Score: the suite's mean (tasks, then lengths, unweighted); "
         "MSR: mean over samples with the same weights; speed-up: dense prefill time over this "
-        "mode's, "
-        "per sample, same run, then averaged alike. Bars are 95 % intervals; filled points lie on "
+        "mode's in the same run, median over the samples of a length, then geometric mean of the "
+        "lengths. Bars are 95 % intervals; filled points lie on "
         "the "
         "front of their plane, the dashed staircase joins them.";
     document.figures.push_back(std::move(figure));

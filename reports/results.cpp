@@ -73,7 +73,7 @@ Json json_of(const Value& value) {
 Json standard_error(const harness::Cell& cell) {
   if (!cell.score || !cell.score->interval) return nullptr;
   const auto& interval = *cell.score->interval;
-  return json_of(number((interval.high - interval.low) / (2 * 1.959963984540054), kPercent));
+  return json_of(number((interval.high - interval.low) / (2 * harness::kNormal975), kPercent));
 }
 
 Json nested_cell(const harness::Cell& cell, const std::vector<Column>& columns) {
@@ -89,6 +89,7 @@ Json nested_cell(const harness::Cell& cell, const std::vector<Column>& columns) 
   out["esr_last_layer"] = json_of(number(sparsity.esr_last_layer));
   out["esr_all_layers"] = json_of(number(sparsity.esr_all_layers));
   out["block_density"] = json_of(number(sparsity.block_density));
+  out["kv_saved"] = json_of(number(sparsity.kv_saved));
   out["prefill_ms_p50"] = json_of(number(p50(cell.latency.prefill), 1, 3));
   out["failed"] = cell.failed;
   out["truncated"] = cell.truncated;

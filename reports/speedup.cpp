@@ -1,62 +1,67 @@
 #include "reports/speedup.h"
 
+#include <cmath>
 #include <map>
+#include <string_view>
+#include <tuple>
 
 namespace elastic::reports {
 namespace {
 
-std::optional<harness::Estimate> cell_speedup(const harness::RunData& run,
-                                              const harness::Cell& dense,
-                                              const harness::Cell& cell) {
-  std::map<std::int64_t, double> dense_ms;  // by sample index
-  for (const std::size_t i : dense.samples) {
-    const harness::SampleRecord& sample = run.samples[i];
-    if (sample.prefill_ms) dense_ms[sample.index] = *sample.prefill_ms;
+using harness::Estimate;
+using harness::Interval;
+using harness::SampleRecord;
+
+// Dense prefill time over this mode's, by length.
+std::map<std::int64_t, std::vector<double>> ratios_of(const ReportInput::Run& run,
+                                                      const std::string& dense,
+                                                      const std::vector<std::size_t>& samples) {
+  using Key = std::tuple<std::string_view, std::string_view, std::int64_t, std::int64_t>;
+  const auto key = [](const SampleRecord& s) { return Key(s.model, s.task, s.length, s.index); };
+  std::map<Key, double> dense_ms;
+  for (const SampleRecord& sample : run.data.samples) {
+    if (sample.mode == dense && sample.prefill_ms) dense_ms[key(sample)] = *sample.prefill_ms;
   }
-  std::vector<harness::Observation> ratios;
-  double sum = 0;
-  for (const std::size_t i : cell.samples) {
-    const harness::SampleRecord& sample = run.samples[i];
-    const auto pair = dense_ms.find(sample.index);
-    if (pair == dense_ms.end() || !sample.prefill_ms || *sample.prefill_ms <= 0) continue;
-    ratios.push_back({pair->second / *sample.prefill_ms, {}});
-    sum += ratios.back().value;
+  std::map<std::int64_t, std::vector<double>> ratios;
+  for (const std::size_t i : samples) {
+    const SampleRecord& sample = run.data.samples[i];
+    const auto pair = dense_ms.find(key(sample));
+    if (pair == dense_ms.end() || pair->second <= 0 || sample.prefill_ms.value_or(0) <= 0) continue;
+    ratios[sample.length].push_back(pair->second / *sample.prefill_ms);
   }
-  if (ratios.empty()) return std::nullopt;
-  const auto n = static_cast<std::int64_t>(ratios.size());
-  return harness::Estimate{sum / static_cast<double>(n), harness::bootstrap_interval(ratios), n,
-                           "mean of per-sample ratios, bootstrap interval"};
+  return ratios;
+}
+
+Estimate transformed(Estimate estimate, double (*function)(double)) {
+  estimate.value = function(estimate.value);
+  if (estimate.interval) {
+    estimate.interval =
+        Interval{function(estimate.interval->low), function(estimate.interval->high)};
+  }
+  return estimate;
 }
 
 }  // namespace
 
-std::optional<harness::Estimate> prefill_speedup(const ReportInput::Run& run,
-                                                 const harness::Cell& cell) {
+std::optional<Estimate> prefill_speedup(const ReportInput::Run& run,
+                                        const std::vector<std::size_t>& samples) {
   const std::string dense = harness::dense_mode(run.summary.modes);
-  if (dense.empty() || !cell.score) return std::nullopt;
-  std::map<std::int64_t, std::vector<harness::Estimate>> by_length;
-  for (const harness::Cell& part : run.summary.cells) {
-    const bool inside = part.task == cell.task || harness::suite_of(part.task) == cell.task;
-    if (!inside || part.model != cell.model || part.mode != cell.mode) continue;
-    if (cell.length != 0 && part.length != cell.length) continue;
-    const harness::Cell* base =
-        harness::find_cell(run.summary.cells, cell.model, dense, part.task, part.length);
-    if (base == nullptr) continue;
-    if (const auto estimate = cell_speedup(run.data, *base, part)) {
-      by_length[part.length].push_back(*estimate);
-    }
+  if (dense.empty() || samples.empty()) return std::nullopt;
+  std::vector<Estimate> lengths;
+  for (const auto& [length, ratios] : ratios_of(run, dense, samples)) {
+    lengths.push_back({*harness::quantile(ratios, 0.5), harness::median_interval(ratios),
+                       static_cast<std::int64_t>(ratios.size()),
+                       "median of per-sample ratios, order-statistic interval"});
   }
-  std::vector<harness::Estimate> lengths;
-  for (const auto& [length, parts] : by_length) {
-    lengths.push_back(*harness::mean_of_estimates(parts, "tasks"));
+  if (lengths.empty()) return std::nullopt;
+  if (run.data.samples[samples.front()].mode == dense) {
+    return Estimate{1, std::nullopt, lengths.front().n, "the dense baseline itself"};
   }
-  auto estimate = harness::mean_of_estimates(lengths, "lengths");
-  if (estimate && cell.mode == dense) {
-    estimate->value = 1;
-    estimate->interval.reset();
-    estimate->rule = "the dense baseline itself";
-  }
-  return estimate;
+  if (lengths.size() == 1) return lengths.front();
+  for (Estimate& length : lengths) length = transformed(std::move(length), std::log);
+  Estimate mean = transformed(*harness::mean_of_estimates(lengths, "lengths"), std::exp);
+  mean.rule = "geometric mean of " + std::to_string(lengths.size()) + " lengths";
+  return mean;
 }
 
 }  // namespace elastic::reports

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/csv.h"
 #include "base/error.h"
@@ -14,12 +15,13 @@ namespace elastic::reports {
 namespace {
 
 constexpr std::size_t kPoints = 120;  // of a drawn line: each the mean of as many steps as it takes
+constexpr double kDiverged = 1e30;    // a number of that size, or none, is a gap
 
 std::optional<double> field(const std::string& text, const std::string& where) {
   if (text.empty()) return std::nullopt;
   const std::optional<double> value = parse_double(text);
   if (!value) throw Error(ErrorKind::kCorrupt, fmt::format("{}: `{}` is no number", where, text));
-  return value;
+  return std::abs(*value) < kDiverged ? value : std::nullopt;
 }
 
 // Means of equal stretches of steps; a stretch without a value has no point.
@@ -106,19 +108,21 @@ Sheet sheet_of(const TrainingCurves& curves) {
 
 }  // namespace
 
-TrainingCurves read_training_curves(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "curves.csv";
-  const auto rows = parse_csv(read_file(path), path.string());
+TrainingCurves parse_training_curves(std::string_view text, const std::string& source) {
+  const auto rows = parse_csv(text, source);
   if (rows.empty() || rows.front().empty() || rows.front().front() != "step") {
-    throw Error(ErrorKind::kCorrupt, path.string() + ": no header line that starts with `step`");
+    throw Error(ErrorKind::kCorrupt, source + ": no header line that starts with `step`");
   }
   TrainingCurves curves;
-  const auto normal = std::filesystem::absolute(folder).lexically_normal();
-  curves.name = (normal.has_filename() ? normal : normal.parent_path()).filename().string();
   curves.columns = rows.front();
-  for (const std::string& column : curves.columns) curves.values[column];
+  for (const std::string& column : curves.columns) {
+    if (!curves.values.try_emplace(column).second) {
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: two columns are named `{}`", source, column));
+    }
+  }
   for (std::size_t line = 1; line < rows.size(); ++line) {
-    const std::string where = fmt::format("{}: line {}", path.string(), line + 1);
+    const std::string where = fmt::format("{}: line {}", source, line + 1);
     if (rows[line].size() != curves.columns.size()) {
       throw Error(ErrorKind::kCorrupt, fmt::format("{}: {} fields, the header has {}", where,
                                                    rows[line].size(), curves.columns.size()));
@@ -128,6 +132,14 @@ TrainingCurves read_training_curves(const std::filesystem::path& folder) {
           field(rows[line][i], where + ": " + curves.columns[i]));
     }
   }
+  return curves;
+}
+
+TrainingCurves read_training_curves(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "curves.csv";
+  TrainingCurves curves = parse_training_curves(read_file(path), path.string());
+  const auto normal = std::filesystem::absolute(folder).lexically_normal();
+  curves.name = (normal.has_filename() ? normal : normal.parent_path()).filename().string();
   return curves;
 }
 

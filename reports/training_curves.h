@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "reports/report.h"
@@ -23,8 +24,11 @@ struct TrainingCurves {
 };
 
 /// Reads FOLDER/curves.csv. Throws kNotFound where it is absent, kCorrupt naming line and column
-/// for a row of another width or a field that is no number.
+/// for a column given twice, a row of another width or a field that is no number.
 TrainingCurves read_training_curves(const std::filesystem::path& folder);
+
+/// The same of the file's text, without a name; `source` stands in errors.
+TrainingCurves parse_training_curves(std::string_view text, const std::string& source);
 
 /// Mean of the last tenth of the steps in which `column` has a value; nothing without such steps.
 std::optional<double> last_mean(const TrainingCurves& curves, const std::string& column);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/csv.h"
 #include "base/error.h"
@@ -83,7 +84,7 @@ TEST(Input, SeveralRunsAreToldApartEverywhere) {
 
 // Per sample 200/100 and 100/100 ms: mean 1.5, not the 1.5 of medians or the 300/200 of sums at
 // other weights; at the second length 4 / 1 = 4; lengths averaged: 2.75.
-TEST(Speedup, PairsSamplesThenAverages) {
+TEST(Speedup, PairsSamplesThenTakesMedians) {
   RunData run;
   const auto add = [&](const char* mode, std::int64_t length, std::int64_t index, double ms) {
     run.samples.push_back(make_sample(mode, "ruler/a", length, index, 1));
@@ -101,10 +102,11 @@ TEST(Speedup, PairsSamplesThenAverages) {
   const ReportInput input = make_input(std::move(runs));
   const auto& overall = input.runs[0].summary.overall;
   ASSERT_EQ(overall.size(), 2u);
-  EXPECT_DOUBLE_EQ(prefill_speedup(input.runs[0], overall[0])->value, 1);
-  const auto speedup = prefill_speedup(input.runs[0], overall[1]);
+  EXPECT_DOUBLE_EQ(prefill_speedup(input.runs[0], overall[0].samples)->value, 1);
+  const auto speedup = prefill_speedup(input.runs[0], overall[1].samples);
   ASSERT_TRUE(speedup);
-  EXPECT_DOUBLE_EQ(speedup->value, 2.75);
+  EXPECT_DOUBLE_EQ(speedup->value, std::sqrt(1.5 * 4));  // medians of {2, 1} and {4}
+  EXPECT_FALSE(speedup->interval) << "too few samples";
   EXPECT_EQ(speedup->n, 3);
 }
 

@@ -46,6 +46,13 @@ TEST(SvgChart, OnlyLinesOverLengthsStandApart) {
   EXPECT_LT(lengths[0], lengths[2]);
 }
 
+// Two values that differ in their last digits: their round steps vanish beside them.
+TEST(SvgChart, TicksComeToAnEnd) {
+  EXPECT_EQ(linear_ticks(1e17, 1e17 + 16, 5).size(), 1u);
+  EXPECT_EQ(linear_ticks(2, 2, 5).size(), 1u);
+  EXPECT_EQ(linear_ticks(0, 1, 5).size(), 6u);
+}
+
 TEST(SvgChart, ASecondSeriesOfOneColourIsDashed) {
   Palette palette;
   const Chart chart = lines(Palette::kSlots + 1, false);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "reports/render/render.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::reports {
@@ -54,10 +55,22 @@ TEST_F(CurvesFile, DocumentShowsWhatTheFileHas) {
   EXPECT_EQ(document.sheets[0].rows.size(), 2u);
 }
 
+TEST_F(CurvesFile, ALossThatDivergedIsAGap) {
+  const TrainingCurves curves = read("step,loss\n0,2\n1,nan\n2,inf\n3,1e308\n4,-1e31\n");
+  EXPECT_FALSE(curves.values.at("loss")[1]);
+  EXPECT_FALSE(curves.values.at("loss")[2]);
+  for (const OutputFile& file : render_svg(std::vector{training_document({curves})})) {
+    EXPECT_EQ(file.bytes.find("nan"), std::string::npos);
+    EXPECT_EQ(file.bytes.find("inf"), std::string::npos);
+  }
+}
+
 TEST_F(CurvesFile, BadFilesNameTheLine) {
   EXPECT_NE(error("loss\n1\n").find("starts with `step`"), std::string::npos);
   EXPECT_NE(error("").find("starts with `step`"), std::string::npos);
   EXPECT_NE(error("step,loss\n0,1\n1\n").find("line 3: 1 fields"), std::string::npos);
+  EXPECT_NE(error("step,loss,loss\n0,1,2\n").find("two columns are named `loss`"),
+            std::string::npos);
   EXPECT_NE(error("step,loss\n0,much\n").find("line 2: loss: `much`"), std::string::npos);
 }
 

@@ -1,0 +1,168 @@
+// Single rules of the reports, each at the edge where it decides.
+
+#include <gtest/gtest.h>
+
+#include "base/csv.h"
+#include "base/json.h"
+#include "reports/input.h"
+#include "reports/registry.h"
+#include "reports/render/render.h"
+#include "tests/reports/sample_runs.h"
+
+namespace elastic::reports {
+namespace {
+
+using harness::RunData;
+
+std::map<std::string, std::string> files_of(RunData run) {
+  std::vector<RunData> runs;
+  runs.push_back(std::move(run));
+  const ReportInput input = make_input(std::move(runs));
+  const std::vector<Document> documents = build_documents(input);
+  std::map<std::string, std::string> files;
+  for (const auto& renderer : {render_csv, render_json, render_markdown, render_latex}) {
+    for (OutputFile& file : renderer(documents)) files[file.path] = std::move(file.bytes);
+  }
+  files["report.html"] = render_html(input, documents, "").bytes;
+  return files;
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+// The best score has no MSR: it is no point of the score-MSR plane and beats none there.
+TEST(Rules, AModeWithoutMsrTakesNoPartInThatPlane) {
+  RunData run;
+  run.samples.push_back(make_sample("fa", "ruler/a", 1024, 0, 1));
+  run.samples.back().msr.reset();
+  run.samples.push_back(make_sample("fa-ssa", "ruler/a", 1024, 0, 0.5));
+  run.samples.push_back(make_sample("ssa", "ruler/a", 1024, 0, 0.25));
+  run.samples.back().msr = 0.4;
+  const Json pareto = parse_json(files_of(std::move(run)).at("pareto.json"), "pareto.json");
+  const Json& rows = pareto["rows"];
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0]["on_front_score_msr"], false);
+  EXPECT_EQ(rows[1]["on_front_score_msr"], true);
+  EXPECT_EQ(rows[2]["on_front_score_msr"], false) << "less of both than fa-ssa";
+  EXPECT_EQ(rows[0]["on_front_score_speedup"], true);
+}
+
+// A tenth of the context begins at its lower edge; the last one ends at 100 %.
+TEST(Rules, NeedleDepthsOnTheEdgeBelongToTheTenthTheyBegin) {
+  RunData run;
+  const std::vector<std::pair<const char*, int>> depths{{"0", 0},  {"9.99", 0}, {"10", 1},
+                                                        {"20", 2}, {"90", 9},   {"100", 9}};
+  for (const auto& [depth, bin] : depths) {
+    run.samples.push_back(make_sample("fa", "ruler/niah_single_1", 1024,
+                                      static_cast<std::int64_t>(run.samples.size()), 1));
+    run.samples.back().strata["needle_depth"] = depth;
+  }
+  for (const char* none : {"10,20", "-1", "101", "x"}) {
+    run.samples.push_back(make_sample("fa", "ruler/niah_single_1", 1024,
+                                      static_cast<std::int64_t>(run.samples.size()), 0));
+    run.samples.back().strata["needle_depth"] = none;
+  }
+  const std::vector<std::size_t> expected{2, 1, 1, 0, 0, 0, 0, 0, 0, 2};
+  std::vector<RunData> runs;
+  runs.push_back(std::move(run));
+  for (const Document& document : build_documents(make_input(std::move(runs)))) {
+    if (document.id != "needle_depth") continue;
+    const auto& map = std::get<Heatmap>(document.figures.at(0).panels.at(0));
+    for (std::size_t bin = 0; bin < expected.size(); ++bin) {
+      EXPECT_EQ(map.counts.at(bin).at(0), static_cast<std::int64_t>(expected[bin])) << bin;
+    }
+    return;
+  }
+  FAIL() << "no such document";
+}
+
+TEST(Rules, LatencyNamesTheBatch) {
+  const auto batch_of = [](std::vector<std::optional<std::int64_t>> batches) {
+    RunData run;
+    for (const auto& batch : batches) {
+      run.samples.push_back(
+          make_sample("fa", "ruler/a", 1024, static_cast<std::int64_t>(run.samples.size()), 1));
+      run.samples.back().batch = batch;
+      run.samples.back().decode_ms = 30;
+      run.samples.back().output_tokens = 11;
+    }
+    std::vector<RunData> runs;
+    runs.push_back(std::move(run));
+    for (const Document& document : build_documents(make_input(std::move(runs)))) {
+      if (document.id != "latency") continue;
+      const Table& table = document.tables.at(0);
+      for (std::size_t i = 0; i < table.columns.size(); ++i) {
+        if (table.columns[i].key != "batch") continue;
+        EXPECT_EQ(table.columns[i + 1].key, "tpot_ms_p50");
+        EXPECT_EQ(display(table.rows.at(0).at(i + 1).value, 2), "3.00");
+        return display(table.rows.at(0).at(i).value, 0);
+      }
+    }
+    return std::string("no column");
+  };
+  EXPECT_EQ(batch_of({4, 4}), "4");
+  EXPECT_EQ(batch_of({4, 4, 1}), "1-4");
+  EXPECT_EQ(batch_of({std::nullopt}), "–");
+}
+
+TEST(Rules, SavedCacheIsInTheReport) {
+  RunData run;
+  run.samples.push_back(make_sample("ssa:decode=sparse", "ruler/a", 1024, 0, 1));
+  run.samples.back().kv_bytes = 250;
+  run.samples.back().kv_bytes_full = 1000;
+  const auto files = files_of(std::move(run));
+  EXPECT_TRUE(contains(files.at("tables/router.md"), "| KV saved |"));
+  EXPECT_TRUE(contains(files.at("tables/router.md"), "0.750")) << files.at("tables/router.md");
+  const Json results = parse_json(files.at("results.json"), "results.json");
+  EXPECT_EQ(results["results"]["ruler/a"]["ssa:decode=sparse"]["1024"]["kv_saved"], 0.75);
+}
+
+// What a terminal would obey, in every place a run folder can put it.
+TEST(Rules, EscapesOfARunAreSpeltOut) {
+  const std::string attack =
+      "\x1b[2J\x1b]0;owned\x07\xc2\x9b"
+      "1m\u202e\x08\x7f";
+  RunData run;
+  run.folder = "runs/" + attack;
+  for (const std::string& mode : {std::string("fa"), "fa-ssa:" + attack}) {
+    run.samples.push_back(make_sample(mode, "ruler/" + attack, 1024, 0, 1));
+    harness::SampleRecord& sample = run.samples.back();
+    sample.model = sample.metric = sample.prediction = attack;
+    sample.strata["needle_depth"] = "50";
+  }
+  run.notes = {attack};
+  run.spec.created = attack;
+  run.spec.settings = {{attack, attack}};
+  run.spec.environment = {{"device", attack}, {attack, attack}};
+  run.spec.data_ids = {{attack + "|1024", attack}};
+  run.spec.source_ids = {{attack, attack}};
+  run.spec.licences = {{attack, attack}};
+  run.spec.categories = {{run.samples[0].task, attack}};
+  for (const auto& [path, bytes] : files_of(std::move(run))) {
+    const bool data = path.ends_with(".json");  // escaped or exact: JSON is for programs
+    for (const char* part : {"\x1b", "\x07", "\x08"}) {
+      EXPECT_FALSE(contains(bytes, part)) << path;
+    }
+    for (const char* part : {"\xc2\x9b", "\u202e", "\x7f"}) {
+      EXPECT_TRUE(data || path == "report.html" || !contains(bytes, part)) << path;
+    }
+    if (path == "results.csv") {
+      EXPECT_TRUE(contains(bytes, "\\x1b[2J\\x1b]0;owned\\x07\\u009b1m\\u202e")) << bytes;
+    }
+  }
+}
+
+TEST(Rules, CsvNamesAreNoFormulas) {
+  RunData run;
+  run.samples.push_back(make_sample("fa", "=cmd|x", 1024, 0, 0));
+  run.samples.back().model = "+1";
+  run.samples.back().metric = "@m";
+  const auto rows = parse_csv(files_of(std::move(run)).at("results.csv"), "results.csv");
+  EXPECT_EQ(rows[1][0], "'+1");
+  EXPECT_EQ(rows[1][2], "'=cmd|x");
+  EXPECT_EQ(rows[1][5], "'@m");
+}
+
+}  // namespace
+}  // namespace elastic::reports
