@@ -109,8 +109,26 @@ std::size_t common_subsequence(std::u32string_view a, std::u32string_view b) {
   return row.back();
 }
 
+double percent(double share) { return std::nearbyint(100 * share); }
+
+// What these two have in common at most: their characters in any order (difflib's quick_ratio).
+std::size_t common_at_most(std::u32string_view a, std::u32string_view b) {
+  std::unordered_map<char32_t, std::size_t> left;
+  for (const char32_t c : b) ++left[c];
+  std::size_t common = 0;
+  for (const char32_t c : a) {
+    const auto it = left.find(c);
+    if (it == left.end() || it->second == 0) continue;
+    --it->second;
+    ++common;
+  }
+  return common;
+}
+
 double share(std::u32string_view a, std::u32string_view b, CodeSimilarity mode) {
   const auto total = static_cast<double>(a.size() + b.size());
+  // What rounds to 0 anyway is not worth the search: of a runaway prediction it takes minutes.
+  if (percent(2.0 * static_cast<double>(common_at_most(a, b)) / total) == 0) return 0;
   if (mode == CodeSimilarity::kDifflib) {
     return 2.0 * static_cast<double>(Matcher(a, b).matched()) / total;
   }
@@ -138,8 +156,7 @@ double code_similarity(std::string_view prediction, std::string_view truth, Code
   const std::string_view line = first_code_line(prediction);
   if (line == truth) return 1;
   if (line.empty() || truth.empty()) return 0;
-  const double percent = std::nearbyint(100 * share(code_points(line), code_points(truth), mode));
-  return percent / 100;
+  return percent(share(code_points(line), code_points(truth), mode)) / 100;
 }
 
 }  // namespace elastic::tasks
