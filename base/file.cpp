@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -14,21 +15,25 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 
 namespace elastic {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view what, int code) {
-  const ErrorKind kind = code == ENOENT ? ErrorKind::kNotFound : ErrorKind::kIo;
-  throw Error(kind, fmt::format("{}: {}: {}", path.string(), what, std::strerror(code)));
+  const bool absent = code == ENOENT || code == ENOTDIR;
+  throw Error(absent ? ErrorKind::kNotFound : ErrorKind::kIo,
+              fmt::format("{}: {}: {}", path.string(), what, std::strerror(code)));
 }
 
 // Closes on scope exit unless released.
 struct Descriptor {
-  int fd = -1;
+  explicit Descriptor(int descriptor) : fd(descriptor) {}
+  Descriptor(Descriptor&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
   ~Descriptor() {
     if (fd >= 0) ::close(fd);
   }
+  int fd;
 };
 
 // Returns 0 or the errno of the failing write.
@@ -44,29 +49,42 @@ int write_all(int fd, std::string_view bytes) {
   return 0;
 }
 
-int open_regular(const std::filesystem::path& path, struct stat& status) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail(path, "cannot open", errno);
-  if (::fstat(fd, &status) != 0 || S_ISDIR(status.st_mode)) {
-    const int code = S_ISDIR(status.st_mode) ? EISDIR : errno;
-    ::close(fd);
-    fail(path, "cannot read", code);
-  }
-  return fd;
+[[noreturn]] void refuse(const std::filesystem::path& path, mode_t mode) {
+  const char* cure = S_ISFIFO(mode) ? "; a pipe is read where the path is -" : "";
+  const char* what = S_ISDIR(mode)    ? "a folder"
+                     : S_ISFIFO(mode) ? "a pipe"
+                     : S_ISSOCK(mode) ? "a socket"
+                                      : "a device";
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("{}: is {}, expected a file{}", path.string(), what, cure));
+}
+
+Descriptor open_regular(const std::filesystem::path& path, struct stat& status) {
+  // Non-blocking, so that a pipe without a writer is refused instead of waited for.
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.fd < 0) fail(path, "cannot open", errno);
+  if (::fstat(file.fd, &status) != 0) fail(path, "cannot read", errno);
+  if (!S_ISREG(status.st_mode)) refuse(path, status.st_mode);
+  return file;
 }
 
 }  // namespace
+
+void require_file(const std::filesystem::path& path) {
+  struct stat status {};
+  open_regular(path, status);
+}
 
 std::string read_file(const std::filesystem::path& path) {
   if (path == "-") {
     return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
   }
   struct stat status {};
-  const Descriptor file{open_regular(path, status)};
+  const Descriptor file = open_regular(path, status);
   std::string bytes;
   bytes.reserve(static_cast<std::size_t>(status.st_size));
   char buffer[1 << 16];
-  while (true) {  // to the end rather than st_size: pipes and /proc report 0
+  while (true) {  // to the end rather than st_size: files of /proc report 0
     const ssize_t n = ::read(file.fd, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(path, "cannot read", errno);
@@ -76,30 +94,61 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 std::ifstream open_binary(const std::filesystem::path& path) {
+  require_file(path);
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(path, "cannot open", errno);
   return file;
 }
 
+AtomicFile::AtomicFile(const std::filesystem::path& target) : target_(target) {
+  // The number tells files of one process apart; a name left by a dead one is passed over.
+  static std::atomic<unsigned> number = 0;
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries && fd_ < 0; ++i) {
+    temporary_ = target.string() + fmt::format(".tmp{}-{}", ::getpid(), number++);
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd_ < 0 && errno != EEXIST) break;
+  }
+  if (fd_ < 0) fail(temporary_, "cannot create", errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::string_view bytes) {
+  if (const int code = write_all(fd_, bytes); code != 0) fail(target_, "cannot write", code);
+}
+
+void AtomicFile::commit() {
+  if (::fsync(fd_) != 0) fail(target_, "cannot write", errno);
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(target_, "cannot replace", errno);
+  ::close(std::exchange(fd_, -1));
+}
+
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
-  const std::filesystem::path temporary = path.string() + fmt::format(".tmp{}", ::getpid());
-  {
-    const Descriptor file{
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-    if (file.fd < 0) fail(temporary, "cannot create", errno);
-    int code = write_all(file.fd, bytes);
-    if (code == 0 && ::fsync(file.fd) != 0) code = errno;
-    if (code != 0) {
-      ::unlink(temporary.c_str());
-      fail(temporary, "cannot write", code);
-    }
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+void copy_file_atomic(const std::filesystem::path& from, const std::filesystem::path& to) {
+  struct stat status {};
+  const Descriptor source = open_regular(from, status);
+  AtomicFile target(to);
+  std::string chunk(kReadChunk, '\0');
+  while (true) {
+    stop_if_interrupted();
+    const ssize_t n = ::read(source.fd, chunk.data(), chunk.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail(from, "cannot read", errno);
+    if (n == 0) break;
+    target.write({chunk.data(), static_cast<std::size_t>(n)});
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int code = errno;
-    ::unlink(temporary.c_str());
-    fail(path, "cannot replace", code);
-  }
+  target.commit();
 }
 
 void create_folders(const std::filesystem::path& path) {
@@ -110,7 +159,7 @@ void create_folders(const std::filesystem::path& path) {
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   struct stat status {};
-  const Descriptor file{open_regular(path, status)};
+  const Descriptor file = open_regular(path, status);
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.fd, 0);

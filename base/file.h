@@ -2,6 +2,9 @@
 
 // Files: whole reads, atomic writes, durable appends, read-only maps. Every failure is an Error
 // naming the path and the system's reason.
+//
+// Inputs are files: a folder, a pipe or a device under an input's name is refused before a byte is
+// read, since a pipe may never come and a device may never end.
 
 #include <cstdint>
 #include <filesystem>
@@ -12,18 +15,46 @@
 
 namespace elastic {
 
-/// Whole file as bytes. kNotFound where it does not exist, kIo otherwise. `-` is standard input.
+/// Throws kNotFound where nothing is there, kInvalidArgument where it is no file, kIo. For readers
+/// that open by name themselves (zip, gzip); those below do it by themselves.
+void require_file(const std::filesystem::path& path);
+
+/// Whole file as bytes. Throws as require_file(). `-` is standard input.
 std::string read_file(const std::filesystem::path& path);
 
 /// What readers of long files take at a time, bytes.
 inline constexpr std::size_t kReadChunk = std::size_t{1} << 20;
 
-/// A stream to read a file in parts. kNotFound where it does not exist, kIo otherwise.
+/// A stream to read a file in parts. Throws as require_file().
 std::ifstream open_binary(const std::filesystem::path& path);
 
-/// Writes beside the target, syncs, renames: a reader sees the old file or the new one, never a
-/// part.
+/// A file that is written beside its target and takes the target's place when it is whole: a reader
+/// sees the old file or the new one, never a part. The temporary file is always a new one; neither
+/// a link nor another's file under its name is written to.
+///
+///   AtomicFile file(path);
+///   file.write(bytes);
+///   file.commit();       // synced, renamed; without it nothing is left
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::filesystem::path& target);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::string_view bytes);
+  void commit();
+
+ private:
+  std::filesystem::path target_, temporary_;
+  int fd_ = -1;
+};
+
+/// The whole content at once.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
+
+/// Copies the bytes of a file to an AtomicFile. Throws as require_file(), and Interrupted.
+void copy_file_atomic(const std::filesystem::path& from, const std::filesystem::path& to);
 
 /// Creates a folder and its parents. kIo with the reason.
 void create_folders(const std::filesystem::path& path);

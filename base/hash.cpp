@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 
 namespace elastic {
 
@@ -43,12 +44,10 @@ std::string sha256_hex(std::string_view bytes) { return Sha256().update(bytes).h
 
 std::string sha256_file(const std::filesystem::path& path) {
   std::ifstream file = open_binary(path);  // in parts: a map would count as resident memory
-  if (std::filesystem::is_directory(path)) {
-    throw Error(ErrorKind::kIo, path.string() + ": is a folder");
-  }
   Sha256 hash;
   std::string chunk(kReadChunk, '\0');
   while (file.read(chunk.data(), static_cast<std::streamsize>(kReadChunk)) || file.gcount() > 0) {
+    stop_if_interrupted();
     hash.update({chunk.data(), static_cast<std::size_t>(file.gcount())});
   }
   if (file.bad()) throw Error(ErrorKind::kIo, path.string() + ": cannot read");

@@ -43,11 +43,16 @@ InterruptGuard::~InterruptGuard() {
   sigaction(SIGINT, &g_old_int, nullptr);
   sigaction(SIGTERM, &g_old_term, nullptr);
   g_notice = nullptr;
+  g_signal = 0;  // nothing done after the guard is to stop
 }
 
 std::optional<int> interrupted() {
   const int number = g_signal.load();
   return number == 0 ? std::nullopt : std::optional<int>(number);
+}
+
+void stop_if_interrupted() {
+  if (const auto signal = interrupted()) throw Interrupted{*signal};
 }
 
 }  // namespace elastic

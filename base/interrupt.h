@@ -27,4 +27,14 @@ class InterruptGuard {
 /// The signal noted since the guard was made, if any.
 std::optional<int> interrupted();
 
+/// Ends a command that was told to stop before it had anything to keep; `main` exits with 128 + the
+/// signal. No std::exception: what catches failures must not take it for one.
+struct Interrupted {
+  int signal = 0;
+};
+
+/// Throws Interrupted where a signal was noted. For loops that prepare: between files, samples,
+/// batches.
+void stop_if_interrupted();
+
 }  // namespace elastic

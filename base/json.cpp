@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
+#include <stdexcept>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -16,8 +18,10 @@ namespace {
 constexpr int kMaxDepth = 512;  // deeper nesting is an attack on the stack, not a document
 
 // nlohmann's parser and destructor recurse with nesting, so depth is bounded before parsing.
-void check_depth(std::string_view text, std::string_view source) {
+// Returns how many keys the text has.
+std::size_t scan(std::string_view text, std::string_view source) {
   int depth = 0;
+  std::size_t keys = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -36,8 +40,35 @@ void check_depth(std::string_view text, std::string_view source) {
       }
     } else if (c == ']' || c == '}') {
       --depth;
+    } else if (c == ':') {
+      ++keys;
     }
   }
+  return keys;
+}
+
+std::size_t count_keys(const Json& value) {
+  std::size_t keys = value.is_object() ? value.size() : 0;
+  if (value.is_structured()) {
+    for (const Json& child : value) keys += count_keys(child);
+  }
+  return keys;
+}
+
+// Of two equal keys the parser keeps the last, silently. Names the first that comes again.
+[[noreturn]] void refuse_repeated_key(std::string_view text, std::string_view source) {
+  std::vector<std::set<std::string>> seen;
+  const auto watch = [&](int, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::object_start) seen.emplace_back();
+    if (event == Json::parse_event_t::object_end) seen.pop_back();
+    if (event == Json::parse_event_t::key && !seen.back().insert(value).second) {
+      throw Error(ErrorKind::kCorrupt, fmt::format("{}: key `{}` stands twice in one object",
+                                                   source, value.get_ref<const std::string&>()));
+    }
+    return true;
+  };
+  const Json ignored = Json::parse(text, watch);
+  throw std::logic_error("no key stands twice");
 }
 
 template <typename T>
@@ -109,9 +140,11 @@ Json read_json(const std::filesystem::path& path) {
 }
 
 Json parse_json(std::string_view text, std::string_view source) {
-  check_depth(text, source);
+  const std::size_t keys = scan(text, source);
   try {
-    return Json::parse(text);
+    Json value = Json::parse(text);
+    if (count_keys(value) != keys) refuse_repeated_key(text, source);
+    return value;
   } catch (const nlohmann::json::exception& e) {
     throw Error(ErrorKind::kCorrupt, fmt::format("{}: not valid JSON: {}", source, e.what()));
   }

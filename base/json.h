@@ -17,7 +17,8 @@ using Json = nlohmann::ordered_json;  // keeps key order: what is written is wha
 /// offset.
 Json read_json(const std::filesystem::path& path);
 
-/// Parses text; `source` names it in errors ("runs/a/run.json", "line 12 of x.jsonl").
+/// Parses text; `source` names it in errors ("runs/a/run.json", "line 12 of x.jsonl"). An object
+/// with one key twice is kCorrupt: readers disagree on which of the values counts.
 Json parse_json(std::string_view text, std::string_view source);
 
 /// Escapes of half a surrogate pair (U+D83D alone), which some writers leave behind and JSON

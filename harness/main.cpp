@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "harness/commands/command.h"
 
@@ -62,6 +63,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? harness::kExitComplete : harness::kExitUsage;
+  } catch (const Interrupted& stop) {
+    return harness::kExitSignalBase + stop.signal;
   } catch (const Error& error) {
     log_error(error.what());
     return exit_code_of(error.kind());

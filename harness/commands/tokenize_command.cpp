@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
@@ -80,10 +81,7 @@ void tokenize(const TokenizeOptions& options) {
     throw Error(ErrorKind::kInvalidArgument, "--clean-up goes with --decode");
   }
   if (options.input == "-") return convert_lines(options, std::cin, "standard input");
-  std::ifstream file(options.input, std::ios::binary);
-  if (!file) {
-    throw Error(ErrorKind::kNotFound, fmt::format("{}: cannot be opened", options.input));
-  }
+  std::ifstream file = open_binary(options.input);
   convert_lines(options, file, options.input);
 }
 

@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <fstream>
+#include <functional>
+#include <string>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "tests/testing/folders.h"
 
 namespace elastic {
@@ -47,6 +51,77 @@ TEST(File, MapsEmptyAndOrdinaryFiles) {
   const MappedFile file(folder / "data");
   ASSERT_EQ(file.bytes().size(), 3u);
   EXPECT_EQ(file.bytes()[2], 2);
+}
+
+// A pipe would be waited for without end, a device read without end.
+TEST(File, RefusesWhatIsNoFile) {
+  const testing::TemporaryFolder folder;
+  const fs::path pipe = folder / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const auto& [path, what] : {std::pair<fs::path, const char*>{pipe, "is a pipe"},
+                                   {"/dev/zero", "is a device"},
+                                   {folder.path(), "is a folder"}}) {
+    for (const std::function<void(const fs::path&)>& read :
+         {std::function<void(const fs::path&)>(require_file),
+          {[](const fs::path& p) { read_file(p); }},
+          {[](const fs::path& p) { open_binary(p); }},
+          {[](const fs::path& p) { MappedFile{p}; }},
+          {[&](const fs::path& p) { copy_file_atomic(p, folder / "copy"); }},
+          {[](const fs::path& p) { sha256_file(p); }}}) {
+      try {
+        read(path);
+        ADD_FAILURE() << path;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+        EXPECT_NE(std::string(error.what()).find(what), std::string::npos) << error.what();
+      }
+    }
+  }
+  EXPECT_NO_THROW(read_file("/proc/self/cmdline"));
+}
+
+TEST(File, WhatLiesBelowAFileIsNotThere) {
+  const testing::TemporaryFolder folder;
+  write_file_atomic(folder / "a.txt", "one");
+  try {
+    read_file(folder / "a.txt/b.txt");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kNotFound);
+  }
+}
+
+// Whoever may write to the folder can guess the next temporary name and put a link there.
+TEST(File, AtomicWriteFollowsNoPlantedLink) {
+  const testing::TemporaryFolder folder;
+  const fs::path target = folder / "a.txt", victim = folder / "victim";
+  write_file_atomic(victim, "precious");
+  std::string used;
+  {
+    const AtomicFile probe(target);
+    for (const auto& entry : fs::directory_iterator(folder.path())) {
+      if (entry.path() != victim) used = entry.path().string();
+    }
+  }
+  const std::size_t dash = used.rfind('-');
+  ASSERT_NE(dash, std::string::npos) << used;
+  const int number = std::stoi(used.substr(dash + 1));
+  fs::create_symlink(victim, used.substr(0, dash + 1) + std::to_string(number + 1));
+  write_file_atomic(target, "new");
+  EXPECT_EQ(read_file(victim), "precious");
+  EXPECT_EQ(read_file(target), "new");
+  EXPECT_FALSE(fs::is_symlink(target));
+}
+
+TEST(File, AtomicFileWithoutCommitLeavesNothing) {
+  const testing::TemporaryFolder folder;
+  {
+    AtomicFile file(folder / "a.txt");
+    file.write("half");
+  }
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+  EXPECT_THROW(write_file_atomic(folder.path(), "x"), Error);  // a folder cannot be replaced
+  EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
 // A full disk, as a file size limit in a child process: the record that does not fit must leave no

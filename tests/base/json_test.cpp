@@ -62,6 +62,15 @@ TEST(Json, MalformedTextIsCorruptAndNamesItsSource) {
   }
 }
 
+TEST(Json, AKeyThatStandsTwiceIsRefusedByName) {
+  for (const char* text : {R"({"a": 1, "b": 2, "a": 1})", R"([{"x": {"b": 0, "a": [], "a": {}}}])",
+                           R"({"a": ":", "\u0061": 2})"}) {
+    const std::string message = error_of([&] { parse_json(text, "config.json"); });
+    EXPECT_EQ(message, "config.json: key `a` stands twice in one object") << text;
+  }
+  EXPECT_EQ(parse_json(R"({"a": {"a": [{"a": ":"}, {"a": "\":{"}]}, ":": 1})", "t").size(), 2u);
+}
+
 TEST(Json, DeepNestingIsRefusedBeforeItExhaustsTheStack) {
   const std::string deep = std::string(200000, '[') + std::string(200000, ']');
   EXPECT_NE(error_of([&] { parse_json(deep, "t"); }).find("nested deeper"), std::string::npos);
