@@ -7,6 +7,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
 #include "base/text.h"
 
 namespace elastic::datasets {
@@ -66,6 +68,7 @@ struct ZipArchive::Impl {
 
 ZipArchive::ZipArchive(const std::filesystem::path& path) : impl_(std::make_unique<Impl>()) {
   impl_->path = path.string();
+  require_file(path);
   int code = 0;
   impl_->archive.reset(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
   if (!impl_->archive) {
@@ -73,8 +76,7 @@ ZipArchive::ZipArchive(const std::filesystem::path& path) : impl_(std::make_uniq
     zip_error_init_with_code(&error, code);
     const std::string reason = zip_error_strerror(&error);
     zip_error_fini(&error);
-    throw Error(code == ZIP_ER_NOENT ? ErrorKind::kNotFound : ErrorKind::kCorrupt,
-                fmt::format("{}: not a readable zip archive: {}", impl_->path, reason));
+    impl_->fail(fmt::format("not a readable zip archive: {}", reason));
   }
   impl_->check_members();
 }
@@ -106,9 +108,11 @@ std::string ZipArchive::read(std::string_view member, std::int64_t max_bytes) co
   zip_uint64_t done = 0;
   char extra = 0;
   while (true) {  // one byte beyond the end makes libzip compare the checksum
+    stop_if_interrupted();
     const bool full = done == status.size;
     const zip_int64_t n =
-        zip_fread(file.get(), full ? &extra : bytes.data() + done, full ? 1 : status.size - done);
+        zip_fread(file.get(), full ? &extra : bytes.data() + done,
+                  full ? 1 : std::min<zip_uint64_t>(status.size - done, kReadChunk));
     if (n < 0) impl_->fail(fmt::format("member `{}`: {}", name, zip_file_strerror(file.get())));
     if (n == 0) break;
     if (full) impl_->fail(fmt::format("member `{}` is longer than it declares", name));

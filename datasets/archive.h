@@ -22,7 +22,7 @@ inline constexpr std::int64_t kMaxZipMember = std::int64_t{1} << 30;
 
 class ZipArchive {
  public:
-  /// Throws kNotFound, kCorrupt naming archive and member.
+  /// Throws as require_file(), kCorrupt naming archive and member.
   explicit ZipArchive(const std::filesystem::path& path);
   ~ZipArchive();
   ZipArchive(ZipArchive&&) noexcept;

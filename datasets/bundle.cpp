@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "datasets/archive.h"
 
@@ -16,6 +18,10 @@ namespace elastic::datasets {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A manifest of the whole catalogue has 20 KB.
+constexpr std::int64_t kMaxManifest = std::int64_t{1} << 20;
+constexpr std::int64_t kMaxBundle = std::int64_t{16} << 30;  // unpacked
 
 struct Discard {
   void operator()(zip_t* archive) const { zip_discard(archive); }
@@ -69,33 +75,58 @@ std::vector<std::string> write_bundle(std::span<const FileStatus> files, const f
     add(archive.get(), target, path,
         zip_source_file(archive.get(), (data_dir / path).c_str(), 0, -1));
   }
-  if (zip_close(archive.get()) != 0) fail(target, archive.get());
+  zip_register_cancel_callback_with_state(
+      archive.get(), [](zip_t*, void*) { return interrupted() ? 1 : 0; }, nullptr, nullptr);
+  if (zip_close(archive.get()) != 0) {
+    stop_if_interrupted();
+    fail(target, archive.get());
+  }
   (void)archive.release();  // closed
   return paths;
 }
 
-bool unpack_bundle(const fs::path& file, const fs::path& folder) {
+std::vector<BundleMember> parse_bundle_manifest(std::string_view text, const std::string& source) {
+  const Json manifest = parse_json(text, source);
+  const auto files = manifest.find("files");
+  if (files == manifest.end() || !files->is_array()) {
+    throw Error(ErrorKind::kCorrupt, fmt::format("{}: the manifest has no `files`", source));
+  }
+  std::vector<BundleMember> members;
+  std::set<std::string> seen;
+  for (const Json& entry : *files) {
+    members.push_back({json_get<std::string>({entry, source}, "path"),
+                       json_get<std::string>({entry, source}, "sha256")});
+    if (!seen.insert(members.back().path).second) {
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: the manifest names `{}` twice", source, members.back().path));
+    }
+  }
+  return members;
+}
+
+bool is_bundle(const fs::path& file) {
   if (file.extension() != ".zip") return false;
   const ZipArchive archive(file);
   const auto& members = archive.members();
-  if (std::find(members.begin(), members.end(), kBundleManifest) == members.end()) return false;
-  const Json manifest = parse_json(archive.read(kBundleManifest), file.string());
-  const auto files = manifest.find("files");
-  if (files == manifest.end() || !files->is_array()) {
-    throw Error(ErrorKind::kCorrupt, fmt::format("{}: the manifest has no `files`", file.string()));
-  }
-  for (const Json& entry : *files) {
-    const std::string path = json_get<std::string>({entry, file.string()}, "path");
-    const std::string bytes = archive.read(path);  // members outside the archive are refused
-    if (sha256_hex(bytes) != json_get<std::string>({entry, file.string()}, "sha256")) {
+  return std::find(members.begin(), members.end(), kBundleManifest) != members.end();
+}
+
+void unpack_bundle(const fs::path& file, const fs::path& folder) {
+  const ZipArchive archive(file);
+  std::int64_t left = kMaxBundle;
+  for (const BundleMember& member :
+       parse_bundle_manifest(archive.read(kBundleManifest, kMaxManifest), file.string())) {
+    // Members outside the archive are refused.
+    const std::string bytes = archive.read(member.path, std::min(left, kMaxZipMember));
+    left -= static_cast<std::int64_t>(bytes.size());
+    if (sha256_hex(bytes) != member.sha256) {
       throw Error(ErrorKind::kCorrupt,
                   fmt::format("{}: member `{}` is not what the manifest says; nothing was imported",
-                              file.string(), path));
+                              file.string(), member.path));
     }
-    create_folders((folder / path).parent_path());
-    write_file_atomic(folder / path, bytes);
+    create_folders((folder / member.path).parent_path());
+    write_file_atomic(folder / member.path, bytes);
   }
-  return true;
 }
 
 }  // namespace elastic::datasets

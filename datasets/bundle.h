@@ -4,11 +4,12 @@
 // their hashes and licences.
 //
 //   write_bundle(files, data_dir, "bundle.zip");       // data bundle
-//   unpack_bundle("bundle.zip", folder);               // what data import does with one
+//   if (is_bundle(file)) unpack_bundle(file, folder);  // what data import does with one
 
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "datasets/sources.h"
@@ -23,8 +24,19 @@ std::vector<std::string> write_bundle(std::span<const FileStatus> files,
                                       const std::filesystem::path& data_dir,
                                       const std::filesystem::path& target);
 
-/// False where the file is no such archive. Throws kCorrupt where a member is not what the manifest
-/// says; nothing is written outside `folder`.
-bool unpack_bundle(const std::filesystem::path& file, const std::filesystem::path& folder);
+struct BundleMember {
+  std::string path;  // in the archive and below the data folder
+  std::string sha256;
+};
+
+/// The members that a manifest names, each once. Throws kCorrupt naming `source` and key.
+std::vector<BundleMember> parse_bundle_manifest(std::string_view text, const std::string& source);
+
+/// A .zip with a manifest. Throws as ZipArchive.
+bool is_bundle(const std::filesystem::path& file);
+
+/// Throws kCorrupt where a member is not what the manifest says, and where the manifest names one
+/// twice or more than 16 GiB in all; nothing is written outside `folder`.
+void unpack_bundle(const std::filesystem::path& file, const std::filesystem::path& folder);
 
 }  // namespace elastic::datasets

@@ -44,6 +44,7 @@ std::vector<const DataSource*> find_sources(std::string_view name) {
 
 std::string missing_data(std::string_view source_name) {
   const DataSource& source = *find_sources(source_name).front();
+  check(!source.files.empty(), "a source with files of its own");
   std::string text = fmt::format("data missing: {} ({}; licence: {})", source.files.front().path,
                                  source.summary, source.licence);
   if (source.kind == SourceKind::kImportOnly) {

@@ -43,6 +43,8 @@ enum class Shape {
   kSquad,       // {"data": [{"title", "paragraphs": [...]}]}
   kHotpot,      // [{"question", "answer", "context": [[title, [sentence]]]}]
   kWordTable,   // {"0": "word", ...}
+  kRows,        // JSON lines with input, context, answers
+  kChoiceRows,  // JSON lines with question, choice_A, ..., context, answer
   kLines,       // text lines
 };
 
@@ -52,7 +54,7 @@ struct DataSource {
   std::string_view licence;  // "none declared" where upstream names none
   SourceKind kind = SourceKind::kFiles;
   Shape shape = Shape::kAny;
-  std::span<const DataFile> files;
+  std::span<const DataFile> files;            // none: whatever the name pattern finds
   std::span<const std::string_view> mirrors;  // URL prefixes, tried in order
   std::string_view archive_remote;            // kArchive, kPromptPack: appended to a mirror
   Identity archive;                           // kArchive; no hash where none is pinned

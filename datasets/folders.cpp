@@ -2,6 +2,9 @@
 
 #include <cstdlib>
 #include <string>
+#include <utility>
+
+#include "base/file.h"
 
 namespace elastic::datasets {
 namespace {
@@ -55,6 +58,17 @@ fs::path cache_folder(const fs::path& option) {
   if (const fs::path set = environment_path("ELASTIC_CACHE_DIR"); !set.empty()) return set;
   const fs::path user = xdg_folder("XDG_CACHE_HOME", ".cache");
   return user.empty() ? beside_program("cache") : user;
+}
+
+PassingFolder::PassingFolder(fs::path path) : path_(std::move(path)) {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+  create_folders(path_);
+}
+
+PassingFolder::~PassingFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
 }
 
 }  // namespace elastic::datasets

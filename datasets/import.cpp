@@ -8,10 +8,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/log.h"
-#include "base/text.h"
 #include "datasets/build_prompt_pack.h"
 #include "datasets/bundle.h"
+#include "datasets/folders.h"
 
 namespace elastic::datasets {
 namespace {
@@ -46,15 +45,20 @@ bool fits_pattern(std::string_view pattern, std::string_view name) {
          name.ends_with(tail.substr(star + 1)) && name.size() >= tail.size() - 1;
 }
 
+std::string pattern_path(const DataSource& source, const std::string& name) {
+  return std::string(source.name_pattern.substr(0, source.name_pattern.rfind('/') + 1)) + name;
+}
+
 // Where a file of this name lies: under the source's own name, or its own where that is accepted.
 std::string path_for(const DataSource& source, const DataFile& entry, const fs::path& file) {
   const std::string name = file.filename().string();
   if (!fits_pattern(source.name_pattern, name)) return std::string(entry.path);
-  return std::string(source.name_pattern.substr(0, source.name_pattern.rfind('/') + 1)) + name;
+  return pattern_path(source, name);
 }
 
-// By size first, so that nothing large is hashed in vain.
-std::optional<Place> place_by_hash(const fs::path& file) {
+// Every place that these bytes belong to, each once. By size first, so that nothing large is hashed
+// in vain.
+std::vector<Place> places_by_hash(const fs::path& file) {
   const std::int64_t bytes = size_of(file);
   std::string sha256;
   const auto matches = [&](const Identity& identity) {
@@ -62,16 +66,23 @@ std::optional<Place> place_by_hash(const fs::path& file) {
     if (sha256.empty()) sha256 = sha256_file(file);
     return identity.sha256 == sha256;
   };
+  std::vector<Place> places;
+  const auto add = [&](Place place) {
+    const bool known = std::any_of(places.begin(), places.end(),
+                                   [&](const Place& other) { return other.path == place.path; });
+    if (!known) places.push_back(std::move(place));
+  };
   for (const DataSource& source : catalog()) {
     for (const DataFile& entry : source.files) {
       for (const Identity& identity : entry.identities) {
-        if (matches(identity))
-          return Place{&source, &entry, &identity, false, path_for(source, entry, file)};
+        if (matches(identity)) {
+          add({&source, &entry, &identity, false, path_for(source, entry, file)});
+        }
       }
     }
-    if (matches(source.archive)) return Place{&source, nullptr, &source.archive, true, ""};
+    if (matches(source.archive)) add({&source, nullptr, &source.archive, true, ""});
   }
-  return std::nullopt;
+  return places;
 }
 
 [[noreturn]] void wrong_bytes(const fs::path& file, const DataFile& entry) {
@@ -106,12 +117,38 @@ std::optional<Place> place_by_name(const fs::path& file) {
       std::string ignored;
       if (has_shape(file, source.shape, ignored)) wrong_bytes(file, entry);
     }
-    if (fits_pattern(source.name_pattern, name)) {
+    if (fits_pattern(source.name_pattern, name) && !source.files.empty()) {
       const DataFile& entry = source.files.front();
       return Place{&source, &entry, nullptr, false, path_for(source, entry, file)};
     }
   }
   return std::nullopt;
+}
+
+// Rows of a benchmark: their names are many, so their form decides; of two folders for the same
+// form the one that the file comes from.
+std::optional<Place> place_of_rows(const fs::path& file) {
+  std::optional<Place> found;
+  std::string ignored;
+  for (const DataSource& source : catalog()) {
+    const std::string name = file.filename().string();
+    if (!source.files.empty() || !fits_pattern(source.name_pattern, name)) continue;
+    const bool same_folder =
+        fs::path(source.name_pattern).parent_path().filename() == file.parent_path().filename();
+    if ((found && !same_folder) || !has_shape(file, source.shape, ignored)) continue;
+    found = Place{&source, nullptr, nullptr, false, pattern_path(source, name)};
+  }
+  return found;
+}
+
+// The source of the pack of a profile, null for a pack of other wording.
+const DataSource* prompt_pack_source(std::string_view profile) {
+  for (const DataSource& source : catalog()) {
+    if (source.kind != SourceKind::kPromptPack) continue;
+    const Identity& official = source.files.front().identities.front();
+    if (profile == fmt::format("ruler@{}", official.label)) return &source;
+  }
+  return nullptr;
 }
 
 std::optional<Place> place_by_shape(const fs::path& file) {
@@ -120,6 +157,7 @@ std::optional<Place> place_by_shape(const fs::path& file) {
   for (const DataSource& source : catalog()) {
     if (source.shape == Shape::kAny || source.shape == Shape::kLines || source.optional) continue;
     if (source.shape == Shape::kPromptPack) continue;  // their profile tells them apart
+    if (source.files.empty()) continue;
     if (!has_shape(file, source.shape, ignored)) continue;
     const DataFile& entry = source.files.front();
     if (!source.open) wrong_bytes(file, entry);
@@ -127,37 +165,28 @@ std::optional<Place> place_by_shape(const fs::path& file) {
   }
   if (has_shape(file, Shape::kPromptPack, ignored)) {
     const std::string profile = check_prompt_pack(read_json(file), file.string());
-    for (const DataSource& source : catalog()) {
-      const DataFile& entry = source.files.front();
-      if (source.kind == SourceKind::kPromptPack &&
-          profile == fmt::format("ruler@{}", entry.identities.front().label)) {
-        return Place{&source, &entry, nullptr, false, std::string(entry.path)};
-      }
+    if (const DataSource* source = prompt_pack_source(profile)) {
+      const DataFile& entry = source->files.front();
+      return Place{source, &entry, nullptr, false, std::string(entry.path)};
     }
   }
   return std::nullopt;
 }
 
-// Copies through a temporary name; other bytes already there are kept aside.
+// Other bytes already there are kept aside.
 void put(const fs::path& from, const fs::path& target) {
   std::error_code code;
   if (fs::exists(target, code) && fs::equivalent(from, target, code)) return;
   create_folders(target.parent_path());
-  const fs::path part = target.string() + ".import";
-  fs::copy_file(from, part, fs::copy_options::overwrite_existing, code);
-  if (!code) {
-    fs::permissions(part, fs::perms::owner_write, fs::perm_options::add, code);
+  if (fs::exists(target)) {
+    const fs::path aside = target.string() + ".replaced-" + sha256_file(target).substr(0, 8);
+    fs::rename(target, aside, code);
+    if (code) {
+      throw Error(ErrorKind::kIo, fmt::format("{}: cannot be moved to {}: {}", target.string(),
+                                              aside.filename().string(), code.message()));
+    }
   }
-  if (!code && fs::exists(target)) {
-    fs::rename(target, target.string() + ".replaced-" + sha256_file(target).substr(0, 8), code);
-  }
-  if (!code) fs::rename(part, target, code);
-  if (code) {
-    std::error_code ignored;
-    fs::remove(part, ignored);
-    throw Error(ErrorKind::kIo, fmt::format("{}: cannot import to {}: {}", from.string(),
-                                            target.string(), code.message()));
-  }
+  copy_file_atomic(from, target);
 }
 
 Imported import_place(const fs::path& file, const Place& place, const fs::path& data_dir) {
@@ -187,37 +216,41 @@ Imported import_place(const fs::path& file, const Place& place, const fs::path& 
   return imported;
 }
 
-std::optional<Place> find_place(const fs::path& file) {
-  if (auto place = place_by_hash(file)) return place;
-  if (auto place = place_by_name(file)) return place;
-  return place_by_shape(file);
+std::vector<Place> find_places(const fs::path& file) {
+  std::vector<Place> places = places_by_hash(file);
+  if (!places.empty()) return places;
+  for (const auto find : {place_by_name, place_of_rows, place_by_shape}) {
+    if (const auto place = find(file)) return {*place};
+  }
+  return {};
 }
 
 std::optional<Imported> import_checkout(const fs::path& folder, const fs::path& data_dir) {
   const auto pack = prompt_pack_of_checkout(folder);
   if (!pack) return std::nullopt;
   const std::string text = prompt_pack_text(*pack);
-  const std::string profile = pack->at("profile").get<std::string>();
-  for (const DataSource& source : catalog()) {
-    const DataFile& entry = source.files.front();
-    if (source.kind != SourceKind::kPromptPack ||
-        profile != fmt::format("ruler@{}", entry.identities.front().label)) {
-      continue;
-    }
-    create_folders((data_dir / entry.path).parent_path());
-    write_file_atomic(data_dir / entry.path, text);
-    const Identity* known = find_identity(entry, sha256_hex(text));
-    return Imported{.from = folder,
-                    .paths = {std::string(entry.path)},
-                    .state = known != nullptr ? FileState::kVerified : FileState::kUnknown,
-                    .note = known != nullptr ? std::string(known->label) : "built from a checkout"};
-  }
-  return std::nullopt;
+  const DataSource* source = prompt_pack_source(pack->at("profile").get<std::string>());
+  if (source == nullptr) return std::nullopt;
+  const DataFile& entry = source->files.front();
+  create_folders((data_dir / entry.path).parent_path());
+  write_file_atomic(data_dir / entry.path, text);
+  const Identity* known = find_identity(entry, sha256_hex(text));
+  return Imported{.from = folder,
+                  .paths = {std::string(entry.path)},
+                  .state = known != nullptr ? FileState::kVerified : FileState::kUnknown,
+                  .note = known != nullptr ? std::string(known->label) : "built from a checkout"};
 }
 
-std::vector<Imported> import_folder(const fs::path& folder, const fs::path& data_dir) {
-  std::vector<Imported> imported;
-  if (auto pack = import_checkout(folder, data_dir)) imported.push_back(*std::move(pack));
+// False where the catalogue knows no place for the file.
+bool import_file(const fs::path& file, const fs::path& data_dir, Import& import) {
+  const std::vector<Place> places = find_places(file);
+  for (const Place& place : places) import.files.push_back(import_place(file, place, data_dir));
+  return !places.empty();
+}
+
+Import import_folder(const fs::path& folder, const fs::path& data_dir) {
+  Import import;
+  if (auto pack = import_checkout(folder, data_dir)) import.files.push_back(*std::move(pack));
   std::vector<fs::path> files;
   std::error_code code;
   fs::recursive_directory_iterator it(folder, fs::directory_options::skip_permission_denied, code);
@@ -227,51 +260,44 @@ std::vector<Imported> import_folder(const fs::path& folder, const fs::path& data
   if (code) throw Error(ErrorKind::kIo, fmt::format("{}: {}", folder.string(), code.message()));
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files) {
-    const auto place = find_place(file);
-    if (place) imported.push_back(import_place(file, *place, data_dir));
+    if (!import_file(file, data_dir, import)) import.passed_over.push_back(file);
   }
-  return imported;
+  return import;
 }
 
-// Unpacked beside the data, recognised file by file like any folder, removed again.
-std::optional<std::vector<Imported>> import_bundle(const fs::path& file, const fs::path& data_dir) {
-  const fs::path part = data_dir / ".bundle.part";
-  std::error_code ignored;
-  fs::remove_all(part, ignored);
-  try {
-    if (fs::is_directory(file, ignored) || !unpack_bundle(file, part)) return std::nullopt;
-    std::vector<Imported> imported = import_folder(part, data_dir);
-    fs::remove_all(part, ignored);
-    for (Imported& one : imported) one.from = file;
-    return imported;
-  } catch (const Error&) {
-    fs::remove_all(part, ignored);
-    throw;
-  }
+// Unpacked beside the data, recognised file by file like any folder.
+std::optional<Import> import_bundle(const fs::path& file, const fs::path& data_dir) {
+  if (!is_bundle(file)) return std::nullopt;
+  const PassingFolder part(data_dir / ".bundle.part");
+  unpack_bundle(file, part.path());
+  Import import = import_folder(part.path(), data_dir);
+  for (Imported& one : import.files) one.from = file;
+  return import;
 }
 
 }  // namespace
 
-std::vector<Imported> import_path(const fs::path& path, const fs::path& data_dir) {
+Import import_path(const fs::path& path, const fs::path& data_dir) {
   std::error_code code;
   if (!fs::exists(path, code)) {
     throw Error(ErrorKind::kNotFound, fmt::format("{}: does not exist", path.string()));
   }
-  std::vector<Imported> imported;
-  if (auto bundled = import_bundle(path, data_dir)) {
-    imported = *std::move(bundled);
-  } else if (fs::is_directory(path, code)) {
-    imported = import_folder(path, data_dir);
-  } else if (const auto place = find_place(path)) {
-    imported.push_back(import_place(path, *place, data_dir));
+  Import import;
+  if (fs::is_directory(path, code)) {
+    import = import_folder(path, data_dir);
+  } else if (auto bundled = import_bundle(path, data_dir)) {
+    import = *std::move(bundled);
+  } else {
+    require_file(path);
+    import_file(path, data_dir, import);
   }
-  if (imported.empty()) {
+  if (import.files.empty()) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("{}: nothing here that the catalogue knows by hash, name or content; "
                             "`elastic-bench data list` names the files",
                             path.string()));
   }
-  return imported;
+  return import;
 }
 
 }  // namespace elastic::datasets

@@ -6,11 +6,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/text.h"
 
 namespace elastic::datasets {
-namespace {}  // namespace
-
 JsonlReader::JsonlReader(const std::filesystem::path& path, std::size_t max_line_bytes,
                          LoneSurrogates surrogates)
     : name_(path == "-" ? "standard input" : path.string()),
@@ -18,10 +17,6 @@ JsonlReader::JsonlReader(const std::filesystem::path& path, std::size_t max_line
       surrogates_(surrogates),
       in_(&std::cin) {
   if (path == "-") return;
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw Error(ErrorKind::kIo, fmt::format("{}: is a folder, expected a JSONL file", name_));
-  }
   file_ = open_binary(path);
   in_ = &file_;
 }
@@ -45,6 +40,7 @@ bool JsonlReader::read_line(std::string& text, bool& complete) {
       complete = true;
       return true;
     }
+    stop_if_interrupted();
     buffer_.resize(kReadChunk);
     in_->read(buffer_.data(), static_cast<std::streamsize>(kReadChunk));
     buffer_.resize(static_cast<std::size_t>(in_->gcount()));

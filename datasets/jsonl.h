@@ -28,7 +28,7 @@ enum class LoneSurrogates { kRefuse, kReplace };
 
 class JsonlReader {
  public:
-  /// `-` is standard input. Throws kNotFound / kIo.
+  /// `-` is standard input. Throws as require_file().
   explicit JsonlReader(const std::filesystem::path& path,
                        std::size_t max_line_bytes = kMaxJsonlLine,
                        LoneSurrogates surrogates = LoneSurrogates::kRefuse);

@@ -4,11 +4,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/text.h"
 
 namespace elastic::datasets {
-namespace {}  // namespace
-
 ObjectStream::ObjectStream(const std::filesystem::path& path, std::size_t max_bytes)
     : name_(path.string()), max_bytes_(max_bytes), file_(open_binary(path)) {
   fill();
@@ -24,6 +23,7 @@ void ObjectStream::fail(std::string_view what) const {
 
 // The next chunk; false at the end of the file.
 bool ObjectStream::fill() {
+  stop_if_interrupted();
   base_ += static_cast<std::int64_t>(buffer_.size());
   buffer_.resize(kReadChunk);
   file_.read(buffer_.data(), static_cast<std::streamsize>(kReadChunk));
@@ -33,15 +33,47 @@ bool ObjectStream::fill() {
   return !buffer_.empty();
 }
 
-// The character that begins the next object; nothing at the end.
-std::optional<char> ObjectStream::between() {
+// The next character that is no white space, not taken; nothing at the end.
+std::optional<char> ObjectStream::skip_space(bool* line_end) {
   while (true) {
     for (; at_ < buffer_.size(); ++at_) {
       const char c = buffer_[at_];
-      if (std::string_view(" \t\r\n,[]").find(c) == std::string_view::npos) return c;
+      if (c == '\n' && line_end != nullptr) *line_end = true;
+      if (std::string_view(" \t\r\n").find(c) == std::string_view::npos) return c;
     }
     if (!fill()) return std::nullopt;
   }
+}
+
+// Goes to the opening brace of the next object; false where there is none.
+bool ObjectStream::to_next() {
+  if (done_) return false;
+  const bool first = row_ < 0;
+  bool line_end = false, closed = false;
+  std::optional<char> c = skip_space(&line_end);
+  if (first && c == '[') {
+    array_ = true;
+    ++at_;
+    c = skip_space();
+    closed = c == ']';
+  } else if (!first && array_) {
+    closed = c == ']';
+    if (c && !closed && c != ',') fail("expected a comma between two objects");
+    if (c == ',') {
+      ++at_;
+      c = skip_space();
+    }
+  } else if (!first && c && !line_end) {
+    fail("expected a line end between two objects");
+  }
+  if (array_ && !c) fail("the file ends before the array is closed; its last rows are missing");
+  if (closed) {
+    ++at_;
+    if (skip_space()) fail("expected nothing behind the array");
+  }
+  done_ = closed || !c;
+  if (!done_ && c != '{') fail("expected an object, or an array of objects");
+  return !done_;
 }
 
 // The buffer from `begin` to where reading stands.
@@ -54,9 +86,7 @@ void ObjectStream::append(ObjectText& object, std::size_t begin) const {
 }
 
 std::optional<ObjectText> ObjectStream::next() {
-  const std::optional<char> first = between();
-  if (!first) return std::nullopt;
-  if (*first != '{') fail("expected an object, or an array of objects");
+  if (!to_next()) return std::nullopt;
   ++row_;
   ObjectText object{.text = {}, .offset = base_ + static_cast<std::int64_t>(at_)};
   int depth = 0;

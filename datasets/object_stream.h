@@ -28,8 +28,9 @@ class ObjectStream {
   ObjectStream(const ObjectStream&) = delete;
   ObjectStream& operator=(const ObjectStream&) = delete;
 
-  /// Throws kCorrupt naming file and byte where anything but objects stands there, and where the
-  /// file ends within one.
+  /// Throws kCorrupt naming file and byte where anything but objects stands there, where a comma
+  /// (of an array) or a line end (of lines) between two is missing, and where the file ends within
+  /// an object or before the array is closed.
   std::optional<ObjectText> next();
 
   /// "FILE, row N", counted from 0, of the object last returned.
@@ -37,7 +38,8 @@ class ObjectStream {
 
  private:
   bool fill();
-  std::optional<char> between();
+  std::optional<char> skip_space(bool* line_end = nullptr);
+  bool to_next();
   void append(ObjectText& object, std::size_t begin) const;
   [[noreturn]] void fail(std::string_view what) const;
 
@@ -48,6 +50,7 @@ class ObjectStream {
   std::size_t at_ = 0;
   std::int64_t base_ = 0;  // offset of the buffer in the file
   std::int64_t row_ = -1;
+  bool array_ = false, done_ = false;
 };
 
 /// The bytes of one object. Throws kIo, kCorrupt where the file has become shorter.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -9,8 +10,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "datasets/transfer.h"
 
 namespace elastic::datasets {
@@ -79,8 +82,12 @@ Mirror mirror_of(const std::string& url) {
 }
 
 void pause_before(int attempt, const PullOptions& options) {
-  const double seconds = options.pause_seconds * static_cast<double>(1 << (attempt - 1));
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  constexpr double kSlice = 0.1;  // seconds until a signal is heard
+  double left = options.pause_seconds * static_cast<double>(1 << (attempt - 1));
+  for (; left > 0; left -= kSlice) {
+    stop_if_interrupted();
+    std::this_thread::sleep_for(std::chrono::duration<double>(std::min(left, kSlice)));
+  }
 }
 
 std::int64_t bytes_there(const fs::path& file) {
@@ -131,10 +138,9 @@ std::string try_mirror(const Mirror& mirror, const PullRequest& request, const f
 bool copy_from_hub_cache(const PullRequest& request, const fs::path& part) {
   for (const std::string& url : request.urls) {
     const fs::path cached = hub_cached_file(url);
-    std::error_code code;
     if (cached.empty() || request.sha256.empty() || !mismatch(request, cached).empty()) continue;
-    fs::copy_file(cached, part, fs::copy_options::overwrite_existing, code);
-    if (!code && mismatch(request, part).empty()) return true;
+    copy_file_atomic(cached, part);
+    if (mismatch(request, part).empty()) return true;
   }
   return false;
 }

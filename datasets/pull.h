@@ -33,7 +33,7 @@ struct PullOptions {
   double pause_seconds = 1;  // before the second attempt; doubles
   int max_redirects = 10;
   std::int64_t connect_timeout_ms = 30000;
-  std::int64_t stall_seconds = 60;                 // without a byte
+  std::int64_t stall_seconds = 60;                 // at less than 1 KiB a second
   std::int64_t max_bytes = std::int64_t{4} << 30;  // where no size is pinned
   // Called now and then with bytes done and in all (0 = unknown).
   std::function<void(std::int64_t done, std::int64_t total)> progress;
@@ -41,8 +41,8 @@ struct PullOptions {
 
 /// True where bytes were downloaded or copied, false where the verified file was there already.
 /// Throws kNotFound where no mirror gave the file (each with its reason), kCorrupt where all that
-/// came had another hash, kIo where the disk refused. A target with other bytes is moved aside to
-/// TARGET.replaced-HASH once the new file is verified.
+/// came had another hash, kIo where the disk refused, Interrupted. A target with other bytes is
+/// moved aside to TARGET.replaced-HASH once the new file is verified.
 bool pull(const PullRequest& request, const PullOptions& options = {});
 
 /// Whether HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set to 1, true, yes or on.

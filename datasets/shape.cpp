@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "datasets/build_prompt_pack.h"
 #include "datasets/import.h"
+#include "datasets/jsonl.h"
 
 namespace elastic::datasets {
 namespace {
@@ -32,6 +36,14 @@ bool is_word_table(const Json& data) {
          data.contains("0") && data.contains("1");
 }
 
+// The first line is a row with these texts, whatever else it holds.
+bool is_rows(const std::filesystem::path& file, std::initializer_list<const char*> keys) {
+  const auto row = JsonlReader(file, kMaxJsonlLine, LoneSurrogates::kReplace).next();
+  return row && std::all_of(keys.begin(), keys.end(), [&](const char* key) {
+           return row->contains(key) && row->at(key).is_string();
+         });
+}
+
 bool fail(std::string& reason, std::string what) {
   reason = std::move(what);
   return false;
@@ -46,6 +58,13 @@ bool has_shape(const std::filesystem::path& file, Shape shape, std::string& reas
       const std::string text = read_file(file);
       const bool fine = !text.empty() && text.find('\0') == std::string::npos;
       return fine || fail(reason, "it is not a list of lines");
+    }
+    if (shape == Shape::kRows) {
+      return is_rows(file, {"input", "context"}) || fail(reason, "its lines are no LongBench rows");
+    }
+    if (shape == Shape::kChoiceRows) {
+      return is_rows(file, {"question", "choice_A", "choice_D", "context", "answer"}) ||
+             fail(reason, "its lines are no LongBench-V2 rows");
     }
     const Json data = read_json(file);
     switch (shape) {

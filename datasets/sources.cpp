@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "datasets/archive.h"
 #include "datasets/build_prompt_pack.h"
+#include "datasets/folders.h"
 #include "datasets/import.h"
 #include "datasets/tar_archive.h"
 
@@ -19,23 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder for what is only passing through, removed at the end.
-class PassingFolder {
- public:
-  explicit PassingFolder(const fs::path& data_dir) : path_(data_dir / ".fetch") {
-    create_folders(path_);
-  }
-  ~PassingFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  PassingFolder(const PassingFolder&) = delete;
-  PassingFolder& operator=(const PassingFolder&) = delete;
-  fs::path operator/(std::string_view name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
+constexpr const char* kPassing = ".fetch";  // below the data folder
 
 FileStatus inspect_file(const DataSource& source, const DataFile* file, const std::string& path,
                         const fs::path& data_dir, std::int64_t hash_limit) {
@@ -146,8 +131,8 @@ std::vector<std::string> fetch_files(const DataSource& source, const fs::path& d
 
 std::vector<std::string> fetch_archive(const DataSource& source, const fs::path& data_dir,
                                        const FetchOptions& options) {
-  const PassingFolder passing(data_dir);
-  const fs::path archive = passing / source.archive_remote;
+  const PassingFolder passing(data_dir / kPassing);
+  const fs::path archive = passing.path() / source.archive_remote;
   pull({.urls = urls_of(source, source.archive_remote),
         .target = archive,
         .sha256 = std::string(source.archive.sha256),
@@ -158,10 +143,10 @@ std::vector<std::string> fetch_archive(const DataSource& source, const fs::path&
 
 std::vector<std::string> fetch_prompt_pack(const DataSource& source, const fs::path& data_dir,
                                            const FetchOptions& options) {
-  const PassingFolder passing(data_dir);
+  const PassingFolder passing(data_dir / kPassing);
   std::map<std::string, std::string> texts;
   for (const std::string_view file : prompt_source_files()) {
-    const fs::path target = passing / replace_all(file, "/", "_");
+    const fs::path target = passing.path() / replace_all(file, "/", "_");
     pull({.urls = urls_of(source, fmt::format("{}{}", source.archive_remote, file)),
           .target = target},
          options.pull);

@@ -10,6 +10,8 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
 #include "datasets/archive.h"
 
 namespace elastic::datasets {
@@ -25,10 +27,7 @@ struct CloseGz {
 class TarReader {
  public:
   explicit TarReader(const std::filesystem::path& path) : name_(path.string()) {
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) {
-      throw Error(ErrorKind::kNotFound, fmt::format("{}: does not exist", name_));
-    }
+    require_file(path);
     file_.reset(gzopen(path.c_str(), "rb"));
     if (!file_) fail("cannot open");
   }
@@ -50,8 +49,12 @@ class TarReader {
 
   std::string body(std::int64_t size) {
     if (size > kMaxZipMember) fail("a member of more than 1 GiB");
-    std::string bytes(static_cast<std::size_t>(size), '\0');
-    if (!read(bytes.data(), bytes.size())) fail("ends within a member");
+    std::string bytes;
+    while (std::ssize(bytes) < size) {  // in parts: a header alone may claim a gibibyte
+      const std::size_t done = bytes.size();
+      bytes.resize(std::min(static_cast<std::size_t>(size), done + kReadChunk));
+      if (!read(bytes.data() + done, bytes.size() - done)) fail("ends within a member");
+    }
     skip_bytes(padding(size));
     return bytes;
   }
@@ -86,6 +89,7 @@ class TarReader {
 
   // False at the end of the archive.
   bool read(char* bytes, std::size_t count) {
+    stop_if_interrupted();
     read_ += static_cast<std::int64_t>(count);
     if (read_ > kMaxArchive) fail("more than 4 GiB unpacked");
     const int got = gzread(file_.get(), bytes, static_cast<unsigned>(count));

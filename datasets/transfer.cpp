@@ -11,12 +11,17 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/text.h"
+#include "base/url.h"
 
 namespace elastic::datasets {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Bytes a second that count as no transfer at all where no more come for `stall_seconds`.
+constexpr long kStallSpeed = 1024;
 
 struct CloseCurl {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
@@ -80,7 +85,7 @@ int on_progress(void* user, curl_off_t total, curl_off_t done, curl_off_t, curl_
   if (state.options->progress) {
     state.options->progress(state.offset + done, total > 0 ? state.offset + total : 0);
   }
-  return 0;
+  return interrupted() ? 1 : 0;  // 1 ends the transfer
 }
 
 CURL* new_handle() {
@@ -101,7 +106,7 @@ void configure(CURL* curl, const TransferRequest& request, State& state) {
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "elastic-bench");
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout_ms));
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, kStallSpeed);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_seconds));
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &state);
@@ -126,7 +131,8 @@ TransferResult judge_status(long status, const State& state) {
           fmt::format("HTTP status {}", status)};
 }
 
-TransferResult judge(CURLcode code, const char* message, const State& state, const fs::path& file) {
+TransferResult judge(CURLcode code, const std::string& reason, const State& state,
+                     const fs::path& file) {
   if (state.write_error != 0) {
     throw Error(ErrorKind::kIo, fmt::format("{}: cannot write: {}", file.string(),
                                             std::strerror(state.write_error)));
@@ -136,7 +142,6 @@ TransferResult judge(CURLcode code, const char* message, const State& state, con
     const std::string what = fmt::format("more than the expected {} bytes came", state.limit);
     return state.offset > 0 ? broken(what) : refused(what);  // a part of other bytes: start over
   }
-  const std::string reason = *message != '\0' ? message : curl_easy_strerror(code);
   switch (code) {
     case CURLE_OK:
       return {TransferOutcome::kComplete, ""};
@@ -165,7 +170,8 @@ TransferResult transfer(const TransferRequest& request) {
       .options = request.options};
   const std::unique_ptr<CURL, CloseCurl> curl(new_handle());
   state.curl = curl.get();
-  state.fd = ::open(request.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  state.fd =
+      ::open(request.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (state.fd < 0) {
     throw Error(ErrorKind::kIo,
                 fmt::format("{}: cannot write: {}", request.file.string(), std::strerror(errno)));
@@ -196,21 +202,14 @@ TransferResult transfer(const TransferRequest& request) {
       ::ftruncate(state.fd, 0) != 0) {
     state.write_error = errno;
   }
-  return judge(code, message, state, request.file);
-}
-
-std::string printable_url(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string(url);
-  const std::size_t begin = scheme + 3;
-  const std::size_t host_end = std::min(url.find('/', begin), url.size());
-  const std::size_t at = url.substr(0, host_end).rfind('@');
-  if (at == std::string_view::npos || at < begin) return std::string(url);
-  return std::string(url.substr(0, begin)) + std::string(url.substr(at + 1));
+  stop_if_interrupted();
+  // libcurl's own words may quote the URL, of which a part may be secret.
+  const bool quotable = *message != '\0' && printable_url(request.url) == request.url;
+  return judge(code, quotable ? message : curl_easy_strerror(code), state, request.file);
 }
 
 PartLock::PartLock(const fs::path& part) : path_(part.string() + ".lock") {
-  fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd_ < 0) {
     throw Error(ErrorKind::kIo,
                 fmt::format("{}: cannot create: {}", path_.string(), std::strerror(errno)));

@@ -34,9 +34,6 @@ struct TransferResult {
 /// Throws kIo where the file cannot be written.
 TransferResult transfer(const TransferRequest& request);
 
-/// The URL without user name and password.
-std::string printable_url(std::string_view url);
-
 /// Held while a part file is written: a second fetch of the same file is an error, not a mixture.
 class PartLock {
  public:

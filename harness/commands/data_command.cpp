@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -38,14 +39,14 @@ struct DataOptions {
   bool json = false;
 };
 
-std::vector<const DataSource*> chosen(const DataOptions& options, bool optional_too) {
+std::vector<const DataSource*> chosen(const DataOptions& options) {
   std::vector<const DataSource*> sources;
   for (const std::string& name : options.names) {
     for (const DataSource* source : datasets::find_sources(name)) sources.push_back(source);
   }
   if (!options.names.empty()) return sources;
   for (const DataSource& source : datasets::catalog()) {
-    if (optional_too || !source.optional) sources.push_back(&source);
+    if (!source.optional) sources.push_back(&source);
   }
   return sources;
 }
@@ -97,7 +98,7 @@ void print_files(const std::vector<FileStatus>& files, const DataOptions& option
 std::vector<FileStatus> inspect_all(const DataOptions& options, std::int64_t hash_limit) {
   const fs::path folder = datasets::data_folder(options.data_dir);
   std::vector<FileStatus> files;
-  for (const DataSource* source : chosen(options, false)) {
+  for (const DataSource* source : chosen(options)) {
     for (FileStatus& file : datasets::inspect(*source, folder, hash_limit)) {
       files.push_back(std::move(file));
     }
@@ -206,7 +207,8 @@ bool fetch_one(const DataSource& source, const fs::path& folder, const std::stri
 
 int fetch_data(const DataOptions& options) {
   const fs::path folder = datasets::data_folder(options.data_dir);
-  const std::vector<const DataSource*> sources = chosen(options, false);
+  std::vector<const DataSource*> sources = chosen(options);
+  std::erase_if(sources, [](const DataSource* source) { return source->files.empty(); });
   std::vector<std::string> missing;
   for (const DataSource* source : sources) {
     if (!fetch_one(*source, folder, options.mirror)) missing.emplace_back(source->name);
@@ -218,10 +220,24 @@ int fetch_data(const DataOptions& options) {
   return kExitData;
 }
 
+// A folder of others holds more than data; a few names tell whether something of it was expected.
+void report_passed_over(const std::vector<fs::path>& files) {
+  constexpr std::size_t kNamed = 5;
+  if (files.empty()) return;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(files.size(), kNamed); ++i) {
+    names += fmt::format("{}{}", i == 0 ? "" : ", ", files[i].filename().string());
+  }
+  log_warning(fmt::format("{} files that the catalogue does not know were passed over: {}{}",
+                          files.size(), names, files.size() > kNamed ? ", ..." : ""));
+}
+
 int import_data(const DataOptions& options) {
   const fs::path folder = datasets::data_folder(options.data_dir);
   for (const std::string& path : options.names) {
-    for (const datasets::Imported& file : datasets::import_path(path, folder)) {
+    const datasets::Import import = datasets::import_path(path, folder);
+    report_passed_over(import.passed_over);
+    for (const datasets::Imported& file : import.files) {
       for (const std::string& target : file.paths) {
         fmt::print("{} -> {}: {} ({})\n", visible(file.from.string()), visible(target),
                    to_string(file.state), visible(file.note));
@@ -248,7 +264,10 @@ CLI::App* add_verb(CLI::App& data, const char* name, const char* summary,
   CLI::App* verb = data.add_subcommand(name, summary);
   verb->add_option("--data-dir", options->data_dir,
                    "Data folder (default: ELASTIC_DATA_DIR, else the user's data folder)");
-  verb->callback([options, &exit_code, run] { exit_code = run(*options); });
+  verb->callback([options, &exit_code, run] {
+    const InterruptGuard guard("\nstopping; once more to stop now\n");
+    exit_code = run(*options);
+  });
   return verb;
 }
 

@@ -151,7 +151,8 @@ void add_data(std::vector<Finding>& findings, const std::string& data_dir) {
   const fs::path folder = datasets::data_folder(data_dir);
   findings.push_back({"data folder", folder.string(), ""});
   for (const datasets::DataSource& source : datasets::catalog()) {
-    if (!source.optional) findings.push_back(describe_source(source, folder));
+    const bool fetched = !source.files.empty();  // not the user's own rows
+    if (fetched && !source.optional) findings.push_back(describe_source(source, folder));
   }
   findings.push_back({"cache folder", datasets::cache_folder().string(), ""});
 }

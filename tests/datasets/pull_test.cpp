@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
 #include "tests/testing/folders.h"
 #include "tests/testing/loopback_server.h"
 
@@ -92,6 +95,7 @@ TEST_F(Pull, ContinuesAPartOfAnEarlierProcess) {
   fs::create_directories(folder_ / "sub");
   std::ofstream(folder_ / "sub/file.json.part") << body_.substr(0, 1234);
   expect_pulled(request({server.url("a")}));
+  ASSERT_EQ(server.requests().size(), 1u);
   EXPECT_EQ(server.requests()[0].range, "bytes=1234-");
 }
 
@@ -100,7 +104,7 @@ TEST_F(Pull, APartOfOtherBytesIsThrownAway) {
   fs::create_directories(folder_ / "sub");
   std::ofstream(folder_ / "sub/file.json.part") << std::string(5000, '#');
   expect_pulled(request({server.url("a")}));
-  EXPECT_EQ(server.requests().size(), 2u);
+  ASSERT_EQ(server.requests().size(), 2u);
   EXPECT_EQ(server.requests()[1].range, "");
 }
 
@@ -119,6 +123,7 @@ TEST_F(Pull, ServerThatIgnoresRangeStartsOver) {
 TEST_F(Pull, RangeNotSatisfiableStartsOver) {
   LoopbackServer server(body_, {{Reply::kBreak, 100000}, {Reply::kStatus, 0, 416}});
   expect_pulled(request({server.url("a")}));
+  ASSERT_EQ(server.requests().size(), 3u);
   EXPECT_EQ(server.requests().back().range, "");
 }
 
@@ -141,6 +146,40 @@ TEST_F(Pull, StalledConnectionEnds) {
   LoopbackServer server(body_, {{Reply::kSlow, 10}});
   options_.stall_seconds = 1;
   expect_pulled(request({server.url("a")}));
+}
+
+// A few bytes a second never stall, and would take years.
+TEST_F(Pull, ADrippingServerIsLeft) {
+  LoopbackServer server(body_, {{Reply::kDrip, 5}});
+  options_.stall_seconds = 1;
+  const auto begin = std::chrono::steady_clock::now();
+  expect_pulled(request({server.url("a")}));
+  EXPECT_EQ(server.requests().size(), 2u);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+}
+
+TEST_F(Pull, ASignalEndsATransferAndItsPauses) {
+  const InterruptGuard guard("");
+  LoopbackServer server(body_, {{Reply::kSlow, 10}});
+  options_.progress = [](std::int64_t done, std::int64_t) {
+    if (done == 10) std::raise(SIGTERM);
+  };
+  EXPECT_THROW(pull(request({server.url("a")}), options_), Interrupted);
+  EXPECT_FALSE(fs::exists(folder_ / "sub/file.json"));
+  EXPECT_EQ(read_file(folder_ / "sub/file.json.part"), body_.substr(0, 10)) << "to be continued";
+  EXPECT_FALSE(fs::exists(folder_ / "sub/file.json.part.lock"));
+}
+
+TEST_F(Pull, APartThatIsALinkIsNotWrittenThrough) {
+  fs::create_directories(folder_ / "sub");
+  std::ofstream(folder_ / "victim") << "precious";
+  for (const char* name : {"file.json.part", "file.json.part.lock"}) {
+    fs::create_symlink(folder_ / "victim", folder_ / "sub" / name);
+    LoopbackServer server(body_, {});
+    EXPECT_THROW(pull(request({server.url("a")}), options_), Error) << name;
+    EXPECT_EQ(read_file(folder_ / "victim"), "precious") << name;
+    fs::remove(folder_ / "sub" / name);
+  }
 }
 
 TEST_F(Pull, AnAnswerThatIsTooShortGoesToTheNextMirror) {
@@ -208,6 +247,7 @@ TEST_F(Pull, FollowsRedirects) {
   LoopbackServer good(body_, {});
   LoopbackServer first(body_, {{Reply::kRedirect, 0, 0, good.url("elsewhere")}});
   expect_pulled(request({first.url("a")}));
+  ASSERT_EQ(good.requests().size(), 1u);
   EXPECT_EQ(good.requests()[0].path, "/elsewhere");
 }
 
@@ -248,6 +288,7 @@ TEST_F(Pull, UnpinnedBytesAreTakenWhole) {
   wanted.sha256.clear();
   wanted.bytes = 0;
   expect_pulled(wanted);
+  ASSERT_EQ(server.requests().size(), 2u);
   EXPECT_EQ(server.requests()[1].range, "");
 }
 
@@ -271,6 +312,8 @@ TEST_F(Pull, HubEndpointTakesTheTokenAndNobodyElse) {
       failure(request({other.url("a"), "https://huggingface.co/datasets/a/b/resolve/c/f.json"}),
               ErrorKind::kNotFound);
   EXPECT_FALSE(contains(text, "secret")) << text;
+  ASSERT_EQ(other.requests().size(), 1u);
+  ASSERT_EQ(hub.requests().size(), 1u);
   EXPECT_EQ(other.requests()[0].authorization, "");
   EXPECT_EQ(hub.requests()[0].authorization, "Bearer hf_very_secret");
   EXPECT_EQ(hub.requests()[0].path, "/datasets/a/b/resolve/c/f.json");
@@ -282,6 +325,7 @@ TEST_F(Pull, TokenDoesNotFollowARedirectToAnotherHost) {
   LoopbackServer hub(body_, {{Reply::kRedirect, 0, 0, storage.url("blob")}});
   setenv("HF_ENDPOINT", hub.url("").c_str(), 1);
   expect_pulled(request({"https://huggingface.co/datasets/a/b/resolve/c/f.json"}));
+  ASSERT_EQ(storage.requests().size(), 1u);
   EXPECT_EQ(storage.requests()[0].authorization, "");
 }
 
@@ -295,10 +339,15 @@ TEST_F(Pull, TakesAFileOfTheHubCache) {
 
 TEST_F(Pull, PasswordsOfUrlsAreNotPrinted) {
   LoopbackServer server(body_, {{Reply::kStatus, 0, 404}}, true);
-  std::string url = server.url("a");
-  url.insert(7, "user:hunter2@");
-  const std::string text = failure(request({url}), ErrorKind::kNotFound);
-  EXPECT_FALSE(contains(text, "hunter2")) << text;
+  const std::string host = server.url("a").substr(7);
+  for (const std::string& url :
+       {"http://user:hunter2@" + host, "user:hunter2@" + host, "http://user:hunter2/2@" + host,
+        "http://hunter2:1/2@" + host, "ftp://user:hunter2@" + host, "http://" + host + "?t=hunter2",
+        host + "#hunter2"}) {
+    const std::string text = failure(request({url}), ErrorKind::kNotFound);
+    EXPECT_FALSE(contains(text, "hunter2")) << text;
+    EXPECT_TRUE(contains(text, host)) << text;
+  }
 }
 
 TEST_F(Pull, TargetFolderThatCannotBeMade) {

@@ -45,7 +45,7 @@ TEST(Catalog, RowsAreWhole) {
     SCOPED_TRACE(source.name);
     EXPECT_TRUE(names.insert(source.name).second);
     EXPECT_FALSE(source.licence.empty());
-    EXPECT_FALSE(source.files.empty());
+    EXPECT_FALSE(source.files.empty() && source.name_pattern.empty());
     EXPECT_EQ(source.mirrors.empty(), source.kind == SourceKind::kImportOnly);
     for (const std::string_view mirror : source.mirrors) EXPECT_TRUE(mirror.ends_with('/'));
     for (const DataFile& file : source.files) {
@@ -163,20 +163,21 @@ TEST(Import, ByNameWithWrongBytesNamesBothHashes) {
 TEST(Import, ByShape) {
   const testing::TemporaryFolder data;
   write(data / "in/anything.json", R"({"text": "An essay of ours."})");
-  const auto imported = import_path(data / "in/anything.json", data / "out");
+  const auto imported = import_path(data / "in/anything.json", data / "out").files;
   ASSERT_EQ(imported.size(), 1u);
   EXPECT_EQ(imported[0].state, FileState::kUnknown);
   EXPECT_EQ(imported[0].paths[0], "ruler/PaulGrahamEssays.json");
   EXPECT_TRUE(fs::exists(data / "out/ruler/PaulGrahamEssays.json"));
-  EXPECT_NE(import_path(data / "in/anything.json", data / "out")[0].note.find("already there"),
-            std::string::npos);
+  EXPECT_NE(
+      import_path(data / "in/anything.json", data / "out").files[0].note.find("already there"),
+      std::string::npos);
 }
 
 TEST(Import, SubsetKeepsItsName) {
   const testing::TemporaryFolder data;
   write(data / "in/hotpot_small.json",
         R"([{"question": "q", "answer": "a", "context": [["t", ["s"]]]}])");
-  EXPECT_EQ(import_path(data / "in/hotpot_small.json", data / "out")[0].paths[0],
+  EXPECT_EQ(import_path(data / "in/hotpot_small.json", data / "out").files[0].paths[0],
             "ruler/hotpot_small.json");
   write(data / "in/hotpot_bad.json", "{}");
   EXPECT_NE(message_of([&] {
@@ -208,12 +209,52 @@ TEST(Import, WhatNobodyKnowsIsAnError) {
             std::string::npos);
 }
 
+// 2.2.0 and 3.0.1 share two of their three lists; whichever is imported, both lack none of them.
+TEST(Import, BytesOfSeveralPlacesGoToAll) {
+  const auto lists = testing::word_list_folder();
+  if (lists.empty()) GTEST_SKIP() << testing::kNoWordLists;
+  const testing::TemporaryFolder data;
+  write(data / "in/a.txt", read_file(lists / "ruler/wonderwords-3.0.1/adjectivelist.txt"));
+  write(data / "in/n.txt", read_file(lists / "ruler/wonderwords-3.0.1/nounlist.txt"));
+  write(data / "in/v.txt", read_file(lists / "ruler/wonderwords-3.0.1/verblist.txt"));
+  EXPECT_EQ(import_path(data / "in", data / "out").files.size(), 5u);
+  for (const char* list : {"adjectivelist.txt", "nounlist.txt", "verblist.txt"}) {
+    EXPECT_TRUE(fs::exists(data / "out/ruler/wonderwords-3.0.1" / list)) << list;
+  }
+  EXPECT_TRUE(fs::exists(data / "out/ruler/wonderwords-2.2.0/verblist.txt"));
+  EXPECT_FALSE(fs::exists(data / "out/ruler/wonderwords-2.2.0/nounlist.txt"));
+}
+
+constexpr const char* kRow = R"({"input": "i", "context": "c", "answers": ["a"]})";
+constexpr const char* kChoiceRow =
+    R"({"question": "q", "choice_A": "a", "choice_B": "b", "choice_C": "c", "choice_D": "d", )"
+    R"("answer": "A", "context": "c"})";
+
+TEST(Import, RowsOfBenchmarksGoWhereTheirReadersLook) {
+  const testing::TemporaryFolder data;
+  write(data / "in/hotpotqa.jsonl", kRow);
+  write(data / "in/derived_rows/trec.jsonl", kRow);
+  write(data / "in/part.jsonl", kChoiceRow);
+  write(data / "in/predictions.jsonl", R"({"pred": "x"})");
+  write(data / "in/README.md", "words");
+  const Import import = import_path(data / "in", data / "out");
+  EXPECT_EQ(import.files.size(), 3u);
+  EXPECT_EQ(import.passed_over,
+            (std::vector<fs::path>{data / "in/README.md", data / "in/predictions.jsonl"}));
+  EXPECT_EQ(state_of("longbench/rows", "longbench/rows/hotpotqa.jsonl", data / "out"),
+            FileState::kUnknown);
+  EXPECT_EQ(state_of("longbench/derived-rows", "longbench/derived_rows/trec.jsonl", data / "out"),
+            FileState::kUnknown);
+  EXPECT_EQ(state_of("longbench_v2/rows", "longbench_v2/part.jsonl", data / "out"),
+            FileState::kUnknown);
+}
+
 TEST(Import, WholeDataFolder) {
   const auto source = testing::data_path("ruler");
   if (source.empty()) GTEST_SKIP() << "data folder absent: ruler";
   const testing::TemporaryFolder data;
   int verified = 0;
-  for (const Imported& file : import_path(source, data.path())) {
+  for (const Imported& file : import_path(source, data.path()).files) {
     for (const std::string& path : file.paths) {
       EXPECT_EQ(sha256_file(data / path), sha256_file(file.from)) << path;
     }

@@ -153,6 +153,20 @@ TEST(LongbenchMalformed, ObjectStream) {
       {"[{\"a\": 1}, {\"b\": ", "ends within an object"},
       {"{\"a\": \"}", "ends within an object"},
       {"null", "expected an object"},
+      {"[{\"a\": 1}", "ends before the array is closed"},
+      {"[{\"a\": 1},", "ends before the array is closed"},
+      {"[{\"a\": 1},\n", "ends before the array is closed"},
+      {"[", "ends before the array is closed"},
+      {"[{\"a\": 1} {\"b\": 2}]", "byte 10: expected a comma"},
+      {"[{\"a\": 1}\n{\"b\": 2}]", "expected a comma"},
+      {"[{\"a\": 1},,{\"b\": 2}]", "expected an object"},
+      {"[{\"a\": 1},]", "expected an object"},
+      {"[,{\"a\": 1}]", "expected an object"},
+      {"[{\"a\": 1}] {\"b\": 2}", "expected nothing behind the array"},
+      {"[]]", "expected nothing behind the array"},
+      {"{\"a\": 1}{\"b\": 2}", "expected a line end"},
+      {"{\"a\": 1},\n{\"b\": 2}", "expected a line end"},
+      {"{\"a\": 1}\n]", "expected an object"},
   };
   const testing::TemporaryFolder folder;
   expect_errors(cases, folder / "rows.json", [](const fs::path& file) {
@@ -160,6 +174,19 @@ TEST(LongbenchMalformed, ObjectStream) {
     while (rows.next()) {
     }
   });
+  for (const auto& [bytes, count] : {std::pair("", 0),
+                                     {" \n", 0},
+                                     {"[]", 0},
+                                     {"\xEF\xBB\xBF[ ]\n", 0},
+                                     {"[{\"a\": \"}\"},\r\n {\"b\": 2} ]\n", 2},
+                                     {"{\"a\": 1}\r\n\n{\"b\": {}}", 2}}) {
+    write_file_atomic(folder / "rows.json", bytes);
+    datasets::ObjectStream rows(folder / "rows.json");
+    int found = 0;
+    while (rows.next()) ++found;
+    EXPECT_EQ(found, count) << bytes;
+    EXPECT_FALSE(rows.next()) << bytes;
+  }
   write_file_atomic(folder / "rows.json", "{\"a\": \"a long text\"}");
   EXPECT_THROW(datasets::ObjectStream(folder / "rows.json", 8).next(), Error);
   EXPECT_THROW(datasets::read_object(folder / "rows.json", 4, 1000), Error);

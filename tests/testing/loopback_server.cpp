@@ -55,7 +55,8 @@ void send_body(int client, const std::string& body, const std::string& range, co
       ranged ? fmt::format("Content-Range: bytes {}-{}/{}\r\n", begin, body.size() - 1, body.size())
              : "";
   const bool cut = reply.kind == Reply::kTruncate;
-  const bool stops = cut || reply.kind == Reply::kBreak || reply.kind == Reply::kSlow;
+  const bool stops = cut || reply.kind == Reply::kBreak || reply.kind == Reply::kSlow ||
+                     reply.kind == Reply::kDrip;
   const std::string sent = stops ? part.substr(0, reply.bytes) : part;
   send_all(client, head(ranged ? 206 : 200, cut ? sent.size() : part.size(), more) + sent);
 }
@@ -137,9 +138,14 @@ void LoopbackServer::answer(int client) {
     default:
       send_body(client, body_, range, reply);
   }
-  // A stalled connection stays open until the client or the test gives up.
-  while (reply.kind == Reply::kSlow && !stop_) {
+  // A stalled or dripping connection stays open until the client or the test gives up.
+  const bool drips = reply.kind == Reply::kDrip;
+  std::size_t sent = reply.bytes;
+  for (int waited = 0; (drips || reply.kind == Reply::kSlow) && !stop_; waited += kPollMs) {
     if (readable(client, kPollMs) && ::recv(client, buffer, sizeof buffer, 0) <= 0) return;
+    if (!drips || waited % 1000 != 0) continue;
+    send_all(client, std::string_view(body_).substr(std::min(sent, body_.size()), reply.bytes));
+    sent += reply.bytes;
   }
 }
 

@@ -27,6 +27,7 @@ struct Reply {
     kRedirect,     // 302 to `text`
     kBody,         // `text` instead of the body
     kDrop,         // closes without an answer
+    kDrip,         // announces all of it, sends `bytes` a second until the client leaves
     kSlow,         // announces all of it, sends `bytes` and then nothing until the client leaves
   };
   Kind kind = kServe;
