@@ -105,6 +105,10 @@ class Task {
   /// brings it, kInvalidArgument where the length is too short, naming the smallest that works.
   virtual std::vector<Sample> load(const LoadRequest& request) const = 0;
 
+  /// How many samples load() would give, without making them; nothing where only load() can tell.
+  /// Throws as load() for missing data.
+  virtual std::optional<std::int64_t> count(const LoadRequest&) const { return std::nullopt; }
+
   /// Of the set that load() gives for the same request.
   virtual DataIdentity identity(const LoadRequest&) const { return {}; }
 

@@ -64,6 +64,10 @@ class LongbenchTask : public Task {
     return samples;
   }
 
+  std::optional<std::int64_t> count(const LoadRequest& request) const override {
+    return count_longbench_rows(source(request.data_dir), request.limit);
+  }
+
   DataIdentity identity(const LoadRequest& request) const override {
     const RowSource rows = source(request.data_dir);
     DataIdentity identity;

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
 #include "base/text.h"
 #include "datasets/archive.h"
 #include "datasets/catalog.h"
@@ -55,6 +57,7 @@ std::vector<Json> read_member(const RowSource& source, std::int64_t limit) {
     ++number;
     if (strip(line).empty()) continue;
     if (limit > 0 && static_cast<std::int64_t>(rows.size()) == limit) break;
+    stop_if_interrupted();
     const std::string where = fmt::format("{}, {}, line {}", source.name, source.member, number);
     rows.push_back(parse_json(line, where));
     check_row(rows.back(), where);
@@ -80,6 +83,16 @@ RowSource find_longbench_rows(const fs::path& data_dir, std::string_view set) {
       fmt::format("no rows of {} under {} (data.zip, rows/{}.jsonl or derived_rows/{}.jsonl): "
                   "{}",
                   set, folder.string(), set, set, datasets::missing_data("longbench/data")));
+}
+
+std::int64_t count_longbench_rows(const RowSource& source, std::int64_t limit) {
+  const std::string text = source.member.empty()
+                               ? read_file(source.file)
+                               : datasets::ZipArchive(source.file).read(source.member);
+  const auto lines = split(text, '\n');
+  const auto rows =
+      std::count_if(lines.begin(), lines.end(), [](auto line) { return !strip(line).empty(); });
+  return limit > 0 ? std::min<std::int64_t>(rows, limit) : rows;
 }
 
 std::vector<Json> read_longbench_rows(const RowSource& source, std::int64_t limit) {

@@ -26,6 +26,9 @@ struct RowSource {
 /// `set` with its "_e" for LongBench-E. Throws kNotFound naming what is missing and how to get it.
 RowSource find_longbench_rows(const std::filesystem::path& data_dir, std::string_view set);
 
+/// How many rows read_longbench_rows() gives; only line ends are looked at.
+std::int64_t count_longbench_rows(const RowSource& source, std::int64_t limit);
+
 /// The official fields, checked. `limit` 0 = all. Throws kCorrupt naming file, line and key.
 std::vector<Json> read_longbench_rows(const RowSource& source, std::int64_t limit);
 

@@ -45,7 +45,7 @@ void add_row(const Json& row, const std::string& where, V2Set& set) {
 }
 
 bool is_array_file(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
+  std::ifstream in = open_binary(file);
   char c = 0;
   while (in.get(c)) {
     if (std::string_view(" \t\r\n").find(c) == std::string_view::npos) return c == '[';

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <mutex>
 
 #include "base/error.h"
@@ -53,16 +54,21 @@ class LongbenchV2Task : public Task {
     longbench_profile(request.profile, request.data_dir);
     std::vector<Sample> samples;
     std::vector<RowPlace> places;
-    for (const fs::path& file : find_v2_rows(request.data_dir)) {
-      datasets::ObjectStream rows(file);
-      while (request.limit <= 0 || static_cast<std::int64_t>(samples.size()) < request.limit) {
-        const auto text = rows.next();
-        if (!text) break;
-        samples.push_back(sample_of(parse_json(text->text, rows.where()), rows.where()));
-        samples.back().index = static_cast<std::int64_t>(samples.size()) - 1;
-        places.push_back({file, text->offset, text->text.size()});
+    std::map<std::string, std::string> ids;  // where each was read
+    for_each_row(request, [&](const fs::path& file, const datasets::ObjectText& text,
+                              const std::string& where) {
+      const Json row = parse_json(text.text, where);
+      if (row.contains("_id")) {
+        const auto [first, added] = ids.emplace(dump_line(row.at("_id")), where);
+        if (!added) {
+          throw Error(ErrorKind::kCorrupt, fmt::format("{}: `_id` {} is also that of {}", where,
+                                                       first->first, first->second));
+        }
       }
-    }
+      samples.push_back(sample_of(row, where));
+      samples.back().index = static_cast<std::int64_t>(samples.size()) - 1;
+      places.push_back({file, text.offset, text.text.size()});
+    });
     if (samples.empty()) {
       throw Error(ErrorKind::kCorrupt, fmt::format("{}: the data hold no rows", info_.name));
     }
@@ -70,6 +76,10 @@ class LongbenchV2Task : public Task {
     places_ = std::move(places);
     data_dir_ = request.data_dir;
     return samples;
+  }
+
+  std::optional<std::int64_t> count(const LoadRequest& request) const override {
+    return for_each_row(request, [](const auto&, const auto&, const auto&) {});
   }
 
   DataIdentity identity(const LoadRequest& request) const override {
@@ -124,6 +134,22 @@ class LongbenchV2Task : public Task {
   }
 
  private:
+  // Calls use(file, object, where) for the rows of a request, in order; how many there were.
+  template <typename Use>
+  static std::int64_t for_each_row(const LoadRequest& request, Use use) {
+    std::int64_t count = 0;
+    for (const fs::path& file : find_v2_rows(request.data_dir)) {
+      datasets::ObjectStream rows(file);
+      while (request.limit <= 0 || count < request.limit) {
+        const auto text = rows.next();
+        if (!text) break;
+        use(file, *text, rows.where());
+        ++count;
+      }
+    }
+    return count;
+  }
+
   static std::string text(const Json& row, const std::string& where, const char* key) {
     return json_get<std::string>({row, where}, key);
   }

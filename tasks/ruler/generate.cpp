@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
 #include "base/registry.h"
 #include "tasks/ruler/builtin_pack.h"
 
@@ -74,7 +75,11 @@ GenerationJob make_job(const GenerateRequest& request, const RulerProfile& profi
           .model_template = model_template->second,
           .remove_newline_tab = request.remove_newline_tab,
           .sources = profile.sources.get(),
-          .count_tokens = request.counter.count};
+          // Every search and every sample counts: one place to hear a signal in all generators.
+          .count_tokens = [count = request.counter.count](std::string_view text) {
+            stop_if_interrupted();
+            return count(text);
+          }};
 }
 
 // The smallest length found at which the whole job succeeds, trying upwards from the shortest

@@ -1,5 +1,7 @@
 // Content-addressed cache of generated data, and the identity of what data are made from.
 
+#include "tasks/ruler/generate_cache.h"
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -12,8 +14,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/text.h"
-#include "tasks/ruler/generate.h"
 
 namespace elastic::tasks {
 namespace {
@@ -38,34 +40,31 @@ std::string joined_lines(const std::vector<std::string>& lines) {
   return text;
 }
 
-// An entry is a line {"data_id": ..., "sha256": ...} over the lines themselves. False where it is
-// absent or not what its hash says.
-bool read_entry(const fs::path& file, GeneratedSet& set) {
+// Nothing where the entry is absent, unreadable or damaged: then it is made again.
+std::optional<GeneratedSet> read_entry(const fs::path& file) {
   std::error_code ignored;
-  if (!fs::exists(file, ignored)) return false;
+  if (!fs::exists(file, ignored)) return std::nullopt;
   try {
-    const std::string text = read_file(file);
-    const std::size_t end = text.find('\n');
-    if (end == std::string::npos) return false;
-    const Json header = parse_json(std::string_view(text).substr(0, end), file.string());
-    const std::string_view body = std::string_view(text).substr(end + 1);
-    const JsonSource in{header, file.string()};
-    if (sha256_hex(body) != json_get<std::string>(in, "sha256")) return false;
-    set.data_id = json_get<std::string>(in, "data_id");
-    for (const std::string_view line : split(body, '\n')) {
-      if (!line.empty()) set.lines.emplace_back(line);
-    }
-    return true;
+    return parse_cache_entry(read_file(file));
   } catch (const Error&) {
-    return false;
+    return std::nullopt;
   }
 }
 
+// A cache that takes nothing (full, read-only) costs time, not the run: said once.
 void write_entry(const fs::path& file, const GeneratedSet& set) {
-  const std::string body = joined_lines(set.lines);
-  const Json header = {{"data_id", set.data_id}, {"sha256", sha256_hex(body)}};
-  create_folders(file.parent_path());
-  write_file_atomic(file, dump_line(header) + "\n" + body);
+  try {
+    create_folders(file.parent_path());
+    write_file_atomic(file, cache_entry(set));
+  } catch (const Error& error) {
+    static std::atomic<bool> said = false;
+    if (!said.exchange(true)) {
+      log_warning(
+          fmt::format("generated data are not kept, and made again next time: {}; "
+                      "--cache-dir names another folder",
+                      error.what()));
+    }
+  }
 }
 
 std::string hash_questions(const datasets::QuestionSet& set) {
@@ -76,6 +75,31 @@ std::string hash_questions(const datasets::QuestionSet& set) {
 }
 
 }  // namespace
+
+std::string cache_entry(const GeneratedSet& set) {
+  const std::string body = joined_lines(set.lines);
+  const Json header = {{"data_id", set.data_id}, {"sha256", sha256_hex(body)}};
+  return dump_line(header) + "\n" + body;
+}
+
+std::optional<GeneratedSet> parse_cache_entry(std::string_view text) {
+  const std::size_t end = text.find('\n');
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::string_view body = text.substr(end + 1);
+  GeneratedSet set;
+  try {
+    const Json header = parse_json(text.substr(0, end), "cache entry");
+    const JsonSource in{header, "cache entry"};
+    if (sha256_hex(body) != json_get<std::string>(in, "sha256")) return std::nullopt;
+    set.data_id = json_get<std::string>(in, "data_id");
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  for (const std::string_view line : split(body, '\n')) {
+    if (!line.empty()) set.lines.emplace_back(line);
+  }
+  return set;
+}
 
 std::map<std::string, std::string> source_ids(const RulerConfig& config,
                                               const RulerProfile& profile) {
@@ -115,13 +139,12 @@ GeneratedSet cached_ruler(const GenerateRequest& request, const RulerProfile& pr
   auto sources = source_ids(ruler_config(request.task), profile);
   const std::string key = cache_key(request, profile, sources);
   const fs::path file = cache_dir / "ruler" / (key + ".jsonl");
-  GeneratedSet set;
-  if (read_entry(file, set)) {
-    set.source_ids = std::move(sources);
-    set.cached = true;
-    return set;
+  if (auto kept = read_entry(file)) {
+    kept->source_ids = std::move(sources);
+    kept->cached = true;
+    return *std::move(kept);
   }
-  set = generate_ruler(request, profile);
+  GeneratedSet set = generate_ruler(request, profile);
   write_entry(file, set);
   return set;
 }

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <csignal>
 #include <fstream>
+#include <thread>
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -80,6 +83,44 @@ TEST(DataCommand, ImportCopiesAndRefuses) {
   EXPECT_TRUE(contains(bad.err, "80a5225e")) << bad.err;
   write(folder / "holiday.txt", "x");
   EXPECT_EQ(data({"import", (folder / "holiday.txt").string()}, at).code, 2);
+}
+
+TEST(DataCommand, BundleCarriesRowsAndImportNamesWhatItPassesOver) {
+  const testing::TemporaryFolder folder;
+  write(folder / "a/longbench/rows/trec.jsonl", R"({"input": "", "context": "", "answers": []})");
+  write(folder / "a/holiday.txt", "x");
+  const std::string zip = (folder / "all.zip").string();
+  const auto bundle = data({"bundle", "-o", zip}, folder / "a");
+  EXPECT_EQ(bundle.code, 0) << bundle.err;
+  EXPECT_EQ(bundle.out, "longbench/rows/trec.jsonl\n");
+  EXPECT_EQ(data({"import", zip}, folder / "b").code, 0);
+  EXPECT_TRUE(fs::exists(folder / "b/longbench/rows/trec.jsonl"));
+  const auto import = data({"import", (folder / "a").string()}, folder / "c");
+  EXPECT_EQ(import.code, 0);
+  EXPECT_TRUE(contains(import.err,
+                       "1 files that the catalogue does not know were passed over: "
+                       "holiday.txt"))
+      << import.err;
+}
+
+TEST(DataCommand, ASignalWhileDataAreMadeLeavesNothing) {
+  const testing::TemporaryFolder folder;
+  for (const auto& [number, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
+    testing::Program started(
+        ELASTIC_BENCH_BINARY,
+        {"data", "generate", "ruler/vt", "--length", "16k", "--num-samples", "5000", "--profile",
+         "ruler@builtin", "--token-counter", "ws", "--output", (folder / "vt.jsonl").string(),
+         "--cache-dir", (folder / "cache").string()},
+        {});
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    started.signal(number);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto result = started.wait();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+    EXPECT_EQ(result.code, code) << result.err;
+    EXPECT_TRUE(contains(result.err, "stopping")) << result.err;
+    EXPECT_TRUE(fs::is_empty(folder.path()));
+  }
 }
 
 TEST(DataCommand, FetchFromAMirrorOfOnesOwn) {

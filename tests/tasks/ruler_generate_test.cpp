@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <fstream>
 #include <functional>
 
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "tests/testing/folders.h"
@@ -238,6 +240,31 @@ TEST(ruler_generate, cache_is_read_once_made_and_remade_when_damaged) {
   const GeneratedSet again = cached_ruler(wanted, profile("ruler@gen-b"), cache.path());
   EXPECT_FALSE(again.cached);
   EXPECT_EQ(again.lines, made.lines);
+}
+
+TEST(ruler_generate, a_cache_that_takes_nothing_costs_no_data) {
+  const testing::TemporaryFolder folder;
+  write_file_atomic(folder / "file", "no folder");
+  const GenerateRequest wanted = request("vt", 1024);
+  const GeneratedSet made = cached_ruler(wanted, profile("ruler@gen-b"), folder / "file");
+  EXPECT_EQ(made.lines, cached_ruler(wanted, profile("ruler@gen-b"), "").lines);
+  EXPECT_EQ(read_file(folder / "file"), "no folder");
+}
+
+TEST(ruler_generate, a_signal_ends_every_generator) {
+  for (const char* task : {"niah_single_1", "niah_multikey_2", "vt", "cwe", "fwe", "qa_1"}) {
+    for (const char* name : {"ruler@gen-a", "ruler@gen-b"}) {
+      const InterruptGuard guard("");
+      GenerateRequest wanted = request(task, 1024, 15);
+      int counted = 0, counted_at_signal = 0;
+      wanted.counter.count = [&](std::string_view text) {
+        if (++counted == 8) std::raise(SIGTERM), counted_at_signal = counted;
+        return whitespace_counter().count(text);
+      };
+      EXPECT_THROW(generate_ruler(wanted, profile(name)), Interrupted) << task << " " << name;
+      EXPECT_EQ(counted, counted_at_signal) << task << " " << name;
+    }
+  }
 }
 
 TEST(ruler_generate, threads_change_nothing) {
