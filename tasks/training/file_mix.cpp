@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "datasets/folders.h"
 #include "tasks/training/file_row.h"
 #include "tasks/training/mix_random.h"
 
@@ -136,6 +137,9 @@ FileOptions read_file_options(ConfigKeys& keys) {
       it->target_sparsity = target;
     }
   }
+  const std::string data_dir = keys.text("data_dir", "");
+  options.wrappings = task_wrappings(keys.text("prompts", std::string(kBuiltinPrompts)),
+                                     datasets::data_folder(data_dir));
   keys.done();
   return options;
 }

@@ -13,6 +13,7 @@
 #include "engine/api/batch_source.h"
 #include "engine/api/tokenizer.h"
 #include "tasks/training/config_keys.h"
+#include "tasks/training/task_wrapping.h"
 
 namespace elastic::tasks {
 
@@ -24,9 +25,10 @@ struct FileOptions {
   std::string text = "{prompt}\n{answer}";  // how a document becomes one text
   std::string end = "</s>";                 // piece behind every document, where there is one
   std::vector<engine::TrainingTask> tasks;
+  std::map<std::string, TaskWrapping> wrappings;  // by task; others have none
 };
 
-/// Throws kInvalidArgument naming the key.
+/// Throws kInvalidArgument naming the key, and as task_wrappings().
 FileOptions read_file_options(ConfigKeys& keys);
 
 /// Throws kNotFound / kCorrupt naming file, line and cure.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "datasets/python_literals.h"
 #include "tasks/ruler/prompt_pack.h"
 
 namespace elastic::tasks {
@@ -29,18 +30,33 @@ int task_index(const std::string& name, const std::string& where, const FileOpti
                              name, known));
 }
 
-// The name of the row's task: `task`, or `task` of `metadata`.
-std::string task_name(const Json& row, const std::string& where) {
-  const auto metadata = row.find("metadata");
-  const bool nested = !row.contains("task") && metadata != row.end() && metadata->is_object();
-  const Json& holder = nested ? *metadata : row;
+// `metadata` as an object: written so, or as the text of one (JSON or a Python dict), which is how
+// the published sets carry it. Empty where there is none.
+Json metadata_of(const Json& row, const std::string& where) {
+  const auto it = row.find("metadata");
+  if (it == row.end() || it->is_null()) return Json::object();
+  if (it->is_object()) return *it;
+  const std::string place = where + ", `metadata`";
+  const auto text = json_get<std::string>({row, where}, "metadata");
+  Json parsed;
+  try {
+    parsed = parse_json(text, place);
+  } catch (const Error&) {
+    parsed = datasets::python_constant("metadata = " + text, "metadata", place);
+  }
+  if (!parsed.is_object()) corrupt(place, "is the text of no object");
+  return parsed;
+}
+
+std::string task_name(const Json& row, const Json& metadata, const std::string& where) {
+  const Json& holder = row.contains("task") ? row : metadata;
   if (!holder.contains("task")) {
     corrupt(where, "no key `task`; name the task that the document belongs to, as \"Single QA\"");
   }
   return json_get<std::string>({holder, where}, "task");
 }
 
-std::string prompt_text(const Json& row, const std::string& where) {
+std::string prompt_text(const Json& row, const Json& metadata, const std::string& where) {
   const JsonSource in{row, where};
   const auto plain = [&](const char* key) {
     return replace_all(json_get<std::string>(in, key), kByteOrderMark, "");
@@ -54,7 +70,8 @@ std::string prompt_text(const Json& row, const std::string& where) {
   question = asked.empty()
                  ? "\n"
                  : "\n" + question.substr(static_cast<std::size_t>(asked.data() - question.data()));
-  const bool question_first = json_get_or(in, "is_prefix", true);
+  const bool question_first =
+      json_get_or(in, "is_prefix", json_get_or<bool>({metadata, where}, "is_prefix", true));
   return question_first ? question + "\n" + context : context + "\n" + question;
 }
 
@@ -70,10 +87,15 @@ std::vector<engine::TrainingDocument> read_document(const Json& row, const std::
                                                     const FileOptions& options,
                                                     const engine::Tokenizer& tokenizer) {
   engine::TrainingDocument document;
-  document.task = task_index(task_name(row, where), where, options);
+  const Json metadata = metadata_of(row, where);
+  const std::string task = task_name(row, metadata, where);
+  document.task = task_index(task, where, options);
   const std::string answer = json_get<std::string>({row, where}, "answer");
   if (strip_white_space(answer).empty()) corrupt(where, "`answer` is empty; leave the row out");
-  const std::string prompt = prompt_text(row, where);
+  std::string prompt = prompt_text(row, metadata, where);
+  if (const auto it = options.wrappings.find(task); it != options.wrappings.end()) {
+    prompt = it->second.before + prompt + it->second.behind;
+  }
   const std::size_t cut = options.text.find("{answer}");
   const std::string head = fill_fields(options.text.substr(0, cut), {{"prompt", prompt}});
   document.ids =

@@ -69,12 +69,66 @@ TEST(training_files, text_and_metadata_say_how_a_document_is_written) {
   EXPECT_EQ(source.tasks[static_cast<std::size_t>(documents[0].task)].target_sparsity, .25);
 }
 
+std::string row(const std::string& more) {
+  return R"({"context": "C", "question": "Q", "answer": "A", )" + more + "}\n";
+}
+
+// Published sets carry the task within `metadata`, as an object or as the text of one.
+TEST(training_files, metadata_is_an_object_or_the_text_of_one) {
+  const std::string texts[] = {
+      row(R"("metadata": {"task": "Single QA", "is_prefix": false, "length": 3})"),
+      row(R"("metadata": "{'task': 'Single QA', 'is_prefix': False, 'length': '3'}")"),
+      row(R"("metadata": "{\"task\": \"Single QA\", \"is_prefix\": false}")"),
+      row(R"("task": "Single QA", "metadata": {"task": "Code", "is_prefix": false})"),
+      row(R"("is_prefix": false, "metadata": {"task": "Single QA", "is_prefix": true})"),
+      row(R"("task": "Single QA", "is_prefix": false, "metadata": null)"),
+  };
+  for (const std::string& text : texts) {
+    const testing::TemporaryFolder folder;
+    const auto source = load(write(folder, text));
+    const auto documents = source.draw({});
+    EXPECT_EQ(text_of(documents[0], false), "\nC\n\nQ\n") << text;
+    EXPECT_EQ(source.tasks[static_cast<std::size_t>(documents[0].task)].name, "Single QA") << text;
+  }
+  const testing::TemporaryFolder folder;
+  const auto prefix = load(write(folder, row(R"("metadata": {"task": "Single QA"})")));
+  EXPECT_EQ(text_of(prefix.draw({})[0], false), "\nQ\n\nC\n");
+}
+
+TEST(training_files, summaries_and_code_are_asked_for) {
+  const testing::TemporaryFolder folder;
+  const auto prompt = [&](const char* task, const std::string& config) {
+    const auto source = load(write(folder, row(R"("task": ")" + std::string(task) + "\"")), config);
+    return text_of(source.draw({})[0], false);
+  };
+  EXPECT_EQ(prompt("Summarization", "{}"),
+            "Here is a text. Summarise it in one page.\nQ\n\nC\n\nSummary:\n");
+  EXPECT_EQ(prompt("Code", "{}"), "Continue this program with its next line.\nQ\n\nC\n");
+  EXPECT_EQ(prompt("MultiHop QA", "{}"), "\nQ\n\nC\n");
+  // Of the profile's prompts: the first line, and of the summary's the last paragraph.
+  std::filesystem::create_directories(folder / "longbench_config/v1");
+  const auto config_file = [&](const char* name, const char* bytes) {
+    std::ofstream(folder / "longbench_config/v1" / name) << bytes;
+  };
+  config_file("dataset2maxlen.json", "{}");
+  config_file("model2maxlen.json", "{}");
+  config_file("dataset2prompt.json",
+              R"({"multi_news": "One. Two. \n\nNews:\n{context}\n\nNow.\n\nEnd:",
+                  "lcc": "Go on. \n{context}Next:\n"})");
+  const std::string official =
+      R"({"prompts": "longbench-official", "data_dir": ")" + folder.path().string() + "\"}";
+  EXPECT_EQ(prompt("Summarization", official), "One. Two.\nQ\n\nC\n\nEnd:\n");
+  EXPECT_EQ(prompt("Code", official), "Go on.\nQ\n\nC\n");
+  EXPECT_THROW(prompt("Code", R"({"prompts": "longbench-v2@builtin"})"), Error);
+  EXPECT_THROW(prompt("Code", R"({"prompts": "no-such"})"), Error);
+}
+
 TEST(training_files, every_row_comes_once_an_epoch_in_an_order_of_its_own) {
   const testing::TemporaryFolder folder;
   std::string rows;
   for (int i = 0; i < 12; ++i) {
     rows += R"({"context": "x", "question": "y", "answer": ")" + std::to_string(100 + i) +
-            R"(", "task": "Code"})" + "\n";
+            R"(", "task": "Single QA"})" + "\n";
   }
   const auto source = load(write(folder, rows), R"({"tokens_per_batch": 20})");
   std::vector<std::vector<std::string>> epochs(2);
@@ -133,6 +187,20 @@ std::vector<BadRow> bad_rows() {
        "`answer` is empty"},
       {"context_no_text", R"({"context": 3, "question": "y", "answer": "z", "task": "Code"})",
        "key `context`"},
+      {"metadata_no_object",
+       R"({"context": "x", "question": "y", "answer": "z", "metadata": "[1]"})",
+       "`metadata`: is the text of no object"},
+      {"metadata_no_text", R"({"context": "x", "question": "y", "answer": "z", "metadata": "{a"})",
+       "`metadata`"},
+      {"metadata_number", R"({"context": "x", "question": "y", "answer": "z", "metadata": 3})",
+       "key `metadata` is 3"},
+      {"metadata_without_task",
+       R"({"context": "x", "question": "y", "answer": "z", "metadata": {"is_prefix": true}})",
+       "no key `task`"},
+      {"prefix_no_flag",
+       R"({"context": "x", "question": "y", "answer": "z", "task": "Code", )"
+       R"("metadata": {"is_prefix": "yes"}})",
+       "key `is_prefix`"},
       {"document_too_long", kDocument, "tokens_per_batch is 4; cut the row",
        R"({"tokens_per_batch": 4})"},
       {"pack_too_long", packed("{}"), "7 tokens, tokens_per_batch is 6",
