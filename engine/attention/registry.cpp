@@ -48,6 +48,7 @@ std::unique_ptr<HeadPolicy> make_policy(const PlanEntry& entry, ModeOptions& opt
   for (const PolicyEntry& policy : mixed_policies()) {
     if (auto made = policy.make(options, context)) return made;
   }
+  options.finish();  // an option that nobody knows is the nearer fault
   throw Error(ErrorKind::kUnsupported,
               fmt::format("mode `{}` needs routers, which this checkpoint does not have: use a "
                           "routed checkpoint, or fix the heads with {}:pattern=FILE.tsv",

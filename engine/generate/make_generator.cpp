@@ -42,6 +42,15 @@ std::optional<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
   }
 }
 
+// Where the weights cannot be read, loading them will say so.
+bool may_have_routers(const std::filesystem::path& model) {
+  try {
+    return has_routers(Checkpoint(model));
+  } catch (const Error&) {
+    return true;
+  }
+}
+
 std::string folder_name(const std::filesystem::path& folder) {
   const auto whole = std::filesystem::weakly_canonical(folder);
   return whole.filename().string();
@@ -75,6 +84,18 @@ std::unique_ptr<Generator> make_generator(const GeneratorOptions& options) {
   info.weights_sha256 = hash.get();
   return std::make_unique<TorchGenerator>(Decoder(std::move(weights), options.chunk_rows),
                                           std::move(tokenizer), std::move(info));
+}
+
+void check_modes(const std::filesystem::path& model, const std::vector<std::string>& modes) {
+  const PlanContext context = plan_context(read_model_config(model));
+  for (const std::string& mode : modes) {
+    try {
+      make_attention_plan(mode, context);
+    } catch (const Error& error) {
+      // The context has no routers; the folder may have some, or no weights yet.
+      if (error.kind() != ErrorKind::kUnsupported || !may_have_routers(model)) throw;
+    }
+  }
 }
 
 std::vector<ModeDescription> list_modes() {

@@ -26,6 +26,10 @@ struct GeneratorOptions {
 /// missing.
 std::unique_ptr<Generator> make_generator(const GeneratorOptions& options);
 
+/// Holds modes against a checkpoint folder before anything is loaded. Throws what set_mode() would
+/// throw, as far as config.json and the names of its tensors tell.
+void check_modes(const std::filesystem::path& model, const std::vector<std::string>& modes);
+
 struct ModeDescription {
   std::string name;
   std::string summary;

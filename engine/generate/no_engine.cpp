@@ -25,6 +25,8 @@ TrainResult train_router(const TrainOptions&, const BatchSource&) { throw_no_eng
 
 TrainResult train_backbone(const TrainOptions&, const BatchSource&) { throw_no_engine(); }
 
+void check_modes(const std::filesystem::path&, const std::vector<std::string>&) {}
+
 std::vector<ModeDescription> list_modes() { return {}; }
 
 std::vector<std::string> describe_engine() { return {"engine: none (built without LibTorch)"}; }

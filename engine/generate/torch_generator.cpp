@@ -117,8 +117,7 @@ std::string TorchGenerator::dtype() const {
   return decoder_.dtype() == at::kFloat ? "fp32" : "bf16";
 }
 
-void TorchGenerator::set_mode(std::string_view mode) {
-  const ModelConfig& config = decoder_.config();
+PlanContext plan_context(const ModelConfig& config) {
   PlanContext context;
   context.layers = config.layers;
   context.heads_q = config.heads_q;
@@ -126,6 +125,11 @@ void TorchGenerator::set_mode(std::string_view mode) {
   context.head_dim = config.head_dim;
   context.sink = config.routing.sink_size;
   context.local = config.routing.local_window_size;
+  return context;
+}
+
+void TorchGenerator::set_mode(std::string_view mode) {
+  PlanContext context = plan_context(decoder_.config());
   context.routers = decoder_.weights().routers;
   plan_ = make_attention_plan(mode, context);
 }

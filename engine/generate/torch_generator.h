@@ -14,6 +14,9 @@
 
 namespace elastic::engine {
 
+/// What a checkpoint's config brings to a plan; its routers are to be added.
+PlanContext plan_context(const ModelConfig& config);
+
 class TorchGenerator final : public Generator {
  public:
   /// `info` without the fields that the decoder's config and weights give. Starts in mode `fa`.

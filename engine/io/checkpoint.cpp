@@ -126,6 +126,13 @@ bool Checkpoint::contains(std::string_view name) const {
   return entries_.contains(std::string(name));
 }
 
+std::vector<std::string> Checkpoint::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, ignored] : entries_) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 const Checkpoint::Entry& Checkpoint::entry(std::string_view name) const {
   const auto it = entries_.find(std::string(name));
   if (it == entries_.end()) {

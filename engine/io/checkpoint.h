@@ -28,6 +28,8 @@ class Checkpoint {
 
   const std::filesystem::path& folder() const { return folder_; }
   bool contains(std::string_view name) const;
+  /// Of all tensors, sorted.
+  std::vector<std::string> names() const;
   /// Header entry; kCorrupt naming folder and tensor where absent.
   const TensorView& view(std::string_view name) const;
 

@@ -3,8 +3,11 @@
 #include <ATen/ops/cat.h>
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 
 namespace elastic::engine {
 namespace {
@@ -14,7 +17,10 @@ struct Target {
   at::ScalarType dtype;
   at::Device device;
 
+  mutable std::set<std::string> used;  // names that were loaded
+
   at::Tensor load(const std::string& name, at::IntArrayRef shape) const {
+    used.insert(name);
     return checkpoint.load(name, shape, dtype, device);
   }
   at::Tensor load_if(bool wanted, const std::string& name, at::IntArrayRef shape) const {
@@ -100,11 +106,12 @@ void check_router_config(const ModelConfig& config, const RouterWeights& router,
   }
 }
 
+constexpr std::string_view kFirst = "cls_feat_extractor.0.weight";
+
 std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig& config) {
-  constexpr std::string_view kFirst = "cls_feat_extractor.0.weight";
   const std::string where = target.checkpoint.folder().string();
   std::vector<RouterWeights> routers;
-  if (!target.checkpoint.contains(router_prefix(0) + std::string(kFirst))) {
+  if (!has_routers(target.checkpoint)) {
     if (config.routed_architecture) {
       log_warning(
           fmt::format("{}: architecture {} but no router tensors; routed modes are not available",
@@ -128,7 +135,39 @@ std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig&
   return routers;
 }
 
+// The layer of "model.layers.LAYER...", -1 for other names.
+std::int64_t layer_of(std::string_view name) {
+  constexpr std::string_view kLayers = "model.layers.";
+  if (!name.starts_with(kLayers)) return -1;
+  name.remove_prefix(kLayers.size());
+  return parse_int(name.substr(0, name.find('.'))).value_or(-1);
+}
+
+// A config that asks for fewer layers than there are makes another model of them, silently; other
+// tensors that nothing reads are said.
+void check_spare(const Target& target, const ModelConfig& config) {
+  const std::string where = target.checkpoint.folder().string();
+  std::vector<std::string> spare;
+  for (const std::string& name : target.checkpoint.names()) {
+    if (target.used.contains(name)) continue;
+    if (layer_of(name) >= config.layers) {
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: tensor `{}` is stored, but config.json has num_hidden_layers {}",
+                              where, name, config.layers));
+    }
+    const bool tied_copy = config.tied && name == "lm_head.weight";
+    if (!tied_copy && !name.ends_with("rotary_emb.inv_freq")) spare.push_back(name);
+  }
+  if (spare.empty()) return;
+  log_warning(fmt::format("{}: {} tensor(s) that the model does not read: `{}`{}", where,
+                          spare.size(), spare.front(), spare.size() > 1 ? ", ..." : ""));
+}
+
 }  // namespace
+
+bool has_routers(const Checkpoint& checkpoint) {
+  return checkpoint.contains(router_prefix(0) + std::string(kFirst));
+}
 
 std::int64_t count_parameters(const DecoderWeights& weights) {
   std::int64_t total = numel(weights.embedding) + numel(weights.final_norm);
@@ -158,6 +197,7 @@ DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& con
     weights.layers.push_back(load_layer(target, config, layer));
   }
   weights.routers = load_routers(target, config);
+  check_spare(target, config);
   weights.parameters = count_parameters(weights);
   return weights;
 }

@@ -38,10 +38,13 @@ struct DecoderWeights {
   std::int64_t parameters = 0;
 };
 
-/// Throws kCorrupt naming file and tensor for a missing name, a wrong shape or a router of uneven
-/// sizes.
+/// Throws kCorrupt naming file and tensor for a missing name, a wrong shape, a router of uneven
+/// sizes, or a layer beyond those of the config; other tensors that nothing reads are a warning.
 DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config,
                             at::ScalarType dtype, at::Device device);
+
+/// Whether the checkpoint brings routers for its heads.
+bool has_routers(const Checkpoint& checkpoint);
 
 /// Every weight once (a tied output head counts with the embedding).
 std::int64_t count_parameters(const DecoderWeights& weights);

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "base/threads.h"
 #include "harness/commands/command.h"
@@ -36,6 +38,18 @@ std::int64_t prompt_tokens(const RunSetup& setup, const PlannedCell& cell) {
   return setup.options.max_length.value_or(setup.shape.max_positions - budget);
 }
 
+// Samples of a cell; nothing where all there are is asked for and the data are not there.
+std::optional<std::int64_t> sample_count(const RunSetup& setup, const PlannedCell& cell) {
+  try {
+    const auto found = cell.task->task->count(load_request(setup.options, cell, nullptr));
+    if (found) return found;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNotFound) throw;
+    log_warning(error.what());
+  }
+  return cell.samples > 0 ? std::optional(cell.samples) : std::nullopt;
+}
+
 std::string cell_label(const PlannedCell& cell) {
   const std::string& name = cell.task->task->info().name;
   return cell.length == 0 ? name : fmt::format("{} {}", name, format_length(cell.length));
@@ -58,28 +72,28 @@ void print_plan(const RunSetup& setup) {
   const bool sparse = std::any_of(setup.plan.modes.begin(), setup.plan.modes.end(),
                                   [](const std::string& mode) { return mode != "fa"; });
   for (const PlannedCell& cell : setup.plan.cells) {
-    const std::int64_t n = modes * cell.samples;
+    const std::optional<std::int64_t> in_cell = sample_count(setup, cell);
+    const std::int64_t n = modes * in_cell.value_or(0);
     const std::int64_t prompt = prompt_tokens(setup, cell);
     const std::int64_t batch = std::max<std::int64_t>(
-        1, cell.samples == 0 ? setup.options.batch_size
-                             : std::min(setup.options.batch_size, cell.samples));
+        1, std::min(setup.options.batch_size, in_cell.value_or(setup.options.batch_size)));
     const std::int64_t budget =
         setup.options.max_new_tokens.value_or(cell.task->task->info().max_new_tokens);
     const Cost cost = predict_cost(setup.shape, machine, {prompt, budget, batch, sparse});
     const double time = cost.seconds * static_cast<double>(n) / static_cast<double>(batch);
     fmt::print("{:<32} {:<16} {:>8} {:>10} {:>12} {:>12} {:>12}\n", cell_label(cell),
-               cell.task->profile, n == 0 ? "all" : std::to_string(n), n * prompt,
+               cell.task->profile, in_cell ? std::to_string(n) : "all", n * prompt,
                format_bytes(cost.kv_bytes), format_bytes(cost.peak_bytes()),
-               n == 0 ? "?" : format_seconds(time));
-    open = open || n == 0;
+               in_cell ? format_seconds(time) : "?");
+    open = open || !in_cell;
     samples += n;
     tokens += n * prompt;
     seconds += time;
     peak = std::max(peak, cost.peak_bytes());
   }
   fmt::print("total: {} samples{}, {} prompt tokens, peak memory {} (weights {}), about {}\n",
-             samples, open ? " and all of the sets above" : "", tokens, format_bytes(peak),
-             format_bytes(predict_cost(setup.shape, machine, {}).weight_bytes),
+             samples, open ? " and those of sets that are not there" : "", tokens,
+             format_bytes(peak), format_bytes(predict_cost(setup.shape, machine, {}).weight_bytes),
              format_seconds(seconds));
   fmt::print(
       "time assumes full attention at a typical rate of this device, good to a factor of a "

@@ -105,27 +105,15 @@ int finish(const RunOutcome& outcome, const std::string& folder, bool print) {
   return kExitSomeFailed;
 }
 
-}  // namespace
-
-int run_benchmark(const RunOptions& options, RunTable table) {
-  const Ranks ranks = ranks_from_environment();
-  set_log_rank(ranks.rank);
-  const RunSetup setup = set_up(options);
-  if (options.dry_run) {
-    if (ranks.rank == 0) print_plan(setup);
-    return kExitComplete;
-  }
+int run_cells(const RunSetup& setup, const Ranks& ranks, RunTable table) {
+  const RunOptions& options = setup.options;
   const std::string& folder = options.output;
-  if (folder.empty()) {
-    throw Error(ErrorKind::kInvalidArgument, "--output is missing; give a folder for the run");
-  }
-  const InterruptGuard guard(kInterruptNotice);
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
   const auto chat = engine::ChatTemplate::load(setup.model);
   const std::vector<PreparedCell> cells = prepare_data(setup, tokenizer);
   const auto generator = engine::make_generator(
       {.model = setup.model, .device = options.device, .dtype = options.dtype});
-  const RunJob job{.options = setup.options,
+  const RunJob job{.options = options,
                    .cells = cells,
                    .modes = resolve_modes(setup.plan.modes, *generator),
                    .generator = *generator,
@@ -146,6 +134,28 @@ int run_benchmark(const RunOptions& options, RunTable table) {
                  spec);
   for (const std::string& note : store.found().notes) log_warning(note);
   return finish(run_samples(job, store), folder, ranks.rank == 0 && table == RunTable::kPrint);
+}
+
+}  // namespace
+
+int run_benchmark(const RunOptions& options, RunTable table) {
+  const Ranks ranks = ranks_from_environment();
+  set_log_rank(ranks.rank);
+  const RunSetup setup = set_up(options);
+  if (options.dry_run) {
+    if (ranks.rank == 0) print_plan(setup);
+    return kExitComplete;
+  }
+  if (options.output.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--output is missing; give a folder for the run");
+  }
+  const InterruptGuard guard(kInterruptNotice);
+  try {
+    return run_cells(setup, ranks, table);
+  } catch (const Interrupted& stop) {
+    log_info("stopped while the run was prepared: no sample has run; the same command starts anew");
+    return kExitSignalBase + stop.signal;
+  }
 }
 
 void add_run(CLI::App& sub, int& exit_code) {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "datasets/folders.h"
+#include "engine/generate/make_generator.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/model_folder.h"
 #include "tasks/registry.h"
@@ -87,6 +88,7 @@ RunSetup set_up(const RunOptions& options) {
   setup.shape = read_model_shape(setup.model);
   setup.plan = make_plan(o, {.window = setup.shape.max_positions, .demo = o.model == kDemoModel},
                          {tasks::resolve_tasks, tasks::make_task, tasks::default_profile});
+  engine::check_modes(setup.model, setup.plan.modes);
   return setup;
 }
 

@@ -33,7 +33,7 @@ struct RunSetup {
   Plan plan;
 };
 
-/// Throws as model_folder(), read_model_shape() and make_plan().
+/// Throws as model_folder(), read_model_shape(), make_plan() and check_modes().
 RunSetup set_up(const RunOptions& options);
 
 /// This process among those that share a run: RANK and WORLD_SIZE, else Slurm's variables.

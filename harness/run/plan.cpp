@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/api/mode_list.h"
 
 namespace elastic::harness {
 namespace {
@@ -24,9 +25,9 @@ constexpr std::pair<std::string_view, std::string_view> kProfilePrefixes[] = {
   throw Error(ErrorKind::kInvalidArgument, text);
 }
 
-std::vector<std::string> unique_list(std::string_view flag, std::string_view text) {
+std::vector<std::string> unique_list(std::string_view flag, std::vector<std::string> parts) {
   std::vector<std::string> unique;
-  for (std::string& part : split_list(text)) {
+  for (std::string& part : parts) {
     if (std::find(unique.begin(), unique.end(), part) == unique.end()) {
       unique.push_back(std::move(part));
     }
@@ -64,6 +65,12 @@ std::vector<std::int64_t> planned_lengths(const std::string& list, std::int64_t 
   for (const std::string& part : split_list(list)) {
     const std::int64_t length = parse_length(part);
     if (length <= 0) refuse(fmt::format("--lengths: `{}` is not a length", part));
+    if (length > window) {
+      refuse(
+          fmt::format("--lengths: {} is beyond the model's window of {} tokens "
+                      "(max_position_embeddings); leave it out",
+                      part, window));
+    }
     if (std::find(lengths.begin(), lengths.end(), length) == lengths.end()) {
       lengths.push_back(length);
     }
@@ -142,9 +149,8 @@ Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSour
   check_word("bos", options.bos, {"single", "official"});
   if (!options.thinking.empty()) check_word("thinking", options.thinking, {"on", "off"});
   Plan plan;
-  plan.modes = unique_list("modes", options.modes);
-  const std::vector<std::string> names =
-      unique_list("tasks", join(source.resolve(options.tasks), ","));
+  plan.modes = unique_list("modes", engine::split_modes(options.modes));
+  const std::vector<std::string> names = unique_list("tasks", source.resolve(options.tasks));
   std::map<std::string, std::string> profiles = profiles_by_suite(options.profiles);
   bool with_lengths = false;
   for (const std::string& name : names) {

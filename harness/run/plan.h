@@ -46,7 +46,8 @@ struct TaskSource {
   std::string (*default_profile)(std::string_view suite, bool demo);
 };
 
-/// Throws kInvalidArgument naming the flag, the value and what is possible; kUnsupported for a flag
+/// Throws kInvalidArgument naming the flag, the value and what is possible (a length beyond the
+/// window is not); kUnsupported for a flag
 /// that would change results and cannot act on these tasks.
 Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSource& source);
 

@@ -40,19 +40,27 @@ class Run {
     collect();
     Progress progress("run", outcome_.planned - outcome_.found, tokens_);
     progress_ = &progress;
+    try {
+      run_cells();
+    } catch (const Interrupted& stop) {
+      outcome_.signal = stop.signal;
+    }
+    return outcome_;
+  }
+
+ private:
+  void run_cells() {
     for (std::size_t c = 0; c < job_.cells.size(); ++c) {
       prompts_.assign(job_.cells[c].samples.size(), std::nullopt);
       for (std::size_t m = 0; m < job_.modes.size(); ++m) {
         if (pending_[c][m].empty()) continue;
         job_.generator.set_mode(job_.modes[m].name);
         warm_up(job_.cells[c], m, pending_[c][m].front().sample);
-        if (!run_cell(job_.cells[c], job_.modes[m], pending_[c][m])) return outcome_;
+        run_cell(job_.cells[c], job_.modes[m], pending_[c][m]);
       }
     }
-    return outcome_;
   }
 
- private:
   std::string key_of(const PreparedCell& cell, std::size_t position, const RunMode& mode) const {
     return sample_key({.settings = settings_,
                        .profile = cell.task->profile,
@@ -124,16 +132,14 @@ class Run {
     }
   }
 
-  // False where a signal came.
-  bool run_cell(const PreparedCell& cell, const RunMode& mode,
+  void run_cell(const PreparedCell& cell, const RunMode& mode,
                 const std::vector<Pending>& pending) {
     const auto batch = static_cast<std::size_t>(job_.options.batch_size);
     for (std::size_t begin = 0; begin < pending.size(); begin += batch) {
-      if ((outcome_.signal = interrupted())) return false;
+      stop_if_interrupted();
       const std::size_t end = std::min(begin + batch, pending.size());
       run_next(cell, mode, {pending.data() + begin, end - begin});
     }
-    return true;
   }
 
   void run_next(const PreparedCell& cell, const RunMode& mode, std::span<const Pending> batch) {

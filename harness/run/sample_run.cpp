@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
 #include "base/text.h"
 
 namespace elastic::harness {
@@ -258,6 +259,7 @@ tasks::PromptContext context_of(const PromptRequest& r) {
 }  // namespace
 
 PreparedPrompt prepare_prompt(const PromptRequest& request) {
+  stop_if_interrupted();
   const tasks::Task& task = *request.cell.task->task;
   PreparedPrompt prepared;
   prepared.context = context_of(request);

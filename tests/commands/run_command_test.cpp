@@ -185,9 +185,9 @@ TEST_F(RunCommand, AFullDiskIsAClearErrorAndTearsNothing) {
 
 TEST_F(RunCommand, SamplesThatFailGiveExitCodeFour) {
   if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
-  const ProgramResult result =
-      program({"run", "--model", "demo", "--tasks", "ruler/niah_single_1", "--modes", "fa",
-               "--lengths", "512,16k", "--limit", "1", "--output", path("a")});
+  const ProgramResult result = program({"run", "--model", "demo", "--tasks", "ruler/niah_single_1",
+                                        "--modes", "fa", "--lengths", "512,1k", "--max-new-tokens",
+                                        "7500", "--limit", "1", "--output", path("a")});
   EXPECT_EQ(result.code, 4) << result.err;
   EXPECT_TRUE(result.says("1 of 2 samples failed")) << result.err;
   EXPECT_NE(lines("a")[1]["error"].get<std::string>().find("window of 8192"), std::string::npos);
@@ -201,6 +201,9 @@ TEST_F(RunCommand, UsageErrorsEndBeforeAnythingIsWritten) {
     EXPECT_FALSE(fs::exists(folder_ / "a")) << part;
   };
   expect({"--lengths=64"}, 2, "smallest");
+  expect({"--lengths=512,16k"}, 2, "16k is beyond the model's window of 8192");
+  expect({"--config=/dev/zero"}, 2, "is a device");
+  expect({"--model=" + (fs::path(ELASTIC_SOURCE_DIR) / "README.md").string()}, 2, "README.md");
   expect({"--tasks=ruler/niah_single"}, 2, "did you mean `ruler/niah_single_");
   expect({"--profile=ruler@gen-b", "--data-dir=" + path("empty")}, 3, "data fetch");
   expect({"--profile=ruler@gen-z"}, 2, "gen-z");
@@ -215,12 +218,41 @@ TEST_F(RunCommand, UsageErrorsEndBeforeAnythingIsWritten) {
   EXPECT_EQ(program(run_arguments("b"), {{"RANK", "2"}, {"WORLD_SIZE", "2"}}).code, 2);
 }
 
-TEST_F(RunCommand, UnknownModesAreRefusedBeforeTheFolderIsMade) {
+TEST_F(RunCommand, UnknownModesAreRefusedBeforeDataAreMade) {
   if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
-  const ProgramResult result = program(run_arguments("a", {"--modes=fa,sas"}));
-  EXPECT_EQ(result.code, 2) << result.err;
-  EXPECT_TRUE(result.says("sas"));
+  for (const auto& [modes, part] : {std::pair("fa,sas", "did you mean `ssa`"),
+                                    {"full", "unknown mode `full`"},
+                                    {"ssa:sinc=3", "sinc"},
+                                    {"fa-ssa:sink=1,loacl=2", "loacl"},
+                                    {"fa-ssa:pattern=absent.tsv", "absent.tsv"}}) {
+    for (const char* command : {"run", "plan", "dry run"}) {
+      std::vector<std::string> arguments = run_arguments("a", {"--modes", modes});
+      if (command == std::string_view("plan")) arguments[0] = command;
+      if (command == std::string_view("dry run")) arguments.emplace_back("--dry-run");
+      const ProgramResult result = program(arguments);
+      EXPECT_TRUE(result.code == 2 || result.code == 3) << result.err;
+      EXPECT_TRUE(result.says(part)) << command << ": " << result.err;
+    }
+  }
   EXPECT_FALSE(fs::exists(folder_ / "a"));
+  EXPECT_FALSE(fs::exists(folder_ / "cache"));
+}
+
+TEST_F(RunCommand, ASignalWhileDataAreMadeStopsTheRun) {
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
+  for (const auto& [number, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
+    Program started(ELASTIC_BENCH_BINARY,
+                    run_arguments("a", {"--lengths=8k", "--limit=3000", "--tasks=ruler"}),
+                    variables());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1000));
+    started.signal(number);
+    const auto begin = std::chrono::steady_clock::now();
+    const ProgramResult result = started.wait();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+    EXPECT_EQ(result.code, code) << result.err;
+    EXPECT_TRUE(result.says("no sample has run")) << result.err;
+    EXPECT_FALSE(fs::exists(folder_ / "a"));
+  }
 }
 
 TEST_F(RunCommand, PlanAndDryRunLoadNothingAndWriteNothing) {

@@ -109,6 +109,18 @@ const std::vector<Broken>& broken_folders() {
          change_json(f / "config.json", [](Json& j) { j["num_hidden_layers"] = 3; });
        },
        "model.layers.2."},
+      {"fewer layers than tensors", kPlain,
+       [](const fs::path& f) {
+         change_json(f / "config.json", [](Json& j) { j["num_hidden_layers"] = 1; });
+       },
+       "tensor `model.layers.1."},
+      {"a key of the config twice", kPlain,
+       [](const fs::path& f) {
+         const std::string text = read_file(f / "config.json");
+         write_file_atomic(f / "config.json",
+                           "{\"num_hidden_layers\": 1," + text.substr(text.find('{') + 1));
+       },
+       "key `num_hidden_layers` stands twice"},
       {"heads other than the projections", kPlain,
        [](const fs::path& f) {
          change_json(f / "config.json", [](Json& j) { j["num_key_value_heads"] = 3; });
@@ -172,6 +184,23 @@ TEST(Checkpoint, BrokenFoldersAreNamedErrors) {
       EXPECT_NE(text.find(folder.path().string()), std::string::npos) << text;
     }
   }
+}
+
+TEST(Checkpoint, TensorsThatNothingReadsAreSaid) {
+  const TemporaryFolder folder;
+  copy_model("models/llama_linear_bias", folder.path());
+  const auto said = [&] {
+    ::testing::internal::CaptureStderr();
+    make_generator({.model = folder.path(), .device = "cpu"});
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(said().find("does not read"), std::string::npos);
+  change_tensors(folder.path(), [](auto& tensors) {
+    tensors.push_back({"model.layers.0.self_attn.rotary_emb.inv_freq", {1}, {0}});
+    tensors.push_back({"model.extra.weight", {2}, {1, 2}});
+  });
+  EXPECT_NE(said().find("1 tensor(s) that the model does not read: `model.extra.weight`"),
+            std::string::npos);
 }
 
 TEST(Checkpoint, ShardsWithoutIndexAreFound) {

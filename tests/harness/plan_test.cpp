@@ -43,6 +43,13 @@ TEST(Plan, DefaultsAreRulersLengthsWithinTheWindow) {
   EXPECT_EQ(load_request(options(), plan.cells[0], nullptr).seed, 42u);
 }
 
+TEST(Plan, ModesKeepTheirOptions) {
+  RunOptions o = options();
+  o.modes = "fa,ssa:sink=128,local=2048,fa-ssa";
+  EXPECT_EQ(plan_of(o).modes,
+            (std::vector<std::string>{"fa", "ssa:sink=128,local=2048", "fa-ssa"}));
+}
+
 TEST(Plan, ShortLengthsFirstAndTasksInOrder) {
   RunOptions o = options();
   o.tasks = "longbench/set,ruler";
@@ -97,6 +104,10 @@ TEST(Plan, WrongFlagsAreRefusedNamingThem) {
   expect(with([](RunOptions& o) { o.max_length = -5; }), "--max-length");
   expect(with([](RunOptions& o) { o.lengths = "4q"; }), "4q");
   expect(with([](RunOptions& o) { o.lengths = "0"; }), "`0` is not a length");
+  expect(with([](RunOptions& o) { o.lengths = "4k,8k,16k"; }),
+         "--lengths: 16k is beyond the model's window of 8192 tokens");
+  expect(with([](RunOptions& o) { o.lengths = "8193"; }), "8193 is beyond");
+  expect(with([](RunOptions& o) { o.modes = "local=3,fa"; }), "starts with the option `local=3`");
   expect(with([](RunOptions& o) { o.device = "tpu"; }), "--device `tpu`");
   expect(with([](RunOptions& o) { o.dtype = "fp16"; }), "--dtype `fp16`");
   expect(with([](RunOptions& o) { o.bos = "none"; }), "--bos `none`");

@@ -234,15 +234,16 @@ TEST_F(Runner, ADeviceThatFailsUnderABatchIsNotTriedSampleBySample) {
 }
 
 TEST_F(Runner, PromptsThatDoNotFitSayBothNumbers) {
-  options_.lengths = "16k";
+  options_.lengths = "8k";
+  options_.max_new_tokens = 100;
   const RunOutcome outcome = run(folder_.path());
   EXPECT_EQ(outcome.failed, 16);
   EXPECT_TRUE(engine_.requests_.empty()) << "the engine is not asked";
   const SampleRecord r = read_run(folder_.path()).samples.front();
   EXPECT_EQ(r.outcome, "error");
   EXPECT_EQ(r.error,
-            "prompt of 16374 tokens and answer budget of 10 exceed the model's window of 8192");
-  EXPECT_EQ(r.prompt_tokens, 16374);
+            "prompt of 8182 tokens and answer budget of 100 exceed the model's window of 8192");
+  EXPECT_EQ(r.prompt_tokens, 8182);
 }
 
 TEST_F(Runner, PromptsThatCannotBeMadeAreRecords) {
@@ -355,6 +356,16 @@ TEST_F(Runner, ASignalStopsBetweenTwoSamples) {
   EXPECT_EQ(outcome.signal, SIGTERM);
   EXPECT_EQ(outcome.ran, 5) << "the sample in flight is finished and written";
   EXPECT_EQ(read_run(folder_.path()).samples.size(), 5u);
+}
+
+TEST_F(Runner, ASignalIsHeardWhilePromptsAreMade) {
+  const InterruptGuard guard("");
+  change_ = [](FakeTask& task) { task.signal_at_ = 2; };
+  options_.batch_size = 4;
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.signal, SIGTERM);
+  EXPECT_EQ(outcome.ran, 0) << "of the batch of four, the prompt of sample 3 was not made";
+  EXPECT_EQ(asked(), 0u);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <string>
@@ -114,6 +115,7 @@ class FakeTask : public tasks::Task {
     const std::int64_t length = parse_int(sample.input.substr(sample.input.rfind(' ') + 1)).value();
     std::int64_t tokens = std::max<std::int64_t>(1, length - info_.max_new_tokens - missing_);
     tasks::Prompt prompt{.text = sample.input, .max_new_tokens = info_.max_new_tokens};
+    if (sample.index == signal_at_) std::raise(SIGTERM);
     if (sample.index == refused_) throw Error(ErrorKind::kInvalidArgument, "cannot be asked");
     if (truncates_ && tokens > context.max_length) {
       prompt.truncated_tokens = tokens - context.max_length;
@@ -138,9 +140,10 @@ class FakeTask : public tasks::Task {
   tasks::TaskInfo info_;
   bool asks_twice_ = false;
   std::string salt_ = "text";
-  std::int64_t missing_ = 0;   // tokens by which prompts fall short of their length
-  std::int64_t refused_ = -1;  // sample whose prompt cannot be made
-  std::int32_t prefix_ = -1;   // id put in front twice
+  std::int64_t missing_ = 0;     // tokens by which prompts fall short of their length
+  std::int64_t refused_ = -1;    // sample whose prompt cannot be made
+  std::int64_t signal_at_ = -1;  // sample whose prompt comes with a SIGTERM
+  std::int32_t prefix_ = -1;     // id put in front twice
   bool truncates_ = false;
 };
 
