@@ -96,14 +96,11 @@ std::string ChatTemplate::render(std::span<const ChatMessage> messages,
 }
 
 std::string ChatTemplate::render(const Json& messages, const ChatOptions& options) const {
-  ValueMap globals;
-  for (const auto& [key, token] : impl_->special_tokens.items()) {
-    globals.set(key, Value::from_json(token));
-  }
-  globals.set("messages", Value::from_json(messages));
-  globals.set("add_generation_prompt", options.add_generation_prompt);
-  if (options.enable_thinking) globals.set("enable_thinking", *options.enable_thinking);
-  return evaluate_template(impl_->body, impl_->name, std::move(globals));
+  Json variables = impl_->special_tokens;
+  variables["messages"] = messages;
+  variables["add_generation_prompt"] = options.add_generation_prompt;
+  if (options.enable_thinking) variables["enable_thinking"] = *options.enable_thinking;
+  return evaluate_template(impl_->body, impl_->name, variables);
 }
 
 const std::string& ChatTemplate::sha256() const { return impl_->sha256; }

@@ -34,6 +34,7 @@ enum class ExpressionKind {
 struct Expression {
   ExpressionKind kind = ExpressionKind::kLiteral;
   int line = 0;
+  int height = 0;  // of the tree below; bounded, since evaluation and destructors recurse
   std::string name;
   Value value;
   std::vector<ExpressionPtr> children;

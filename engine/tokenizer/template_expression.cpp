@@ -10,7 +10,8 @@
 namespace elastic::engine {
 namespace {
 
-constexpr int kMaxDepth = 150;  // of nested expressions; a template that is one nests a few deep
+constexpr int kMaxDepth = 150;   // of nested expressions; a template that is one nests a few deep
+constexpr int kMaxHeight = 300;  // of the tree, which chains like a + b + c ... make high as well
 
 constexpr std::array<std::string_view, 10> kWords = {"and", "or",   "not", "in",        "is",
                                                      "if",  "else", "for", "recursive", "elif"};
@@ -77,11 +78,21 @@ ExpressionPtr ExpressionParser::make(ExpressionKind kind, std::string name) cons
   return node;
 }
 
+void ExpressionParser::note_height(Expression& parent, const Expression& child) const {
+  parent.height = std::max(parent.height, child.height + 1);
+  if (parent.height > kMaxHeight) fail("an expression nested too deeply");
+}
+
+void ExpressionParser::adopt(Expression& parent, ExpressionPtr child) const {
+  if (child != nullptr) note_height(parent, *child);
+  parent.children.push_back(std::move(child));
+}
+
 ExpressionPtr ExpressionParser::binary(std::string op, ExpressionPtr left,
                                        ExpressionPtr right) const {
   ExpressionPtr node = make(ExpressionKind::kBinary, std::move(op));
-  node->children.push_back(std::move(left));
-  node->children.push_back(std::move(right));
+  adopt(*node, std::move(left));
+  adopt(*node, std::move(right));
   return node;
 }
 
@@ -89,10 +100,10 @@ ExpressionPtr ExpressionParser::tuple(bool condition) {
   ExpressionPtr first = expression(condition);
   if (!is(",")) return first;
   ExpressionPtr node = make(ExpressionKind::kList);
-  node->children.push_back(std::move(first));
+  adopt(*node, std::move(first));
   while (accept(",")) {
     if (at_end() || is(")")) break;
-    node->children.push_back(expression(condition));
+    adopt(*node, expression(condition));
   }
   return node;
 }
@@ -103,9 +114,9 @@ ExpressionPtr ExpressionParser::expression(bool condition) {
   while (condition && is("if")) {
     ++at_;
     ExpressionPtr choice = make(ExpressionKind::kCondition);
-    choice->children.push_back(std::move(node));
-    choice->children.push_back(any_of());
-    choice->children.push_back(accept("else") ? expression() : nullptr);
+    adopt(*choice, std::move(node));
+    adopt(*choice, any_of());
+    adopt(*choice, accept("else") ? expression() : nullptr);
     node = std::move(choice);
   }
   return node;
@@ -128,7 +139,7 @@ ExpressionPtr ExpressionParser::negation() {
   if (!is("not")) return comparison();
   ExpressionPtr node = make(ExpressionKind::kUnary, "not");
   ++at_;
-  node->children.push_back(negation());
+  adopt(*node, negation());
   return node;
 }
 
@@ -184,7 +195,7 @@ ExpressionPtr ExpressionParser::unary(bool with_filters) {
   ExpressionPtr node;
   if (is("-") || is("+")) {
     node = make(ExpressionKind::kUnary, tokens_[at_++].text);
-    node->children.push_back(unary(false));
+    adopt(*node, unary(false));
   } else {
     node = postfix(primary());
   }
@@ -243,7 +254,7 @@ ExpressionPtr ExpressionParser::primary() {
 ExpressionPtr ExpressionParser::list(std::string_view close) {
   ExpressionPtr node = make(ExpressionKind::kList);
   while (!accept(close)) {
-    node->children.push_back(expression());
+    adopt(*node, expression());
     if (!accept(",")) {
       expect(close);
       break;
@@ -255,9 +266,9 @@ ExpressionPtr ExpressionParser::list(std::string_view close) {
 ExpressionPtr ExpressionParser::map() {
   ExpressionPtr node = make(ExpressionKind::kMap);
   while (!accept("}")) {
-    node->children.push_back(expression());
+    adopt(*node, expression());
     expect(":");
-    node->children.push_back(expression());
+    adopt(*node, expression());
     if (!accept(",")) {
       expect("}");
       break;
@@ -275,13 +286,13 @@ ExpressionPtr ExpressionParser::postfix(ExpressionPtr node) {
       ExpressionPtr attribute = make(ExpressionKind::kAttribute, peek().text);
       if (peek().kind != TokenKind::kName) fail("expected an attribute's name");
       ++at_;
-      attribute->children.push_back(std::move(node));
+      adopt(*attribute, std::move(node));
       node = std::move(attribute);
     } else if (accept("[")) {
       node = subscript(std::move(node));
     } else if (is("(")) {
       ExpressionPtr call = make(ExpressionKind::kCall);
-      call->children.push_back(std::move(node));
+      adopt(*call, std::move(node));
       arguments(*call);
       node = std::move(call);
     } else {
@@ -292,18 +303,18 @@ ExpressionPtr ExpressionParser::postfix(ExpressionPtr node) {
 
 ExpressionPtr ExpressionParser::subscript(ExpressionPtr node) {
   ExpressionPtr result = make(ExpressionKind::kSubscript);
-  result->children.push_back(std::move(node));
+  adopt(*result, std::move(node));
   ExpressionPtr first = is(":") ? nullptr : expression();
   if (!is(":")) {
-    result->children.push_back(std::move(first));
+    adopt(*result, std::move(first));
     expect("]");
     return result;
   }
   result->kind = ExpressionKind::kSlice;
-  result->children.push_back(std::move(first));
+  adopt(*result, std::move(first));
   for (int part = 0; part < 2; ++part) {
     const bool given = accept(":") && !is(":") && !is("]");
-    result->children.push_back(given ? expression() : nullptr);
+    adopt(*result, given ? expression() : nullptr);
   }
   expect("]");
   return result;
@@ -321,6 +332,7 @@ void ExpressionParser::arguments(Expression& node) {
       at_ += 2;
     }
     node.arguments.emplace_back(std::move(name), expression());
+    note_height(node, *node.arguments.back().second);
     if (!accept(",")) {
       expect(")");
       break;
@@ -334,7 +346,7 @@ ExpressionPtr ExpressionParser::filters(ExpressionPtr node) {
       ExpressionPtr filter = make(ExpressionKind::kFilter, peek().text);
       if (peek().kind != TokenKind::kName) fail("expected a filter's name");
       ++at_;
-      filter->children.push_back(std::move(node));
+      adopt(*filter, std::move(node));
       if (is("(")) arguments(*filter);
       node = std::move(filter);
     } else if (accept("is")) {
@@ -352,17 +364,18 @@ ExpressionPtr ExpressionParser::test(ExpressionPtr node) {
   ExpressionPtr result = make(ExpressionKind::kTest, peek().text);
   if (peek().kind != TokenKind::kName && !is("==")) fail("expected a test's name");
   ++at_;
-  result->children.push_back(std::move(node));
+  adopt(*result, std::move(node));
   const TemplateToken& next = peek();
   if (is("(")) {
     arguments(*result);
   } else if (next.kind == TokenKind::kString || next.kind == TokenKind::kInteger ||
              (next.kind == TokenKind::kName && !is_reserved(next.text))) {
     result->arguments.emplace_back("", postfix(primary()));
+    note_height(*result, *result->arguments.back().second);
   }
   if (!negated) return result;
   ExpressionPtr inverse = make(ExpressionKind::kUnary, "not");
-  inverse->children.push_back(std::move(result));
+  adopt(*inverse, std::move(result));
   return inverse;
 }
 

@@ -34,6 +34,8 @@ class ExpressionParser {
   class Depth;
   bool is(std::string_view text, std::size_t ahead = 0) const;
   ExpressionPtr make(ExpressionKind kind, std::string name = "") const;
+  void adopt(Expression& parent, ExpressionPtr child) const;  // null: a part left out
+  void note_height(Expression& parent, const Expression& child) const;
   ExpressionPtr binary(std::string op, ExpressionPtr left, ExpressionPtr right) const;
   ExpressionPtr any_of();
   ExpressionPtr all_of();
