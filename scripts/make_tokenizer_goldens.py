@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes tests/data/tokenizers: tiny tokenizers trained on the words below, with what the libraries
-`tokenizers` and `sentencepiece` (pip install tokenizers==0.23.3 sentencepiece==0.2.1) make of texts.
+`tokenizers` and `sentencepiece` (pip install tokenizers==0.23.3 sentencepiece==0.2.1) make of texts, and
+tests/data/pre_tokenizers: one vocabulary whose merges cross every word boundary, behind many pre-tokenizers.
 
     python3 scripts/make_tokenizer_goldens.py tests/data/tokenizers
 """
@@ -67,6 +68,58 @@ def texts():
     return fixed + ["".join(rng.choices(parts, k=rng.randint(1, 12))) for _ in range(60)]
 
 
+def splits():
+    for behavior in ("removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"):
+        for invert in (False, True):
+            for pattern in ("a", "a b", "", Regex(r"\d+|,"), Regex(r"\s*"), Regex(r"\w+"), Regex(r"\bst"), Regex(r"[^\w\s]\B|\W")):
+                yield pre_tokenizers.Split(pattern, behavior, invert)
+
+
+def chains():
+    """Lists of steps; ByteLevel follows each."""
+    p = pre_tokenizers
+    for step in splits():
+        yield [step]
+    for individual in (False, True):
+        yield [p.Digits(individual)]
+    for behavior in ("removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"):
+        yield [p.Punctuation(behavior)]
+    yield [p.Whitespace()]
+    yield [p.WhitespaceSplit()]
+    for scheme in ("always", "first", "never"):
+        for split in (False, True):
+            yield [p.Metaspace("\u2581", scheme, split)]
+    yield [p.Metaspace("_", "first"), p.Digits(True)]
+    yield [p.WhitespaceSplit(), p.Metaspace("_", "first")]
+    yield [p.Digits(True), p.Punctuation("contiguous"), p.Split(Regex("(?i)THE"), "merged_with_next")]
+
+
+def step_texts(rng, count):
+    parts = ["a", "b", "a b", " ", "  ", "\n", "\t", "\u00a0", "\u3000", "1", "23", "\u0664", "\u00b2", "\u2167", ",", ".", "$",
+             "_", "\u2581", "\u203f", "'", "\u00ab", "e\u0301", "\u00e9", "\u6cb3", "the", "st", "\U0001f600", "\u200d", "<x>"]
+    return ["".join(rng.choices(parts, k=rng.randint(1, 9))) for _ in range(count)]
+
+
+def write_pre_tokenizers(folder, per_chain):
+    rng = random.Random(11)
+    base = Tokenizer(models.BPE())
+    base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    base.decoder = decoders.ByteLevel()
+    base.train_from_iterator(step_texts(rng, 4000), trainers.BpeTrainer(
+        vocab_size=900, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    base.add_tokens(["<x>"])
+    folder.mkdir(parents=True, exist_ok=True)
+    base.save(str(folder / "tokenizer.json"), pretty=False)
+    with open(folder / "cases.jsonl", "w") as out:
+        for i, steps in enumerate(chains()):
+            last = pre_tokenizers.ByteLevel(add_prefix_space=i % 5 == 0, use_regex=i % 3 == 0)
+            base.pre_tokenizer = pre_tokenizers.Sequence([*steps, last])
+            texts = step_texts(rng, per_chain)
+            section = json.loads(base.to_str())["pre_tokenizer"]
+            out.write(json.dumps({"pre_tokenizer": section, "texts": texts,
+                                  "ids": [base.encode(text).ids for text in texts]}) + "\n")
+
+
 def write(folder, lines):
     with open(folder / "cases.jsonl", "w") as out:
         out.writelines(json.dumps(line) + "\n" for line in lines)
@@ -74,6 +127,7 @@ def write(folder, lines):
 
 def main():
     target = pathlib.Path(sys.argv[1])
+    write_pre_tokenizers(target.parent / "pre_tokenizers", per_chain=8)
     for name, tokenizer in make_all():
         (target / name).mkdir(parents=True, exist_ok=True)
         tokenizer.save(str(target / name / "tokenizer.json"), pretty=False)

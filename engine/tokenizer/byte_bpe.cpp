@@ -50,12 +50,13 @@ struct ByteBpe::Workspace {
   WordCache words;
   MergeWorkspace merging;
   std::vector<std::int32_t> ids, word_ids;
-  std::string repaired, normalized, prefixed;
+  std::string repaired, normalized;
+  PreTokenizer::Buffer cutting;
 };
 
 ByteBpe::ByteBpe(TokenizerSpec spec)
     : spec_(std::move(spec)),
-      pre_tokenizer_(spec_.split_steps, spec_.source),
+      pre_tokenizer_(spec_.pre_tokenizer, spec_.source),
       pool_(std::make_unique<WorkspacePool<Workspace>>()) {
   build_pieces();
   build_merges();
@@ -137,21 +138,19 @@ void ByteBpe::encode_text(std::string_view text, Workspace& workspace, Sink& sin
   text = valid_utf8(text, workspace.repaired);
   before_normalizer_.for_each_part(text, [&](std::string_view part, const AddedToken* token) {
     if (token != nullptr) return sink.add(token->id);
+    const bool first = part.data() == text.data();
     if (spec_.nfc) part = to_nfc(part, workspace.normalized);
     after_normalizer_.for_each_part(part, [&](std::string_view segment, const AddedToken* inner) {
       if (inner != nullptr) return sink.add(inner->id);
-      encode_segment(segment, workspace, sink);
+      encode_segment(segment, first && segment.data() == part.data(), workspace, sink);
     });
   });
 }
 
 template <typename Sink>
-void ByteBpe::encode_segment(std::string_view text, Workspace& workspace, Sink& sink) const {
-  if (spec_.add_prefix_space && !text.starts_with(' ')) {
-    workspace.prefixed.assign(" ").append(text);
-    text = workspace.prefixed;
-  }
-  pre_tokenizer_.for_each_word(text, [&](std::string_view word) {
+void ByteBpe::encode_segment(std::string_view text, bool first, Workspace& workspace,
+                             Sink& sink) const {
+  pre_tokenizer_.for_each_word(text, first, workspace.cutting, [&](std::string_view word) {
     if (word.size() > WordCache::kMaxBytes) return sink.add(word_ids(word, workspace));
     WordCache::Entry& entry = workspace.words.place(word);
     if (WordCache::holds(entry, word)) return sink.add(entry);

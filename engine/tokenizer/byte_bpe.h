@@ -50,7 +50,7 @@ class ByteBpe {
   template <typename Sink>
   void encode_text(std::string_view text, Workspace& workspace, Sink& sink) const;
   template <typename Sink>
-  void encode_segment(std::string_view text, Workspace& workspace, Sink& sink) const;
+  void encode_segment(std::string_view text, bool first, Workspace& workspace, Sink& sink) const;
   std::span<const std::int32_t> word_ids(std::string_view word, Workspace& workspace) const;
   std::span<const std::int32_t> fragment_ids(std::string_view word, Workspace& workspace) const;
   std::span<const std::int32_t> merge_bytes(std::string_view word, Workspace& workspace) const;

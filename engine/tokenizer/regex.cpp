@@ -4,8 +4,10 @@
 #include <pcre2.h>
 
 #include <array>
+#include <optional>
 
 #include "base/error.h"
+#include "engine/tokenizer/utf8.h"
 
 namespace elastic::engine {
 namespace {
@@ -21,6 +23,32 @@ constexpr std::string_view kSpaceClass =
               fmt::format("{}: pre-tokenizer pattern `{}`: {}", source, pattern, why));
 }
 
+// \w in Oniguruma: letters, marks, digits, connectors; PCRE2's own takes all numbers, no marks.
+constexpr std::string_view kWordClass = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+// Outside a class, and for word boundaries, the superscripts and fractions of Latin-1 too.
+constexpr std::string_view kWord =
+    "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
+
+// What an escape stands for outside a character class; nothing where PCRE2 reads it alike.
+std::optional<std::string> translate_escape(char escaped) {
+  switch (escaped) {
+    case 's':
+      return fmt::format("[{}]", kSpaceClass);
+    case 'S':
+      return fmt::format("[^{}]", kSpaceClass);
+    case 'w':
+      return fmt::format("[{}]", kWord);
+    case 'W':
+      return fmt::format("[^{}]", kWord);
+    case 'b':
+      return fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", kWord);
+    case 'B':
+      return fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", kWord);
+    default:
+      return std::nullopt;
+  }
+}
+
 std::string translate(std::string_view pattern, std::string_view source) {
   std::string out;
   bool in_class = false;
@@ -34,13 +62,12 @@ std::string translate(std::string_view pattern, std::string_view source) {
       continue;
     }
     const char escaped = pattern[++i];
-    if (escaped == 's' && in_class) {
-      out += kSpaceClass;
-    } else if (escaped == 's') {
-      out += fmt::format("[{}]", kSpaceClass);
-    } else if (escaped == 'S' && !in_class) {
-      out += fmt::format("[^{}]", kSpaceClass);
-    } else if (escaped == 'S' || escaped == 'h' || escaped == 'H') {
+    const auto other = in_class ? std::nullopt : translate_escape(escaped);
+    if (other) {
+      out += *other;
+    } else if (in_class && (escaped == 's' || escaped == 'w')) {
+      out += escaped == 's' ? kSpaceClass : kWordClass;
+    } else if (std::string_view("SWhH").find(escaped) != std::string_view::npos) {
       unsupported(source, pattern, fmt::format("`\\{}` here is not supported", escaped));
     } else {
       out += c;
@@ -91,11 +118,11 @@ void Regex::for_each_match(std::string_view text,
   const std::unique_ptr<pcre2_match_data, Deleter<pcre2_match_data_free>> data(
       pcre2_match_data_create_from_pattern(impl_->code.get(), nullptr));
   std::size_t at = 0;
-  while (at < text.size()) {
+  std::optional<std::size_t> last_end;
+  while (at <= text.size()) {
     // The text is valid UTF-8: checking it again at every match would be quadratic.
-    const int found =
-        pcre2_match(impl_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
-                    PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, data.get(), nullptr);
+    const int found = pcre2_match(impl_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()),
+                                  text.size(), at, PCRE2_NO_UTF_CHECK, data.get(), nullptr);
     if (found == PCRE2_ERROR_NOMATCH) return;
     if (found < 0) {
       throw Error(ErrorKind::kUnsupported,
@@ -104,8 +131,14 @@ void Regex::for_each_match(std::string_view text,
                               text.size(), found));
     }
     const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data.get());
-    use(range[0], range[1]);
-    at = range[1];
+    const std::size_t begin = range[0], end = range[1];
+    if (begin == end && last_end == end) {  // an empty match where the last one ended counts not
+      at = end < text.size() ? end + decode_utf8(text, end).length : end + 1;
+      continue;
+    }
+    use(begin, end);
+    at = end;
+    last_end = end;
   }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 // A pre-tokenizer pattern, compiled by PCRE2 with JIT. Patterns in tokenizer.json are written for
-// Oniguruma; where the two differ (\s, line anchors) the pattern is translated, so that the match
-// is what the file's author saw.
+// Oniguruma; where the two differ (\s, \w, line anchors) the pattern is translated, so that the
+// match is what the file's author saw.
 //
 //   const Regex regex(pattern, "models/x/tokenizer.json");
 //   regex.for_each_match(text, [](std::size_t begin, std::size_t end) { ... });
@@ -23,7 +23,8 @@ class Regex {
   Regex(Regex&&) noexcept;
   Regex& operator=(Regex&&) noexcept;
 
-  /// Non-empty matches from left to right. `text` must be valid UTF-8. Safe from several threads.
+  /// Matches from left to right, empty ones too unless where the last one ended. `text` must be
+  /// valid UTF-8. Safe from several threads.
   void for_each_match(std::string_view text,
                       const std::function<void(std::size_t begin, std::size_t end)>& use) const;
 

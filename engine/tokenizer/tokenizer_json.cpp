@@ -115,52 +115,96 @@ std::string quoted_pattern(std::string_view literal) {
   return pattern;
 }
 
-SplitStep read_split(const JsonNode& node) {
-  SplitStep step;
-  const JsonNode pattern = node.get("pattern");
-  if (const auto regex = pattern.find("Regex")) {
-    step.pattern = regex->as_text();
-  } else {
-    step.pattern = quoted_pattern(pattern.text("String"));
+SplitBehavior read_behavior(const JsonNode& node, std::string_view otherwise) {
+  constexpr std::pair<std::string_view, SplitBehavior> kBehaviors[] = {
+      {"Removed", SplitBehavior::kRemoved},
+      {"Isolated", SplitBehavior::kIsolated},
+      {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
+      {"MergedWithNext", SplitBehavior::kMergedWithNext},
+      {"Contiguous", SplitBehavior::kContiguous}};
+  const auto given = node.find("behavior");
+  const std::string_view name = given ? given->as_text() : otherwise;
+  for (const auto& [known, behavior] : kBehaviors) {
+    if (known == name) return behavior;
   }
-  const std::string_view behavior = node.text("behavior");
-  const bool invert = node.flag("invert", false);
-  if (behavior == "Removed" && invert) {
-    step.keep_gaps = false;  // the words are the matches
-  } else if (behavior != "Isolated") {
-    node.fail(ErrorKind::kUnsupported,
-              fmt::format("has behavior `{}`{}; known: Isolated, Removed with invert", behavior,
-                          invert ? " with invert" : ""));
-  }
-  return step;
+  node.fail(ErrorKind::kCorrupt, fmt::format("has the unknown behavior `{}`", name));
 }
 
+SplitStep read_split(const JsonNode& node) {
+  const JsonNode pattern = node.get("pattern");
+  const auto regex = pattern.find("Regex");
+  return {.pattern = regex ? std::string(regex->as_text()) : quoted_pattern(pattern.text("String")),
+          .behavior = read_behavior(node, "Isolated"),
+          .invert = node.flag("invert", false)};
+}
+
+// Blanks become `replacement`, which is put in front too, and begins every word.
+void read_metaspace(const JsonNode& node, std::vector<PreTokenizerStep>& steps) {
+  const auto given = node.find("replacement");
+  const std::string replacement = given ? std::string(given->as_text()) : "\u2581";
+  const auto scheme_node = node.find("prepend_scheme");
+  std::string_view scheme = scheme_node ? scheme_node->as_text() : "always";
+  if (!node.flag("add_prefix_space", true)) scheme = "never";  // of older files
+  if (scheme != "always" && scheme != "first" && scheme != "never") {
+    node.fail(ErrorKind::kCorrupt, fmt::format("has the unknown prepend_scheme `{}`", scheme));
+  }
+  steps.push_back(BlankStep{.text = replacement});
+  if (scheme != "never") {
+    steps.push_back(PrefixStep{.text = replacement, .first_only = scheme == "first"});
+  }
+  if (node.flag("split", true)) {
+    steps.push_back(SplitStep{.pattern = quoted_pattern(replacement),
+                              .behavior = SplitBehavior::kMergedWithNext});
+  }
+}
+
+void read_byte_level(const JsonNode& node, std::vector<PreTokenizerStep>& steps) {
+  if (node.flag("add_prefix_space", true)) steps.push_back(PrefixStep{.text = " "});
+  if (node.flag("use_regex", true)) {
+    steps.push_back(SplitStep{.pattern = std::string(pattern_of(ScanKind::kGpt2))});
+  }
+}
+
+// \w of Rust's regular expressions, which `Whitespace` uses; those of Split are Oniguruma's.
+constexpr std::string_view kRustWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
+
 // True once the byte-level step, which ends a chain, was seen.
-bool read_pre_tokenizer(const JsonNode& node, TokenizerSpec& spec, bool alone) {
+bool read_pre_tokenizer(const JsonNode& node, std::vector<PreTokenizerStep>& steps) {
   const std::string_view type = node.text("type");
-  bool byte_level = false;
   if (type == "ByteLevel") {
-    spec.add_prefix_space = node.flag("add_prefix_space", true);
-    if (spec.add_prefix_space && !alone) {
-      node.fail(ErrorKind::kUnsupported, "has `add_prefix_space` after another step");
-    }
-    if (node.flag("use_regex", true)) {
-      spec.split_steps.push_back({.pattern = std::string(pattern_of(ScanKind::kGpt2))});
-    }
-    byte_level = true;
-  } else if (type == "Split") {
-    spec.split_steps.push_back(read_split(node));
+    read_byte_level(node, steps);
+    return true;
+  }
+  if (type == "Split") {
+    steps.push_back(read_split(node));
+  } else if (type == "Digits") {
+    steps.push_back(SplitStep{.pattern = "\\p{N}",
+                              .behavior = node.flag("individual_digits", false)
+                                              ? SplitBehavior::kIsolated
+                                              : SplitBehavior::kContiguous});
+  } else if (type == "Punctuation") {
+    steps.push_back(
+        SplitStep{.pattern = "[\\p{P}$+<=>^`|~]", .behavior = read_behavior(node, "Isolated")});
+  } else if (type == "Whitespace") {
+    steps.push_back(SplitStep{.pattern = fmt::format("[{0}]+|[^{0}\\s]+", kRustWord),
+                              .behavior = SplitBehavior::kRemoved,
+                              .invert = true});
+  } else if (type == "WhitespaceSplit") {
+    steps.push_back(SplitStep{.pattern = "\\s", .behavior = SplitBehavior::kRemoved});
+  } else if (type == "Metaspace") {
+    read_metaspace(node, steps);
   } else if (type == "Sequence") {
-    const simdjson::dom::array steps = node.get("pretokenizers").as_array();
-    for (const auto element : steps) {
+    bool byte_level = false;
+    for (const auto element : node.get("pretokenizers").as_array()) {
       const JsonNode step = node.child(element, "pretokenizers");
       if (byte_level) step.fail(ErrorKind::kUnsupported, "follows ByteLevel, which must be last");
-      byte_level = read_pre_tokenizer(step, spec, steps.size() == 1);
+      byte_level = read_pre_tokenizer(step, steps);
     }
+    return byte_level;
   } else {
     unsupported_type(node, type);
   }
-  return byte_level;
+  return false;
 }
 
 void read_decoder(const JsonNode& root) {
@@ -256,7 +300,7 @@ TokenizerSpec parse_tokenizer_json(std::string_view text, std::string_view sourc
   read_model(root, spec);
   if (const auto node = root.find("normalizer")) read_normalizer(*node, spec);
   const auto pre_tokenizer = root.find("pre_tokenizer");
-  if (!pre_tokenizer || !read_pre_tokenizer(*pre_tokenizer, spec, true)) {
+  if (!pre_tokenizer || !read_pre_tokenizer(*pre_tokenizer, spec.pre_tokenizer)) {
     root.fail(ErrorKind::kUnsupported,
               "has no ByteLevel pre-tokenizer: only byte-level BPE is implemented for "
               "tokenizer.json; a sentencepiece model goes into tokenizer.model");

@@ -34,8 +34,7 @@ struct TokenizerSpec {
   bool fuse_unknown = false;        // a run of unknown symbols gives one id
   bool ignore_merges = false;       // a word that is a piece is that piece, whatever the merges say
   bool nfc = false;
-  bool add_prefix_space = false;
-  std::vector<SplitStep> split_steps;
+  std::vector<PreTokenizerStep> pre_tokenizer;
   std::vector<AddedToken> added_tokens;
   std::vector<std::int32_t> prefix_ids;  // what the post-processor puts in front
   std::vector<std::int32_t> suffix_ids;

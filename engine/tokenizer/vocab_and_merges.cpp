@@ -67,18 +67,20 @@ TokenizerSpec read_vocab_and_merges(const std::filesystem::path& folder) {
   TokenizerSpec spec;
   spec.source = (folder / "vocab.json").string();
   const std::string_view type = config.root().text("tokenizer_class");
+  if (config.root().flag("add_prefix_space", false)) {
+    spec.pre_tokenizer.push_back(PrefixStep{.text = " "});
+  }
   if (type.starts_with("Qwen2Tokenizer")) {
     spec.nfc = true;
-    spec.split_steps.push_back({.pattern = std::string(pattern_of(ScanKind::kQwen2))});
+    spec.pre_tokenizer.push_back(SplitStep{.pattern = std::string(pattern_of(ScanKind::kQwen2))});
   } else if (type.starts_with("GPT2Tokenizer")) {
-    spec.split_steps.push_back({.pattern = std::string(pattern_of(ScanKind::kGpt2))});
+    spec.pre_tokenizer.push_back(SplitStep{.pattern = std::string(pattern_of(ScanKind::kGpt2))});
   } else {
     throw Error(ErrorKind::kUnsupported,
                 fmt::format("{}: `tokenizer_class` {} with vocab.json and merges.txt only; known "
                             "without a tokenizer.json: Qwen2Tokenizer, GPT2Tokenizer",
                             config_path, type));
   }
-  spec.add_prefix_space = config.root().flag("add_prefix_space", false);
   const std::string vocab_text = read_file(spec.source);
   const JsonDocument vocab(vocab_text, spec.source);
   read_vocabulary(vocab.root(), spec.pieces);
