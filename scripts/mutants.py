@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants one-line faults and says which of them the plain tests find.
 
-    scripts/mutants.py [--folders base,tasks,...] [--count 8] [--seed 1] [--only FILE:LINE] [--list]
+    scripts/mutants.py [--folders base,tasks,...] [--count 8] [--seed 1] [--own] [--only FILE:LINE] [--list]
 
 A mutant is one operator (FAULTS below) applied to one place of one .cpp file, drawn by seed, folder by folder. It is
 built in build/ (one source, its library, one test binary), and the tests of its folder are run until one fails; where
@@ -13,6 +13,7 @@ there, best configured with -DCMAKE_UNITY_BUILD=OFF. A checkout with uncommitted
 """
 
 import argparse
+import contextlib
 import os
 import random
 import re
@@ -124,8 +125,8 @@ def drawn(folder, seed):
         yield pools[chance.choice(sorted(f for f in pools if pools[f]))].pop()
 
 
-def build(targets):
-    return subprocess.run(["ninja", "-C", BUILD, *targets], capture_output=True, text=True)
+def build(target):
+    return subprocess.run(["ninja", "-C", BUILD, target], capture_output=True, text=True)
 
 
 def run_tests(binary, limit):
@@ -157,8 +158,8 @@ def run_tests(binary, limit):
     return test[1] if test else f"{binary} crashed"
 
 
-def verdict(mutant, binaries, limits):
-    """Which test finds it; "" where none does; None where it does not compile."""
+@contextlib.contextmanager
+def planted(mutant):
     file = ROOT / mutant.path
     original = file.read_text()
     lines = original.split("\n")
@@ -166,28 +167,32 @@ def verdict(mutant, binaries, limits):
     lines[mutant.line] = mutant.after
     file.write_text("\n".join(lines))
     try:
-        for binary in binaries:
-            if build([binary]).returncode != 0:
-                return None
-            if found := run_tests(binary, limits[binary]):
-                return found
-        return ""
+        yield
     finally:
         file.write_text(original)
 
 
-def measure(binaries):
-    """Builds the tests as they are; the time that each may take: far more than it does."""
-    limits = {}
+def measure(binary):
+    """Seconds that the tests may take with a mutant: far more than they do without one."""
+    if (made := build(binary)).returncode != 0:
+        sys.exit(made.stdout[-3000:])
+    start = time.monotonic()
+    if failed := run_tests(binary, 1800):
+        sys.exit(f"{binary} fails without any mutant: {failed}")
+    return 30 + 5 * (time.monotonic() - start)
+
+
+def verdict(mutant, binaries, limits):
+    """Which test finds it; "" where none does; None where it does not compile."""
     for binary in binaries:
-        made = build([binary])
-        if made.returncode != 0:
-            sys.exit(made.stdout[-3000:])
-        start = time.monotonic()
-        if failed := run_tests(binary, 1800):
-            sys.exit(f"{binary} fails without any mutant: {failed}")
-        limits[binary] = 30 + 5 * (time.monotonic() - start)
-    return limits
+        if binary not in limits:
+            limits[binary] = measure(binary)
+        with planted(mutant):
+            if build(binary).returncode != 0:
+                return None
+            if found := run_tests(binary, limits[binary]):
+                return found
+    return ""
 
 
 def judge(folder, arguments, limits):
@@ -198,7 +203,7 @@ def judge(folder, arguments, limits):
             continue
         if ends["found"] + ends["ALIVE"] == arguments.count:
             break
-        found = verdict(mutant, FOLDERS[folder], limits)
+        found = verdict(mutant, FOLDERS[folder][:1 if arguments.own else None], limits)
         end = "not compiled" if found is None else "found" if found else "ALIVE"
         ends[end] += 1
         if found is not None:
@@ -211,6 +216,7 @@ def main():
     parser.add_argument("--folders", default=",".join(FOLDERS), help="of: " + " ".join(FOLDERS))
     parser.add_argument("--count", type=int, default=8, help="mutants a folder")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--own", action="store_true", help="the folder's own tests only")
     parser.add_argument("--only", metavar="FILE:LINE", help="every mutant of that line")
     parser.add_argument("--list", action="store_true", help="print what would be planted")
     arguments = parser.parse_args()
@@ -226,8 +232,7 @@ def main():
         sys.exit("uncommitted changes: run it in a clone of its own")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the file in hand is put back
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    limits = measure(dict.fromkeys(b for f in folders for b in FOLDERS[f]))
-    total = Counter()
+    limits, total = {}, Counter()
     for folder in folders:
         ends = judge(folder, arguments, limits)
         total += ends
