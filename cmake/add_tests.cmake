@@ -17,7 +17,7 @@ function(elastic_add_tests folder)
   target_include_directories(${folder}_tests PRIVATE "${CMAKE_SOURCE_DIR}")
   target_compile_definitions(${folder}_tests PRIVATE
     ELASTIC_BENCH_BINARY="$<TARGET_FILE_DIR:${folder}_tests>/elastic-bench")
-  target_compile_options(${folder}_tests PRIVATE -O1)  # a quarter less compile time; nothing here is hot
+  target_compile_options(${folder}_tests PRIVATE ${ELASTIC_COLD_OPTIMISATION})
   target_link_libraries(${folder}_tests PRIVATE elastic_testing ${ARGN} GTest::gtest GTest::gtest_main)
   if(folder MATCHES "^(base|engine)$")  # engine: LibTorch's flags need a precompiled header of their own
     elastic_precompile(${folder}_tests tests/testing/precompiled.h)

@@ -43,6 +43,42 @@ TEST(File, ErrorsNamePathAndReason) {
   EXPECT_THROW(write_file_atomic(folder / "no" / "such" / "folder", "x"), Error);
 }
 
+TEST(File, ReadsWholeFilesOfManyBuffers) {
+  const testing::TemporaryFolder folder;
+  std::string bytes;
+  for (int i = 0; bytes.size() < 200000; ++i) bytes += std::to_string(i) + '\n';
+  write_file_atomic(folder / "long", bytes);
+  EXPECT_EQ(read_file(folder / "long"), bytes);
+}
+
+TEST(File, AFailedWriteLeavesNothingBeside) {
+  const testing::TemporaryFolder folder;
+  fs::create_directories(folder / "taken/by a folder");
+  EXPECT_THROW(write_file_atomic(folder / "taken", "x"), Error);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1);
+  write_file_atomic(folder / "file", "x");
+  EXPECT_THROW(create_folders(folder / "file/below"), Error);
+}
+
+TEST(File, AppendsBehindWhatIsThere) {
+  const testing::TemporaryFolder folder;
+  for (const char* line : {"a\n", "b\n"}) {
+    AppendFile file(folder / "log");
+    file.append(line);
+    file.append("c\n");
+  }
+  EXPECT_EQ(read_file(folder / "log"), "a\nc\nb\nc\n");
+}
+
+TEST(File, AMovedMappingStaysMapped) {
+  const testing::TemporaryFolder folder;
+  write_file_atomic(folder / "data", "abc");
+  MappedFile from(folder / "data");
+  const MappedFile to(std::move(from));
+  ASSERT_EQ(to.bytes().size(), 3u);
+  EXPECT_EQ(to.bytes()[2], 'c');
+}
+
 TEST(File, MapsEmptyAndOrdinaryFiles) {
   const testing::TemporaryFolder folder;
   write_file_atomic(folder / "empty", "");

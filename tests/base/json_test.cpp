@@ -85,6 +85,63 @@ TEST(Json, DumpKeepsOrderAndNeverWritesNan) {
   EXPECT_EQ(dump_line(value), "{\"z\":1,\"a\":null,\"s\":\"\xEF\xBF\xBD\"}");
 }
 
+TEST(Json, NestingIsCountedByDepthOutsideOfStrings) {
+  const auto nested = [](int depth) {
+    return std::string(static_cast<std::size_t>(depth), '[') +
+           std::string(static_cast<std::size_t>(depth), ']');
+  };
+  EXPECT_EQ(parse_json(nested(512), "t").size(), 1u);
+  EXPECT_THROW(parse_json(nested(513), "t"), Error);
+  std::string siblings = "[";
+  for (int i = 0; i < 600; ++i) siblings += "{},";
+  EXPECT_EQ(parse_json(siblings + "[]]", "t").size(), 601u);
+  EXPECT_EQ(parse_json(R"(["\\", "\"[)" + std::string(600, '{') + R"("])", "t").size(), 2u);
+}
+
+TEST(Json, LargeAndNegativeNumbers) {
+  const Json object = parse_json(
+      R"({"a": 8999999999999999.0, "b": 9e15, "c": -128.0, "d": 9223372036854775807, "e": 3})",
+      "t");
+  const JsonSource in{object, "t"};
+  EXPECT_EQ(json_get<std::int64_t>(in, "a"), 8999999999999999);
+  EXPECT_THROW(json_get<std::int64_t>(in, "b"), Error);
+  EXPECT_EQ(json_get<std::int64_t>(in, "c"), -128);
+  EXPECT_EQ(json_get<std::int64_t>(in, "d"), INT64_MAX);
+  EXPECT_EQ(json_get<double>(in, "e"), 3);
+}
+
+TEST(Json, LongValuesAreShortenedInErrors) {
+  const Json object = {{"fits", std::string(58, 'x')}, {"long", std::string(59, 'x')}};
+  const JsonSource in{object, "t"};
+  EXPECT_NE(error_of([&] { json_get<bool>(in, "fits"); }).find(std::string(58, 'x') + "\","),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { json_get<bool>(in, "long"); }).find(std::string(56, 'x') + "...,"),
+            std::string::npos);
+  EXPECT_EQ(error_of([&] {
+              json_get<bool>({Json::array(), "list.json"}, "a");
+            }),
+            "list.json: expected a JSON object");
+  EXPECT_EQ(error_of([&] {
+              json_get_or<bool>({Json::array(), "list.json"}, "a", true);
+            }),
+            "list.json: expected a JSON object");
+}
+
+TEST(Json, UnknownKeysAreNamed) {
+  const Json object = {{"layers", 1}, {"laeyrs", 2}};
+  EXPECT_NO_THROW(refuse_unknown_keys({object, "c.json"}, {"layers", "laeyrs"}));
+  EXPECT_EQ(error_of([&] {
+              refuse_unknown_keys({object, "c.json"}, {"layers"});
+            }),
+            "c.json: unknown key `laeyrs`; did you mean `layers`? known: layers");
+}
+
+TEST(Json, PrettyTextIsIndentedAndEndsInALineEnd) {
+  const Json value = {{"a", Json::array({"\u00e9"})}};
+  EXPECT_EQ(dump_pretty(value), "{\n  \"a\": [\n    \"\u00e9\"\n  ]\n}\n");
+  EXPECT_EQ(dump_line(value), "{\"a\":[\"\u00e9\"]}");
+}
+
 TEST(Json, MissingFileIsNotFound) {
   try {
     read_json("/nonexistent/config.json");
@@ -99,6 +156,14 @@ TEST(Json, LoneSurrogateEscapes) {
   EXPECT_TRUE(replace_lone_surrogates(text));
   EXPECT_EQ(text, R"({"a": "\ufffd \ud83d\ude00 \ufffd \\ud800"})");
   EXPECT_FALSE(replace_lone_surrogates(text));
+  const auto replaced = [](std::string escapes) {
+    replace_lone_surrogates(escapes);
+    return escapes;
+  };
+  EXPECT_EQ(replaced(R"(\ud7ff\ue000\n\)"), R"(\ud7ff\ue000\n\)") << "neighbours of the range";
+  EXPECT_EQ(replaced(R"(\udbff\udfff\ud800\udc00)"), R"(\udbff\udfff\ud800\udc00)");
+  EXPECT_EQ(replaced(R"(\ud83d\ud83d\ude00\ud83d)"), R"(\ufffd\ud83d\ude00\ufffd)");
+  EXPECT_EQ(replaced(R"(\ud83)"), R"(\ud83)") << "cut off";
 }
 
 }  // namespace

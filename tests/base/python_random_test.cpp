@@ -41,6 +41,57 @@ TEST(python_random, sample_switches_from_pool_to_set) {
   EXPECT_TRUE(random.sample(3, 0).empty());
 }
 
+TEST(python_random, sample_at_the_bounds_of_its_pool) {
+  const auto sample = [](std::size_t population, std::int64_t count) {
+    return PythonRandom(7).sample(population, count);
+  };
+  EXPECT_EQ(sample(21, 5), (std::vector<std::size_t>{10, 4, 12, 1, 2}));
+  EXPECT_EQ(sample(22, 5), (std::vector<std::size_t>{10, 4, 12, 20, 1}));
+  EXPECT_EQ(sample(85, 6), (std::vector<std::size_t>{41, 19, 50, 6, 9, 68}));
+  EXPECT_EQ(sample(86, 6), (std::vector<std::size_t>{41, 19, 50, 83, 6, 9}));
+  EXPECT_EQ(sample(277, 22)[5], 48U);
+  EXPECT_EQ(sample(278, 22)[5], 274U);
+}
+
+TEST(python_random, streams_go_on_behind_the_first_state) {
+  PythonRandom random(7);
+  for (int i = 0; i < 1000; ++i) random.bits(32);
+  EXPECT_EQ(random.bits(32), 3192093819U);
+}
+
+TEST(python_random, seeds_of_many_words) {
+  const auto seeded = [](std::uint32_t words) {
+    std::vector<std::uint32_t> seed;
+    for (std::uint32_t i = 0; i < words; ++i) seed.push_back(i * 2654435761U + 1);
+    return PythonRandom(seed);
+  };
+  PythonRandom few = seeded(3), many = seeded(700);
+  EXPECT_EQ(few.bits(32), 221754091U);
+  EXPECT_EQ(few.random(), 0x1.5d17dc832c192p-2);
+  EXPECT_EQ(many.bits(32), 285450211U);
+  EXPECT_EQ(many.random(), 0x1.3757b1933e560p-1);
+}
+
+TEST(python_random, bits_of_every_width) {
+  PythonRandom random(7);
+  EXPECT_EQ(random.bits(1), 0U);
+  EXPECT_EQ(random.bits(31), 2035525362U);
+  EXPECT_EQ(random.bits(32), 647892279U);
+  EXPECT_EQ(random.bits(64), 12007621696699967246U);
+  using Words = std::vector<std::uint32_t>;
+  PythonRandom wide(7);
+  EXPECT_EQ(wide.wide_bits(32), (Words{0x52e6b438}));
+  EXPECT_EQ(wide.wide_bits(33), (Words{0xf2a74de4, 0}));
+  EXPECT_EQ(wide.wide_bits(64), (Words{0x6513270e, 0xa6a3a450}));
+  EXPECT_EQ(wide.wide_bits(65), (Words{0x0c5c7fd0, 0x128b2f33, 1}));
+  PythonRandom below(7);
+  std::vector<std::uint64_t> drawn;
+  for (const std::uint64_t bound : {8, 8, 8, 8, 8, 8, 1, 1}) drawn.push_back(below.below(bound));
+  EXPECT_EQ(drawn, (std::vector<std::uint64_t>{5, 2, 6, 0, 1, 1, 0, 0}));
+  EXPECT_EQ(below.below(std::uint64_t{1} << 32), 922121676U);
+  EXPECT_EQ(below.below((std::uint64_t{1} << 32) + 1), 369140570U);
+}
+
 TEST(python_random, too_large_or_negative_samples_are_errors) {
   PythonRandom random(1);
   EXPECT_THROW(random.sample(3, 4), Error);

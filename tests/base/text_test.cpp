@@ -52,12 +52,25 @@ TEST(Text, LengthsUseBinaryK) {
   EXPECT_EQ(format_length(4096), "4k");
   EXPECT_EQ(format_length(1048576), "1m");
   EXPECT_EQ(format_length(1000), "1000");
+  EXPECT_EQ(format_length(0), "0");
+  EXPECT_EQ(parse_length(" 4k "), 4096);
+  EXPECT_EQ(parse_length("1024m"), std::int64_t{1} << 30);
+  EXPECT_EQ(parse_length("1073741824"), std::int64_t{1} << 30);
+  for (const char* bad : {"1025m", "1048577k", "1073741825"}) {
+    EXPECT_THROW(parse_length(bad), Error) << bad;
+  }
 }
 
 TEST(Text, FormatsForPeople) {
   EXPECT_EQ(format_bytes(512), "512 B");
-  EXPECT_EQ(format_bytes(1536), "1.5 KiB");
+  EXPECT_EQ(format_bytes(1023), "1023 B");
+  EXPECT_EQ(format_bytes(1024), "1.0 KiB");
+  EXPECT_EQ(format_bytes(-1536), "-1.5 KiB");
+  EXPECT_EQ(format_bytes(std::int64_t{1} << 50), "1024.0 TiB");
   EXPECT_EQ(format_seconds(0.84), "0.8 s");
+  EXPECT_EQ(format_seconds(10), "10 s");
+  EXPECT_EQ(format_seconds(59.6), "1 min 0 s");
+  EXPECT_EQ(format_seconds(3600), "1 h 0 min");
   EXPECT_EQ(format_seconds(75.2), "1 min 15 s");
   EXPECT_EQ(format_seconds(3700), "1 h 1 min");
 }
@@ -72,6 +85,17 @@ TEST(Registry, UnknownNamesGetSuggestions) {
   EXPECT_EQ(unknown_name("mode", "fa-sa", {"fa", "ssa", "fa-ssa"}),
             "unknown mode `fa-sa`; did you mean `fa-ssa`? known: fa, ssa, fa-ssa");
   EXPECT_EQ(unknown_name("mode", "whatever", {"fa"}), "unknown mode `whatever`; known: fa");
+  const auto suggested = [](std::string_view name, const std::vector<std::string>& known) {
+    return unknown_name("x", name, known).find("did you mean `" + known.back() + "`") !=
+           std::string::npos;
+  };
+  EXPECT_TRUE(suggested("ab", {"cd"})) << "two changes in a short name";
+  EXPECT_FALSE(suggested("ab", {"cde"}));
+  EXPECT_TRUE(suggested("abcdefghijkl", {"abcdefghWXYZ"})) << "a third of a long one";
+  EXPECT_FALSE(suggested("abcdefghijkl", {"abcdefgVWXYZ"}));
+  EXPECT_TRUE(suggested("night", {"nights_", "nigth", "knight"})) << "the nearest";
+  EXPECT_TRUE(suggested("task", {"ask"}) && suggested("task", {"tasks"}));
+  EXPECT_FALSE(suggested("fa", {"fb", "fc"})) << "the first of equals";
 }
 
 }  // namespace

@@ -59,6 +59,40 @@ TEST(unicode, bytes_that_are_not_utf8_stay_as_they_are) {
   EXPECT_EQ(code_point_count("\xc0\x80"), 2);      // an overlong form
 }
 
+TEST(unicode, characters_at_the_bounds_of_their_lengths) {
+  for (const char* text :
+       {"\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
+        "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80"}) {
+    EXPECT_EQ(code_point_count(text), 1) << text;
+    EXPECT_EQ(to_utf8(code_points(text)), text);
+    const std::string behind = std::string("a") + text;
+    EXPECT_EQ(code_point_before(behind, behind.size()).bytes, behind.size() - 1);
+  }
+  for (const char* text : {"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf0\x8f\xbf\xbf",
+                           "\xe0\x9f\xbf", "\xed\xbf\xbf", "\xc1\xbf", "\xf0\x90\x80"}) {
+    EXPECT_EQ(code_point_count(text), static_cast<std::int64_t>(std::string_view(text).size()));
+    EXPECT_EQ(to_utf8(code_points(text)), text) << "bytes are kept";
+    EXPECT_EQ(code_point_before(text, std::string_view(text).size()).bytes, 1U);
+  }
+}
+
+TEST(unicode, ascii_white_space_digits_and_letters_end_where_they_end) {
+  std::string space, digits;
+  for (char32_t c = 0; c < 0x80; ++c) {
+    if (is_space(c)) space += static_cast<char>(c);
+    if (is_decimal_digit(c)) digits += static_cast<char>(c);
+  }
+  EXPECT_EQ(space, "\t\n\v\f\r\x1c\x1d\x1e\x1f ");
+  EXPECT_EQ(digits, "0123456789");
+  EXPECT_EQ(lower_case("@AZ[`az{"), "@az[`az{");
+}
+
+TEST(unicode, final_sigma_needs_a_cased_letter_before_it) {
+  EXPECT_EQ(lower_case("1Σ"), "1σ");
+  EXPECT_EQ(lower_case("Α1Σ"), "α1σ") << "a digit is neither cased nor ignorable";
+  EXPECT_EQ(lower_case("Α'Σ'1"), "α'ς'1");
+}
+
 TEST(unicode, classes) {
   EXPECT_TRUE(is_upper('A') && is_lower('a') && !is_upper('1'));
   EXPECT_FALSE(is_upper(0x1c5) || is_lower(0x1c5));  // a title-case letter is neither
