@@ -38,14 +38,16 @@ std::int64_t prompt_tokens(const RunSetup& setup, const PlannedCell& cell) {
   return setup.options.max_length.value_or(setup.shape.max_positions - budget);
 }
 
-// Samples of a cell; nothing where all there are is asked for and the data are not there.
-std::optional<std::int64_t> sample_count(const RunSetup& setup, const PlannedCell& cell) {
+// Samples of a cell; nothing where all there are is asked for and the data are not there: `absent`
+// then says what is missing.
+std::optional<std::int64_t> sample_count(const RunSetup& setup, const PlannedCell& cell,
+                                         std::string& absent) {
   try {
     const auto found = cell.task->task->count(load_request(setup.options, cell, nullptr));
     if (found) return found;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNotFound) throw;
-    log_warning(error.what());
+    absent = error.what();
   }
   return cell.samples > 0 ? std::optional(cell.samples) : std::nullopt;
 }
@@ -69,10 +71,11 @@ void print_plan(const RunSetup& setup) {
   std::int64_t samples = 0, tokens = 0, peak = 0;
   double seconds = 0;
   bool open = false;
+  std::string absent;
   const bool sparse = std::any_of(setup.plan.modes.begin(), setup.plan.modes.end(),
                                   [](const std::string& mode) { return mode != "fa"; });
   for (const PlannedCell& cell : setup.plan.cells) {
-    const std::optional<std::int64_t> in_cell = sample_count(setup, cell);
+    const std::optional<std::int64_t> in_cell = sample_count(setup, cell, absent);
     const std::int64_t n = modes * in_cell.value_or(0);
     const std::int64_t prompt = prompt_tokens(setup, cell);
     const std::int64_t batch = std::max<std::int64_t>(
@@ -95,6 +98,7 @@ void print_plan(const RunSetup& setup) {
              samples, open ? " and those of sets that are not there" : "", tokens,
              format_bytes(peak), format_bytes(predict_cost(setup.shape, machine, {}).weight_bytes),
              format_seconds(seconds));
+  if (!absent.empty()) log_warning(absent);
   fmt::print(
       "time assumes full attention at a typical rate of this device, good to a factor of a "
       "few; memory is prefill's peak with every key and value kept\n");
