@@ -203,7 +203,7 @@ TEST_F(RunCommand, UsageErrorsEndBeforeAnythingIsWritten) {
   expect({"--lengths=64"}, 2, "smallest");
   expect({"--lengths=512,16k"}, 2, "16k is beyond the model's window of 8192");
   expect({"--config=/dev/zero"}, 2, "is a device");
-  expect({"--model=" + (fs::path(ELASTIC_SOURCE_DIR) / "README.md").string()}, 2, "README.md");
+  expect({"--model=" + (testing::source_folder() / "README.md").string()}, 2, "README.md");
   expect({"--tasks=ruler/niah_single"}, 2, "did you mean `ruler/niah_single_");
   expect({"--profile=ruler@gen-b", "--data-dir=" + path("empty")}, 3, "data fetch");
   expect({"--profile=ruler@gen-z"}, 2, "gen-z");
