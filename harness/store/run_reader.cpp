@@ -6,7 +6,6 @@
 #include <map>
 #include <set>
 #include <string_view>
-#include <tuple>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -122,18 +121,18 @@ void note_cells(const std::map<std::string, std::int64_t>& cells, std::string_vi
 std::vector<SampleRecord> records_of_plan(std::vector<SampleRecord> records, const RunSpec& spec,
                                           std::vector<std::string>& notes) {
   std::map<std::string, std::int64_t> unplanned, again, surplus;  // by cell
-  std::map<std::pair<std::string, std::string>, std::int64_t> count;
-  std::set<std::tuple<std::string, std::string, std::int64_t>> seen;
+  std::map<std::string, std::int64_t> count;
+  std::set<std::pair<std::string, std::int64_t>> seen;  // cell and index: a run has one model
   std::vector<SampleRecord> kept;
   for (SampleRecord& record : records) {
     const std::string cell = cell_name(record.mode, record.task, record.length);
     const auto planned = spec.planned.find(cell);
     if (!spec.planned.empty() && planned == spec.planned.end()) {
       ++unplanned[cell];
-    } else if (!seen.insert({record.model, cell, record.index}).second) {
+    } else if (!seen.emplace(cell, record.index).second) {
       ++again[cell];
     } else {
-      const std::int64_t n = ++count[{record.model, cell}];
+      const std::int64_t n = ++count[cell];
       if (planned != spec.planned.end() && n > planned->second) ++surplus[cell];
       kept.push_back(std::move(record));
     }

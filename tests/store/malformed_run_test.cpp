@@ -157,10 +157,13 @@ TEST(MalformedRun, RecordsOutsideThePlan) {
   write_file_atomic(
       folder / "run.json",
       R"({"schema_version": 1, "planned": {"fa|ruler/vt|0": 2, "fa|ruler/cwe|0": 1}})");
-  write_file_atomic(folder / "samples.rank0.jsonl",
-                    line("k0", "ruler/vt", 0, 1) + line("k1", "ruler/vt", 1, 1) +
-                        line("x1", "ruler/vt", 1, 0) + line("x2", "ruler/extra", 0, 0) +
-                        line("c0", "ruler/cwe", 0, 1) + line("c1", "ruler/cwe", 7, 0));
+  write_file_atomic(
+      folder / "samples.rank0.jsonl",
+      line("k0", "ruler/vt", 0, 1) + line("k1", "ruler/vt", 1, 1) +
+          R"({"key": "x1", "model": "other", "mode": "fa", "task": "ruler/vt", "index": 1, "score": 0})"
+          "\n" +
+          line("x2", "ruler/extra", 0, 0) + line("c0", "ruler/cwe", 0, 1) +
+          line("c1", "ruler/cwe", 7, 0));
   const RunData run = read_run(folder.path());
   std::vector<std::string> keys;
   for (const SampleRecord& sample : run.samples) keys.push_back(sample.key);
