@@ -17,33 +17,23 @@ namespace {
 
 using harness::RunData;
 
-ReportInput input_of(RunData run) {
-  std::vector<RunData> runs;
-  runs.push_back(std::move(run));
-  return make_input(std::move(runs));
-}
-
 struct Rendered {
   std::map<std::string, std::string> files;
   std::string html;
 };
 
 Rendered render(RunData run) {
-  const ReportInput input = input_of(std::move(run));
-  const std::vector<Document> documents = build_documents(input);
-  Rendered out;
-  for (const auto& renderer : {render_csv, render_json, render_markdown, render_latex}) {
-    for (OutputFile& file : renderer(documents)) {
-      EXPECT_EQ(file.path.find(".."), std::string::npos);
-      if (file.path.ends_with(".json")) parse_json(file.bytes, file.path);
-      // A number that is none: as a JSON value, a CSV field, a table cell.
-      for (const char* none : {": nan", ": inf", ",nan", ",inf", " nan ", " inf ", "NaN"}) {
-        EXPECT_EQ(file.bytes.find(none), std::string::npos) << file.path;
-      }
-      out.files[file.path] = std::move(file.bytes);
+  Rendered out{.files = report_files(std::move(run)), .html = ""};
+  for (const auto& [path, bytes] : out.files) {
+    EXPECT_EQ(path.find(".."), std::string::npos);
+    if (path == "report.html") continue;
+    if (path.ends_with(".json")) parse_json(bytes, path);
+    // A number that is none: as a JSON value, a CSV field, a table cell.
+    for (const char* none : {": nan", ": inf", ",nan", ",inf", " nan ", " inf ", "NaN"}) {
+      EXPECT_EQ(bytes.find(none), std::string::npos) << path;
     }
   }
-  out.html = render_html(input, documents, "").bytes;
+  out.html = out.files.extract("report.html").mapped();
   return out;
 }
 

@@ -4,32 +4,12 @@
 
 #include "base/csv.h"
 #include "base/json.h"
-#include "reports/input.h"
-#include "reports/registry.h"
-#include "reports/render/render.h"
 #include "tests/reports/sample_runs.h"
 
 namespace elastic::reports {
 namespace {
 
 using harness::RunData;
-
-std::map<std::string, std::string> files_of(RunData run) {
-  std::vector<RunData> runs;
-  runs.push_back(std::move(run));
-  const ReportInput input = make_input(std::move(runs));
-  const std::vector<Document> documents = build_documents(input);
-  std::map<std::string, std::string> files;
-  for (const auto& renderer : {render_csv, render_json, render_markdown, render_latex}) {
-    for (OutputFile& file : renderer(documents)) files[file.path] = std::move(file.bytes);
-  }
-  files["report.html"] = render_html(input, documents, "").bytes;
-  return files;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
 
 // The best score has no MSR: it is no point of the score-MSR plane and beats none there.
 TEST(Rules, AModeWithoutMsrTakesNoPartInThatPlane) {
@@ -39,7 +19,7 @@ TEST(Rules, AModeWithoutMsrTakesNoPartInThatPlane) {
   run.samples.push_back(make_sample("fa-ssa", "ruler/a", 1024, 0, 0.5));
   run.samples.push_back(make_sample("ssa", "ruler/a", 1024, 0, 0.25));
   run.samples.back().msr = 0.4;
-  const Json pareto = parse_json(files_of(std::move(run)).at("pareto.json"), "pareto.json");
+  const Json pareto = parse_json(report_files(std::move(run)).at("pareto.json"), "pareto.json");
   const Json& rows = pareto["rows"];
   ASSERT_EQ(rows.size(), 3u);
   EXPECT_EQ(rows[0]["on_front_score_msr"], false);
@@ -64,9 +44,7 @@ TEST(Rules, NeedleDepthsOnTheEdgeBelongToTheTenthTheyBegin) {
     run.samples.back().strata["needle_depth"] = none;
   }
   const std::vector<std::size_t> expected{2, 1, 1, 0, 0, 0, 0, 0, 0, 2};
-  std::vector<RunData> runs;
-  runs.push_back(std::move(run));
-  for (const Document& document : build_documents(make_input(std::move(runs)))) {
+  for (const Document& document : build_documents(input_of(std::move(run)))) {
     if (document.id != "needle_depth") continue;
     const auto& map = std::get<Heatmap>(document.figures.at(0).panels.at(0));
     for (std::size_t bin = 0; bin < expected.size(); ++bin) {
@@ -87,9 +65,7 @@ TEST(Rules, LatencyNamesTheBatch) {
       run.samples.back().decode_ms = 30;
       run.samples.back().output_tokens = 11;
     }
-    std::vector<RunData> runs;
-    runs.push_back(std::move(run));
-    for (const Document& document : build_documents(make_input(std::move(runs)))) {
+    for (const Document& document : build_documents(input_of(std::move(run)))) {
       if (document.id != "latency") continue;
       const Table& table = document.tables.at(0);
       for (std::size_t i = 0; i < table.columns.size(); ++i) {
@@ -111,7 +87,7 @@ TEST(Rules, SavedCacheIsInTheReport) {
   run.samples.push_back(make_sample("ssa:decode=sparse", "ruler/a", 1024, 0, 1));
   run.samples.back().kv_bytes = 250;
   run.samples.back().kv_bytes_full = 1000;
-  const auto files = files_of(std::move(run));
+  const auto files = report_files(std::move(run));
   EXPECT_TRUE(contains(files.at("tables/router.md"), "| KV saved |"));
   EXPECT_TRUE(contains(files.at("tables/router.md"), "0.750")) << files.at("tables/router.md");
   const Json results = parse_json(files.at("results.json"), "results.json");
@@ -139,7 +115,7 @@ TEST(Rules, EscapesOfARunAreSpeltOut) {
   run.spec.source_ids = {{attack, attack}};
   run.spec.licences = {{attack, attack}};
   run.spec.categories = {{run.samples[0].task, attack}};
-  for (const auto& [path, bytes] : files_of(std::move(run))) {
+  for (const auto& [path, bytes] : report_files(std::move(run))) {
     const bool data = path.ends_with(".json");  // escaped or exact: JSON is for programs
     for (const char* part : {"\x1b", "\x07", "\x08"}) {
       EXPECT_FALSE(contains(bytes, part)) << path;
@@ -158,7 +134,7 @@ TEST(Rules, CsvNamesAreNoFormulas) {
   run.samples.push_back(make_sample("fa", "=cmd|x", 1024, 0, 0));
   run.samples.back().model = "+1";
   run.samples.back().metric = "@m";
-  const auto rows = parse_csv(files_of(std::move(run)).at("results.csv"), "results.csv");
+  const auto rows = parse_csv(report_files(std::move(run)).at("results.csv"), "results.csv");
   EXPECT_EQ(rows[1][0], "'+1");
   EXPECT_EQ(rows[1][2], "'=cmd|x");
   EXPECT_EQ(rows[1][5], "'@m");

@@ -1,11 +1,16 @@
 #pragma once
 
-// Runs for report tests: the fixture folder, and samples made in memory.
+// Runs for report tests: the fixture folder, samples made in memory, and a run's report by file.
 
+#include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "harness/store/run_store.h"
+#include "reports/input.h"
+#include "reports/registry.h"
+#include "reports/render/render.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::reports {
@@ -28,6 +33,28 @@ inline harness::SampleRecord make_sample(std::string mode, std::string task, std
   record.prefill_ms = 10;
   record.routing = {"01", "11"};
   return record;
+}
+
+inline ReportInput input_of(harness::RunData run) {
+  std::vector<harness::RunData> runs;
+  runs.push_back(std::move(run));
+  return make_input(std::move(runs));
+}
+
+/// Every file of the report but its figures, by path.
+inline std::map<std::string, std::string> report_files(harness::RunData run) {
+  const ReportInput input = input_of(std::move(run));
+  const std::vector<Document> documents = build_documents(input);
+  std::map<std::string, std::string> files;
+  for (const auto& renderer : {render_csv, render_json, render_markdown, render_latex}) {
+    for (OutputFile& file : renderer(documents)) files[file.path] = std::move(file.bytes);
+  }
+  files["report.html"] = render_html(input, documents, "").bytes;
+  return files;
+}
+
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
 }
 
 }  // namespace elastic::reports

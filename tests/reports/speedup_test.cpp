@@ -8,9 +8,6 @@
 
 #include "base/csv.h"
 #include "base/json.h"
-#include "reports/input.h"
-#include "reports/registry.h"
-#include "reports/render/render.h"
 #include "tests/reports/sample_runs.h"
 
 namespace elastic::reports {
@@ -33,12 +30,6 @@ RunData run_with_an_outlier() {
     add_sample(run, "ssa", 1024, i, i == 6 ? 70000 : 50 * (i + 1));
   }
   return run;
-}
-
-ReportInput input_of(RunData run) {
-  std::vector<RunData> runs;
-  runs.push_back(std::move(run));
-  return make_input(std::move(runs));
 }
 
 std::vector<std::size_t> samples_of(const ReportInput& input, const std::string& mode) {
@@ -99,26 +90,13 @@ TEST(Speedup, UnknownWithoutPairs) {
   EXPECT_FALSE(prefill_speedup(input.runs[0], {}));
 }
 
-std::map<std::string, std::string> files_of(RunData run) {
-  const std::vector<Document> documents = build_documents(input_of(std::move(run)));
-  std::map<std::string, std::string> files;
-  for (const auto& renderer : {render_csv, render_json, render_markdown}) {
-    for (OutputFile& file : renderer(documents)) files[file.path] = std::move(file.bytes);
-  }
-  return files;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
 // Mean of ratios 1.71, ratio of medians 2.29: the report knows neither, 2 everywhere.
 TEST(Speedup, IsTheSameInEveryTable) {
   RunData run = run_with_an_outlier();
   for (harness::SampleRecord& sample : run.samples) {
     if (sample.mode == "fa" && sample.index == 3) *sample.prefill_ms = 460;
   }
-  const auto files = files_of(std::move(run));
+  const auto files = report_files(std::move(run));
   EXPECT_TRUE(contains(files.at("tables/overview.md"), "2.00 (0.01-2.30)"))
       << files.at("tables/overview.md");
   EXPECT_TRUE(contains(files.at("tables/latency.md"), "2.00 (0.01-2.30)"))
@@ -136,7 +114,7 @@ std::string break_even(const std::vector<std::pair<std::int64_t, double>>& ssa_m
     add_sample(run, "fa", length, 0, 100);
     add_sample(run, "ssa", length, 0, ms);
   }
-  const std::string table = files_of(std::move(run)).at("tables/break_even.md");
+  const std::string table = report_files(std::move(run)).at("tables/break_even.md");
   const std::size_t row = table.find("| ssa");
   return std::string(table.substr(row, table.find('\n', row) - row));
 }
