@@ -24,7 +24,7 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 };
 
-/// The signal noted since the guard was made, if any.
+/// The signal noted under the guard that is in force, if any.
 std::optional<int> interrupted();
 
 /// Ends a command that was told to stop before it had anything to keep; `main` exits with 128 + the

@@ -17,8 +17,21 @@ TEST(Interrupt, FirstSignalIsNotedAndForgottenWithTheGuard) {
     std::raise(SIGINT);
     EXPECT_EQ(interrupted(), SIGINT);
   }
+  EXPECT_EQ(interrupted(), std::nullopt);
   const InterruptGuard again("");
   EXPECT_EQ(interrupted(), std::nullopt);
+}
+
+TEST(Interrupt, StopsAPreparationWithTheSignalThatCame) {
+  const InterruptGuard guard("");
+  stop_if_interrupted();
+  std::raise(SIGTERM);
+  try {
+    stop_if_interrupted();
+    FAIL();
+  } catch (const Interrupted& stop) {
+    EXPECT_EQ(stop.signal, SIGTERM);
+  }
 }
 
 TEST(Interrupt, SecondSignalEndsTheProcess) {
