@@ -1,8 +1,6 @@
 #include "harness/store/run_store.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,8 +10,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_lock.h"
 #include "base/hash.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "harness/store/record_json.h"
 #include "harness/store/run_reader.h"
@@ -24,43 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kNotSet = "not set";
-
-// An advisory lock on a file of its own, released by closing it (so also when the process dies).
-class FileLock {
- public:
-  enum class Wait { kYes, kNo };
-
-  FileLock(const fs::path& path, Wait wait) {
-    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd_ < 0) {
-      throw Error(ErrorKind::kIo,
-                  fmt::format("{}: cannot create: {}", path.string(), std::strerror(errno)));
-    }
-    int status = 0;
-    do {
-      status = ::flock(fd_, LOCK_EX | (wait == Wait::kNo ? LOCK_NB : 0));
-    } while (status != 0 && errno == EINTR);
-    if (status == 0) return;
-    const int code = errno;
-    if (code == EWOULDBLOCK) {
-      ::close(fd_);
-      throw Error(ErrorKind::kInvalidArgument,
-                  fmt::format("{}: another process is writing this run; wait for it, or choose "
-                              "another --output",
-                              path.parent_path().string()));
-    }
-    log_warning(
-        fmt::format("{}: this file system has no locks ({}): do not start two processes "
-                    "on one folder",
-                    path.string(), std::strerror(code)));
-  }
-  ~FileLock() { ::close(fd_); }
-  FileLock(const FileLock&) = delete;
-  FileLock& operator=(const FileLock&) = delete;
-
- private:
-  int fd_ = -1;
-};
 
 template <typename T>
 void add_new(std::vector<T>& all, const std::vector<T>& more) {

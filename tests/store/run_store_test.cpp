@@ -164,7 +164,7 @@ TEST(RunStore, SecondWriterOfARankIsRefused) {
   const std::string text = error_of(ErrorKind::kInvalidArgument, [&] {
     RunStore(StoreOptions{.folder = folder.path()}, spec());
   });
-  EXPECT_TRUE(contains(text, "another process is writing this run")) << text;
+  EXPECT_TRUE(contains(text, "another process is writing into this folder")) << text;
   RunStore other({.folder = folder.path(), .rank = 1, .world_size = 2}, spec());
   other.append(record(1));
   first.append(record(0));
