@@ -33,6 +33,7 @@ void write_line(LogLevel level, std::string_view prefix, std::string_view messag
 
 void set_log_level(LogLevel level) { g_level = level; }
 void set_log_rank(int rank) { g_rank = rank; }
+int log_rank() { return g_rank; }
 
 void log_debug(std::string_view message) { write_line(LogLevel::kDebug, "debug: ", message); }
 void log_info(std::string_view message) { write_line(LogLevel::kInfo, "", message); }

@@ -11,6 +11,7 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 void set_log_level(LogLevel level);
 void set_log_rank(int rank);
+int log_rank();
 
 void log_debug(std::string_view message);
 void log_info(std::string_view message);

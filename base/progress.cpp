@@ -19,23 +19,30 @@ constexpr std::string_view kClearLine = "\r\x1b[K";
 }  // namespace
 
 std::string progress_text(const ProgressState& s) {
-  const double share = s.total_work > 0 ? std::clamp(s.work / s.total_work, 0.0, 1.0) : 0;
-  std::string text = fmt::format("{} {}/{}  {:.0f}% of tokens  {}", s.name, s.items, s.total_items,
-                                 100 * share, format_seconds(s.seconds));
+  const bool by_items = s.total_work <= 0;
+  const double done = by_items ? static_cast<double>(s.items - s.items_before) : s.work;
+  const double all = by_items ? static_cast<double>(s.total_items - s.items_before) : s.total_work;
+  const double share = all > 0 ? std::clamp(done / all, 0.0, 1.0) : 0;
+  std::string text = fmt::format("{} {}/{}  ", s.name, s.items, s.total_items);
+  if (!by_items) text += fmt::format("{:.0f}% of tokens  ", 100 * share);
+  text += format_seconds(s.seconds);
   if (share > 0 && s.items < s.total_items) {
     text += fmt::format(", {} left", format_seconds(s.seconds * (1 - share) / share));
   }
   return s.label.empty() ? text : text + fmt::format("  {}", s.label);
 }
 
-Progress::Progress(std::string name, std::int64_t total_items, double total_work)
+Progress::Progress(std::string name, std::int64_t total_items, double total_work,
+                   std::int64_t items_before)
     : name_(std::move(name)),
+      items_(items_before),
+      items_before_(items_before),
       total_items_(total_items),
       total_work_(total_work),
-      moving_(stderr_is_terminal()) {}
+      moving_(stderr_is_terminal() && log_rank() == 0) {}
 
 Progress::~Progress() {
-  if (moving_ && items_ > 0) {
+  if (moving_ && items_ > items_before_) {
     std::fwrite(kClearLine.data(), 1, kClearLine.size(), stderr);
     std::fflush(stderr);
   }
@@ -50,6 +57,7 @@ void Progress::advance(double work, std::string_view label) {
   const std::string text = progress_text({.name = name_,
                                           .items = items_,
                                           .total_items = total_items_,
+                                          .items_before = items_before_,
                                           .work = work_,
                                           .total_work = total_work_,
                                           .seconds = now,

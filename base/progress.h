@@ -1,8 +1,8 @@
 #pragma once
 
 // How far a long loop is and when it will end. The estimate is by work (tokens), not by items: one
-// sample of 128k weighs as much as 32 of 4k. One moving line on a terminal, else plain lines at a
-// bounded rate.
+// sample of 128k weighs as much as 32 of 4k; without work given, items weigh alike. One moving line
+// on a terminal, else plain lines at a bounded rate.
 //
 //   Progress progress("run", samples, tokens);
 //   for (...) { ...; progress.advance(sample_tokens, "fa ruler/vt 4k"); }
@@ -18,6 +18,7 @@ namespace elastic {
 struct ProgressState {
   std::string_view name;
   std::int64_t items = 0, total_items = 0;
+  std::int64_t items_before = 0;  // of `items`, done before the start
   double work = 0, total_work = 0;
   double seconds = 0;  // since the start
   std::string_view label;
@@ -28,7 +29,9 @@ std::string progress_text(const ProgressState& state);
 
 class Progress {
  public:
-  Progress(std::string name, std::int64_t total_items, double total_work);
+  /// `items_before` of the total were done by an earlier command.
+  Progress(std::string name, std::int64_t total_items, double total_work,
+           std::int64_t items_before = 0);
   ~Progress();  // leaves the terminal on a clean line
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -38,7 +41,7 @@ class Progress {
 
  private:
   std::string name_;
-  std::int64_t items_ = 0, total_items_;
+  std::int64_t items_, items_before_, total_items_;
   double work_ = 0, total_work_;
   bool moving_;  // a terminal: one line, redrawn
   double next_ = 0;

@@ -26,6 +26,17 @@ TEST(Progress, SaysNothingOfTheEndBeforeAnyWorkOrAfterAll) {
   EXPECT_NE(done.find("100%"), std::string::npos);
 }
 
+// A resumed training: 10 of the 40 steps left took a minute, so the others take three.
+TEST(Progress, ItemsWeighAlikeWithoutWorkAndEarlierOnesTookNoTime) {
+  const std::string text = progress_text({.name = "train",
+                                          .items = 70,
+                                          .total_items = 100,
+                                          .items_before = 60,
+                                          .seconds = 60,
+                                          .label = "loss 2.5"});
+  EXPECT_EQ(text, "train 70/100  1 min 0 s, 3 min 0 s left  loss 2.5");
+}
+
 TEST(Progress, PlainLinesAreBounded) {
   ::testing::internal::CaptureStderr();
   {
