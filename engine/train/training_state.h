@@ -4,19 +4,14 @@
 // a kill or a full disk leaves the last good checkpoint. Random numbers are functions of the step
 // (noise.h) and need no state.
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "engine/io/state_header.h"
 #include "engine/train/parameters.h"
 
 namespace elastic::engine {
-
-struct StateHeader {
-  std::int64_t step = 0, tokens = 0;  // done
-  std::string options;                // what the numbers depend on; a resumed run must agree
-};
 
 /// kIo naming the path and the reason; the file that was there stays.
 void save_state(const std::filesystem::path& path, const StateHeader& header,
