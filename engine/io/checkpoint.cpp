@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
 #include "base/json.h"
 
 namespace elastic::engine {
@@ -184,6 +185,7 @@ std::string Checkpoint::sha256() const {
     const MappedFile map(path);
     const auto bytes = map.bytes();
     for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
+      stop_if_interrupted();
       const auto piece = bytes.subspan(at, std::min(kPiece, bytes.size() - at));
       hash.update({reinterpret_cast<const char*>(piece.data()), piece.size()});
     }

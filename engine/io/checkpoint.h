@@ -41,7 +41,7 @@ class Checkpoint {
 
   /// Weight files in name order.
   std::vector<std::filesystem::path> files() const;
-  /// SHA-256 over the bytes of files(), one after the other.
+  /// SHA-256 over the bytes of files(), one after the other. Throws Interrupted after a signal.
   std::string sha256() const;
 
  private:

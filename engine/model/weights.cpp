@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -194,6 +195,7 @@ DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& con
   weights.lm_head = config.tied ? weights.embedding
                                 : target.load("lm_head.weight", {config.vocab, config.hidden});
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+    stop_if_interrupted();
     weights.layers.push_back(load_layer(target, config, layer));
   }
   weights.routers = load_routers(target, config);

@@ -52,6 +52,11 @@ void BatchFeed::start() {
   }
 }
 
+void BatchFeed::wait() const {
+  check(!ahead_.empty(), "batches end with the steps");
+  ahead_.front().wait();
+}
+
 FedBatch BatchFeed::next() {
   check(!ahead_.empty(), "batches end with the steps");
   FedBatch fed = ahead_.front().get();

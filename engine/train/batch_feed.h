@@ -36,6 +36,9 @@ class BatchFeed {
  public:
   BatchFeed(const BatchSource& source, const FeedOptions& options, std::int64_t first_step);
 
+  /// Returns when next() would not wait.
+  void wait() const;
+
   /// The batch after the last one; rethrows what drawing it threw, naming the step.
   FedBatch next();
 

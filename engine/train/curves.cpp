@@ -15,6 +15,7 @@ namespace elastic::engine {
 namespace {
 
 constexpr std::size_t kCommon = 3, kRouted = 3;  // loss lm answer; reg msr entropy
+constexpr std::size_t kMsr = 4;                  // among them
 
 std::string header(const std::vector<TrainingTask>& tasks, bool routed) {
   std::string line = "step,tokens,lr,loss,lm,answer,gradient_norm";
@@ -88,8 +89,8 @@ std::string Curves::row(const StepRecord& r, const float* values) const {
   return line + "\n";
 }
 
-double Curves::flush() {
-  if (open_.empty()) return last_loss_;
+StepNumbers Curves::flush() {
+  if (open_.empty()) return last_;
   std::vector<at::Tensor> rows;
   for (const StepRecord& r : open_) {
     std::vector<at::Tensor> parts{r.values, r.gradient_norm.to(at::kFloat).view({1})};
@@ -105,7 +106,8 @@ double Curves::flush() {
     const auto norm = static_cast<std::size_t>(open_[i].values.numel());
     text += row(open_[i], values);
     if (!std::isfinite(values[0]) || !std::isfinite(values[norm])) bad = open_[i].step;
-    last_loss_ = values[0] / static_cast<float>(open_[i].batches);
+    const auto batches = static_cast<float>(open_[i].batches);
+    last_ = {values[0] / batches, routed_ ? values[kMsr] / batches : 0};
   }
   open_.clear();
   if (!path_.empty()) AppendFile(path_).append(text);
@@ -115,7 +117,7 @@ double Curves::flush() {
                             "rate or the clip, or look at the data of this step",
                             bad));
   }
-  return last_loss_;
+  return last_;
 }
 
 }  // namespace elastic::engine

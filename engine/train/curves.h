@@ -30,6 +30,12 @@ struct StepRecord {
 /// The device's part of a record for one micro step.
 at::Tensor step_values(const Objective& objective);
 
+/// What a look at the newest step shows.
+struct StepNumbers {
+  double loss = 0;
+  double msr = 0;  // 0 without routers
+};
+
 class Curves {
  public:
   /// Starts the file, or keeps its rows before `first_step` and drops later ones. Without a path no
@@ -39,10 +45,10 @@ class Curves {
 
   void add(StepRecord record) { open_.push_back(std::move(record)); }
 
-  /// Reads the open records from the device and appends their rows. Returns the loss of the last
-  /// one. Throws kInvalidArgument naming the first step whose loss or gradient is not a number;
-  /// rows up to it are written.
-  double flush();
+  /// Reads the open records from the device and appends their rows. Returns the numbers of the
+  /// last one. Throws kInvalidArgument naming the first step whose loss or gradient is not a
+  /// number; rows up to it are written.
+  StepNumbers flush();
 
  private:
   std::string row(const StepRecord& record, const float* values) const;
@@ -51,7 +57,7 @@ class Curves {
   std::size_t tasks_;
   bool routed_;
   std::vector<StepRecord> open_;
-  double last_loss_ = 0;
+  StepNumbers last_;
 };
 
 }  // namespace elastic::engine

@@ -108,8 +108,9 @@ struct TrainResult {
 };
 
 /// Throws kInvalidArgument naming an option, the step whose loss is not a number, or what a state
-/// file was trained with otherwise; kCorrupt for documents that are not usable; kDevice (out of
-/// memory), kIo. The last good checkpoint stays.
+/// file was trained with otherwise, or an output folder that another process trains in; kCorrupt
+/// for documents that are not usable; kDevice (out of memory), kIo. The last good checkpoint stays.
+/// Throws Interrupted (base/interrupt.h) where a signal came before there was anything to keep.
 TrainResult train_router(const TrainOptions& options, const BatchSource& source);
 
 /// The same for all weights of the decoder, without routers.

@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "base/threads.h"
 #include "engine/distributed/process_group.h"
 #include "engine/generate/device_errors.h"
@@ -89,12 +89,14 @@ class Loop {
   TrainResult run();
 
  private:
-  bool writes() const { return !t_.options.output.empty() && t_.options.processes.rank == 0; }
+  bool writes() const { return writes_output(t_.options); }
   void resume();
   FeedOptions feed_options() const;
+  void wait_for_data(BatchFeed& feed);
   std::int64_t add_batch(BatchFeed& feed, StepRecord& record);
   void step(BatchFeed& feed, Curves& curves);
-  void report(double loss);
+  std::string numbers() const;
+  void train(TrainResult& result, Curves& curves);
   void fill(TrainResult& result, const MemoryMeter& memory);
   void checkpoint();
   bool wants_to_stop(TrainResult& result) const;
@@ -111,6 +113,7 @@ class Loop {
   bool others_stop_ = false;
   fs::path state_path_;
   StateHeader done_;
+  StepNumbers seen_;  // at the last look
   std::int64_t first_step_ = 0, first_tokens_ = 0, saved_step_ = -1;
   Stopwatch watch_;
 };
@@ -154,12 +157,17 @@ FeedOptions Loop::feed_options() const {
   return feed;
 }
 
+void Loop::wait_for_data(BatchFeed& feed) {
+  const Stopwatch wait;
+  feed.wait();
+  data_wait_ms_ += wait.milliseconds();
+}
+
 // Draws one batch, adds its gradient and its numbers; returns its tokens.
 std::int64_t Loop::add_batch(BatchFeed& feed, StepRecord& record) {
   const TrainOptions& o = t_.options;
-  const Stopwatch wait;
+  wait_for_data(feed);
   const FedBatch fed = feed.next();
-  data_wait_ms_ += wait.milliseconds();
   const PackedBatch batch = move_batch(fed.batch, t_.device);
   const TrainingPass pass{t_.compute, o.recompute, record.tau, upload(fed.noise, t_.device)};
   Objective value;
@@ -220,15 +228,12 @@ void Loop::exchange(StepRecord& record, std::int64_t& tokens) {
   others_stop_ = sums[counts.size() - 1] > 0;
 }
 
-void Loop::report(double loss) {
-  const double rate = static_cast<double>(done_.tokens - first_tokens_) / watch_.seconds();
-  const auto steps = static_cast<double>(done_.step - first_step_);
-  log_info(fmt::format(
-      "step {}/{}  loss {:.4f}  {:.1f} M tokens  {:.0f} tokens/s  ms a step: forward {:.1f}, "
-      "backward {:.1f}, optimiser {:.1f}, waiting for data {:.1f}",
-      done_.step, t_.options.steps, loss, static_cast<double>(done_.tokens) / 1e6, rate,
-      clock_.milliseconds(Stage::kForward) / steps, clock_.milliseconds(Stage::kBackward) / steps,
-      clock_.milliseconds(Stage::kOptimizer) / steps, data_wait_ms_ / steps));
+// "loss 2.3141  MSR 0.62  1234 tokens/s" of the last look.
+std::string Loop::numbers() const {
+  std::string text = fmt::format("loss {:.4f}", seen_.loss);
+  if (t_.routed) text += fmt::format("  MSR {:.2f}", seen_.msr);
+  return text + fmt::format("  {:.0f} tokens/s",
+                            static_cast<double>(done_.tokens - first_tokens_) / watch_.seconds());
 }
 
 void Loop::fill(TrainResult& result, const MemoryMeter& memory) {
@@ -270,32 +275,44 @@ bool Loop::stop_now(TrainResult& result) const {
   return others_stop_;
 }
 
-TrainResult Loop::run() {
+// Steps until the end, the time limit or a signal. The numbers are looked at every `log_every`
+// steps, and where steps are slow every few seconds.
+void Loop::train(TrainResult& result, Curves& curves) {
+  constexpr double kLookSeconds = 5;
   const TrainOptions& o = t_.options;
-  if (writes()) create_folders(o.output);
+  BatchFeed feed(source_, feed_options(), first_step_);
+  log_info(fmt::format("step {} of {} begins on {}", done_.step + 1, o.steps, t_.device.str()));
+  Progress progress("train", o.steps, 0, done_.step);
+  watch_ = Stopwatch();
+  Stopwatch since_look;
+  while (done_.step < o.steps) {
+    wait_for_data(feed);
+    if (stop_now(result)) return;
+    step(feed, curves);
+    const bool save = done_.step % o.checkpoint_every == 0;
+    const bool first = done_.step == first_step_ + 1;
+    if (save || first || done_.step % o.log_every == 0 || since_look.seconds() > kLookSeconds) {
+      seen_ = curves.flush();
+      since_look = Stopwatch();
+    }
+    progress.advance(0, numbers());
+    if (save) checkpoint();
+  }
+}
+
+TrainResult Loop::run() {
   resume();
   first_step_ = done_.step;
   first_tokens_ = done_.tokens;
   TrainResult result;
   const MemoryMeter memory(t_.device);
-  Curves curves(writes() ? o.output / "curves.csv" : fs::path(), source_.tasks, t_.routed,
+  Curves curves(writes() ? t_.options.output / "curves.csv" : fs::path(), source_.tasks, t_.routed,
                 first_step_);
-  {
-    BatchFeed feed(source_, feed_options(), first_step_);
-    watch_ = Stopwatch();
-    while (done_.step < o.steps && !stop_now(result)) {
-      step(feed, curves);
-      const bool save = done_.step % o.checkpoint_every == 0;
-      if (save || done_.step % o.log_every == 0) {
-        result.loss = curves.flush();
-        report(result.loss);
-      }
-      if (save) checkpoint();
-    }
-  }
-  result.loss = curves.flush();
-  checkpoint();
+  if (done_.step < t_.options.steps) train(result, curves);
+  result.loss = curves.flush().loss;
   fill(result, memory);
+  if (result.end == TrainEnd::kInterrupted && done_.step == first_step_) return result;
+  checkpoint();
   if (writes()) export_trained(t_);
   return result;
 }

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
 #include "engine/generate/device.h"
 #include "engine/io/checkpoint.h"
 #include "engine/io/model_config.h"
@@ -29,12 +31,19 @@ Training start(const TrainOptions& options, bool routed) {
   t.routed = routed;
   t.device = resolve_device(options.device);
   t.compute = compute_type(options.dtype, t.device);
+  if (!writes_output(options)) return t;
+  create_folders(options.output);
+  t.lock = std::make_unique<FileLock>(options.output / ".lock", FileLock::Wait::kNo);
   return t;
 }
 
 // Loads the base's weight files and hashes them at the same time.
 void load_base(Training& t, at::ScalarType type) {
   const Checkpoint checkpoint(t.options.base);
+  std::uintmax_t bytes = 0;
+  for (const auto& file : checkpoint.files()) bytes += std::filesystem::file_size(file);
+  log_info(fmt::format("loading {} ({})", t.options.base.string(),
+                       format_bytes(static_cast<std::int64_t>(bytes))));
   std::future<std::string> hash =
       std::async(std::launch::async, [&] { return checkpoint.sha256(); });
   t.weights = load_weights(checkpoint, read_model_config(t.options.base), type, t.device);
@@ -42,6 +51,10 @@ void load_base(Training& t, at::ScalarType type) {
 }
 
 }  // namespace
+
+bool writes_output(const TrainOptions& options) {
+  return !options.output.empty() && options.processes.rank == 0;
+}
 
 Training set_up_router(const TrainOptions& options, const BatchSource& source) {
   Training t = start(options, true);

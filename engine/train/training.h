@@ -7,8 +7,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <string>
 
+#include "base/file_lock.h"
 #include "engine/api/batch_source.h"
 #include "engine/model/weights.h"
 #include "engine/train/regularizer.h"
@@ -18,6 +20,7 @@ namespace elastic::engine {
 
 struct Training {
   TrainOptions options;
+  std::unique_ptr<FileLock> lock;  // of the output folder, in the process that writes it
   bool routed = false;
   at::Device device = at::kCPU;
   at::ScalarType compute = at::kFloat;  // of the backbone's passes; masters are fp32
@@ -28,7 +31,11 @@ struct Training {
   std::string identity;     // all that the numbers depend on
 };
 
-/// The base's backbone, frozen, with fresh routers. Throws as check_options() and load_weights().
+/// True in the process that writes the output folder, where there is one.
+bool writes_output(const TrainOptions& options);
+
+/// The base's backbone, frozen, with fresh routers. Makes the output folder and locks it. Throws as
+/// check_options(), FileLock and load_weights(), and Interrupted.
 Training set_up_router(const TrainOptions& options, const BatchSource& source);
 
 /// Fresh weights, or the base's; kInvalidArgument for a base with routers.

@@ -157,7 +157,12 @@ class Ablating {
   int run() {
     Outcome outcome = Outcome::kDone;
     for (const std::string& setting : settings_) {
-      outcome = point(setting);
+      try {
+        outcome = point(setting);
+      } catch (const Interrupted& stop) {  // while data or a model was prepared
+        exit_code_ = kExitSignalBase + stop.signal;
+        outcome = Outcome::kStopped;
+      }
       if (outcome != Outcome::kDone) break;
       done_.push_back(setting);
     }
@@ -219,9 +224,9 @@ class Ablating {
   Outcome train(const std::string& setting) {
     TrainConfig config = training_of(setting);
     config.options.max_minutes = minutes_left();
+    const InterruptGuard guard(kNotice);
     const engine::Tokenizer tokenizer = engine::Tokenizer::load(config.options.tokenizer);
     const engine::BatchSource source = tasks::make_training_mix(config.data, tokenizer);
-    const InterruptGuard guard(kNotice);
     const engine::TrainResult result = engine::train_router(config.options, source);
     if (result.end == engine::TrainEnd::kInterrupted) {
       exit_code_ = kExitSignalBase + result.signal;

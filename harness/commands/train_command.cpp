@@ -82,9 +82,9 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
 int train(const TrainFlags& flags, bool routed) {
   const TrainConfig config = read_flags(flags, routed);
   set_log_rank(config.options.processes.rank);
+  const InterruptGuard guard(kNotice);
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(config.options.tokenizer);
   const engine::BatchSource source = tasks::make_training_mix(config.data, tokenizer);
-  const InterruptGuard guard(kNotice);
   const TrainFunction function = routed ? engine::train_router : engine::train_backbone;
   const engine::TrainResult result = function(config.options, source);
   if (config.options.processes.rank > 0) return kExitComplete;

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/interrupt.h"
+#include "base/progress.h"
 #include "base/text.h"
 #include "datasets/folders.h"
 #include "tasks/training/file_row.h"
@@ -44,13 +46,16 @@ struct FileMix {
   }
 };
 
-void find_rows(FileMix& mix, std::size_t file) {
+// Every row is read once for its length in tokens, which takes minutes for a large set.
+void find_rows(FileMix& mix, std::size_t file, Progress& progress) {
   const auto bytes = mix.files[file].bytes();
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   std::int64_t number = 0;
   for (std::string_view line : split(text, '\n')) {
     ++number;
+    stop_if_interrupted();
+    progress.advance(static_cast<double>(line.size()), "");
     line = strip(line);
     if (line.empty()) continue;
     Row row{.line = line, .file = file, .number = number};
@@ -147,10 +152,15 @@ FileOptions read_file_options(ConfigKeys& keys) {
 engine::BatchSource make_file_mix(const FileOptions& options, const engine::Tokenizer& tokenizer) {
   auto mix = std::make_shared<FileMix>(
       FileMix{.options = options, .tokenizer = tokenizer, .files = {}, .rows = {}, .packs = {}});
-  for (std::size_t i = 0; i < options.files.size(); ++i) {
-    mix->files.emplace_back(options.files[i]);
-    find_rows(*mix, i);
+  std::int64_t lines = 0;
+  double bytes = 0;
+  for (const auto& file : options.files) {
+    const auto text = mix->files.emplace_back(file).bytes();
+    lines += 1 + std::count(text.begin(), text.end(), std::uint8_t{'\n'});
+    bytes += static_cast<double>(text.size());
   }
+  Progress progress("lines of training data", lines, bytes);
+  for (std::size_t i = 0; i < options.files.size(); ++i) find_rows(*mix, i, progress);
   if (mix->rows.empty()) {
     throw Error(ErrorKind::kCorrupt,
                 fmt::format("{}: no document of at least {} tokens; give files with documents or "

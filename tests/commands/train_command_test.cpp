@@ -35,6 +35,17 @@ TEST_F(TrainCommand, BackboneThenRoutersThenAnAnswer) {
   result = train("router", "router.json", "routed");
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_NE(curves("routed").find("msr.Single QA"), std::string::npos);
+  EXPECT_NE(result.err.find("lines of training data 40/"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("loading " + path("base") + " ("), std::string::npos) << result.err;
+  for (const char* line : {"train 1/6  ", "train 6/6  "}) {
+    const std::size_t start = result.err.find(line);
+    ASSERT_NE(start, std::string::npos) << line << result.err;
+    const std::string text = result.err.substr(start, result.err.find('\n', start) - start);
+    for (const char* part : {"  loss ", "  MSR ", " tokens/s"}) {
+      EXPECT_NE(text.find(part), std::string::npos) << text;
+    }
+    EXPECT_EQ(text.find(" left") != std::string::npos, std::string_view(line) == "train 1/6  ");
+  }
   result = Program(ELASTIC_BENCH_BINARY, {"generate", "--model", path("routed"), "--mode", "fa-ssa",
                                           "--prompt", "Which word?", "--max-new-tokens", "2"})
                .wait();
@@ -63,6 +74,43 @@ TEST_F(TrainCommand, KilledAndResumedGivesTheSameCurves) {
   EXPECT_EQ(curves("killed"), curves("whole"));
   EXPECT_EQ(read_file(folder_ / "killed/model.safetensors"),
             read_file(folder_ / "whole/model.safetensors"));
+}
+
+// Stopped while it reads its data: no step was done, and the exit code says which signal came.
+TEST_F(TrainCommand, ASignalDuringPreparationEndsIt) {
+  std::string many;
+  const std::string lines = read_file(path("documents.jsonl"));
+  for (int i = 0; i < 500; ++i) many += lines;  // some seconds of tokenising
+  write_file_atomic(path("documents.jsonl"), many);
+  Program stopped(ELASTIC_BENCH_BINARY,
+                  {"train", "backbone", "--config", path("backbone.json"), "--output",
+                   path("stopped"), "--device", "cpu"},
+                  {{"OMP_NUM_THREADS", "1"}});
+  EXPECT_TRUE(stopped.wait_for("lines of training data 1/"));
+  stopped.signal(SIGTERM);
+  const ProgramResult result = stopped.wait();
+  EXPECT_EQ(result.code, 128 + SIGTERM) << result.err;
+  EXPECT_TRUE(result.says("stopping after this step")) << result.err;
+  EXPECT_FALSE(fs::exists(folder_ / "stopped"));
+}
+
+TEST_F(TrainCommand, OneFolderHoldsOneTrainingAtATime) {
+  Json config = backbone();
+  config["steps"] = 100000;
+  write_config("long.json", config);
+  Program first(ELASTIC_BENCH_BINARY,
+                {"train", "backbone", "--config", path("long.json"), "--output", path("shared"),
+                 "--device", "cpu"},
+                {{"OMP_NUM_THREADS", "1"}});
+  EXPECT_TRUE(first.wait_for("train 1/"));
+  const ProgramResult second = train("backbone", "long.json", "shared", {"--resume"});
+  EXPECT_EQ(second.code, 2) << second.err;
+  EXPECT_TRUE(second.says("another process is writing into this folder")) << second.err;
+  first.signal(SIGTERM);
+  EXPECT_EQ(first.wait().code, 128 + SIGTERM);
+  const auto rows = parse_csv(curves("shared"), "curves.csv");
+  ASSERT_GT(rows.size(), 1u);
+  for (std::size_t r = 1; r < rows.size(); ++r) EXPECT_EQ(rows[r][0], std::to_string(r - 1));
 }
 
 TEST_F(TrainCommand, BadInputEndsInAClearError) {

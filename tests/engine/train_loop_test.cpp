@@ -11,10 +11,13 @@
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_lock.h"
+#include "base/interrupt.h"
+#include "engine/io/checkpoint.h"
 #include "engine/io/safetensors.h"
 #include "engine/train/train_router.h"
 #include "tests/engine/golden_run.h"
-#include "tests/engine/train_model.h"
+#include "tests/engine/train_run.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {
@@ -22,49 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace elastic::testing;
-
-// Two tasks; documents of 400 tokens, so that the window hides something.
-BatchSource made_source(std::int64_t fails_at = -1) {
-  BatchSource source;
-  source.tasks = {{"needle", 0.6}, {"robust", 1.0}};
-  source.draw = [fails_at](const BatchPosition& at) {
-    if (at.step == fails_at) throw Error(ErrorKind::kCorrupt, "made.jsonl line 7: cut");
-    return made_documents(
-        {420, 400}, 2,
-        mix_seed({static_cast<std::uint64_t>(at.step), static_cast<std::uint64_t>(at.micro_step)}));
-  };
-  return source;
-}
-
-TrainOptions small_options(const fs::path& output) {
-  TrainOptions options;
-  options.config_json = small_config(false);
-  options.output = output;
-  options.device = "cpu";
-  options.steps = 6;
-  options.log_every = 2;
-  options.checkpoint_every = 2;
-  options.feed_threads = 2;
-  options.optimizer.lr = 1e-3;
-  options.router.local = 128;
-  return options;
-}
-
-// A checkpoint to train routers for.
-fs::path small_checkpoint(const fs::path& folder, std::uint64_t seed = 42) {
-  TrainOptions options = small_options(folder);
-  options.steps = 1;
-  options.seed = seed;
-  train_backbone(options, made_source());
-  return folder;
-}
-
-TrainOptions router_options(const TemporaryFolder& folder, std::string_view output) {
-  TrainOptions options = small_options(folder / output);
-  options.base = folder / "base";
-  if (!fs::exists(options.base)) small_checkpoint(options.base);
-  return options;
-}
 
 // A second stage starts from the first one's weights, not from new ones.
 TEST(TrainLoop, ABackboneGoesOnFromACheckpoint) {
@@ -87,69 +47,6 @@ TEST(TrainLoop, ABackboneGoesOnFromACheckpoint) {
   EXPECT_THROW(train_backbone(options, made_source()), Error);
 }
 
-using Train = TrainResult (*)(const TrainOptions&, const BatchSource&);
-
-// A run whose data fails at step 5 has its checkpoint of step 4; resumed it writes the same rows.
-void check_resume(Train train, TrainOptions options, const fs::path& other) {
-  options.micro_steps = 2;
-  EXPECT_EQ(train(options, made_source()).steps, 6);
-  TrainOptions killed = options;
-  killed.output = other;
-  try {
-    train(killed, made_source(5));
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::kCorrupt);
-    EXPECT_STREQ(error.what(), "step 5: made.jsonl line 7: cut");
-  }
-  EXPECT_THROW(train(killed, made_source()), Error);  // without --resume
-  killed.resume = true;
-  EXPECT_EQ(train(killed, made_source()).steps, 6);
-  EXPECT_EQ(read_file(options.output / "curves.csv"), read_file(other / "curves.csv"));
-  EXPECT_EQ(read_file(options.output / "state.safetensors"),
-            read_file(other / "state.safetensors"));
-  EXPECT_EQ(read_file(options.output / "model.safetensors"),
-            read_file(other / "model.safetensors"));
-}
-
-TEST(TrainLoop, ResumedRunsAreBitEqual) {
-  const TemporaryFolder folder;
-  check_resume(train_backbone, small_options(folder / "b1"), folder / "b2");
-  check_resume(train_router, router_options(folder, "r1"), folder / "r2");
-}
-
-TEST(TrainLoop, ResumeRefusesOtherOptions) {
-  const TemporaryFolder folder;
-  TrainOptions options = small_options(folder / "a");
-  train_backbone(options, made_source());
-  options.resume = true;
-  options.optimizer.lr = 2e-3;
-  try {
-    train_backbone(options, made_source());
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("`optimizer.lr` 0.001, now it is 0.002"),
-              std::string::npos)
-        << error.what();
-  }
-}
-
-TEST(TrainLoop, ResumeRefusesAnotherBase) {
-  const TemporaryFolder folder;
-  TrainOptions options = router_options(folder, "r");
-  train_router(options, made_source());
-  options.resume = true;
-  fs::remove_all(options.base);
-  small_checkpoint(options.base, 7);  // the same shape, other weights
-  try {
-    train_router(options, made_source());
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("`weights of the base, sha256`"), std::string::npos)
-        << error.what();
-  }
-}
-
 TEST(TrainLoop, TimeIsUpLeavesACheckpoint) {
   const TemporaryFolder folder;
   TrainOptions options = small_options(folder / "a");
@@ -163,6 +60,109 @@ TEST(TrainLoop, TimeIsUpLeavesACheckpoint) {
   EXPECT_EQ(rows.size(), 7u);
 }
 
+// Nothing was done, so nothing is written but the empty curves.
+TEST(TrainLoop, ASignalBeforeTheFirstStepEndsWithoutOne) {
+  const TemporaryFolder folder;
+  const TrainOptions options = router_options(folder, "routed");
+  const InterruptGuard guard("");
+  BatchSource source = made_source();
+  source.draw = [draw = source.draw](const BatchPosition& at) {
+    if (at.step == 0) std::raise(SIGTERM);
+    return draw(at);
+  };
+  const TrainResult result = train_router(options, source);
+  EXPECT_EQ(result.end, TrainEnd::kInterrupted);
+  EXPECT_EQ(result.signal, SIGTERM);
+  EXPECT_EQ(result.steps, 0);
+  EXPECT_FALSE(fs::exists(options.output / "state.safetensors"));
+  EXPECT_FALSE(fs::exists(options.output / "model.safetensors"));
+  EXPECT_EQ(parse_csv(read_file(options.output / "curves.csv"), "curves.csv").size(), 1u);
+}
+
+TEST(TrainLoop, ASignalEndsTheLoadingOfTheBase) {
+  const TemporaryFolder folder;
+  const TrainOptions options = router_options(folder, "routed");
+  const InterruptGuard guard("");
+  std::raise(SIGTERM);
+  EXPECT_THROW(train_router(options, made_source()), Interrupted);
+  EXPECT_THROW(Checkpoint(options.base).sha256(), Interrupted);
+  EXPECT_FALSE(fs::exists(options.output / "curves.csv"));
+}
+
+TEST(TrainLoop, OneFolderHoldsOneTrainingAtATime) {
+  const TemporaryFolder folder;
+  TrainOptions options = small_options(folder / "a");
+  options.steps = 1;
+  create_folders(options.output);
+  {
+    const FileLock other(options.output / ".lock", FileLock::Wait::kNo);
+    try {
+      train_backbone(options, made_source());
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+      EXPECT_EQ(std::string(error.what()),
+                options.output.string() +
+                    ": another process is writing into this folder; wait for it, or choose another "
+                    "--output");
+    }
+    EXPECT_FALSE(fs::exists(options.output / "curves.csv"));
+  }
+  EXPECT_EQ(train_backbone(options, made_source()).steps, 1);
+}
+
+std::size_t column_of(const std::vector<std::vector<std::string>>& rows, const char* name) {
+  return static_cast<std::size_t>(std::find(rows[0].begin(), rows[0].end(), name) -
+                                  rows[0].begin());
+}
+
+// A step's gradient is the mean of its micro steps', not their sum.
+TEST(TrainLoop, MicroStepsOfEqualBatchesHaveTheGradientOfOne) {
+  const TemporaryFolder folder;
+  BatchSource source = made_source();
+  source.draw = [](const BatchPosition&) { return made_documents({420, 400}, 2, 5); };
+  std::vector<double> norms, losses;
+  for (const int micro_steps : {1, 3}) {
+    TrainOptions options = small_options(folder / std::to_string(micro_steps));
+    options.steps = 1;
+    options.micro_steps = micro_steps;
+    train_backbone(options, source);
+    const auto rows = parse_csv(read_file(options.output / "curves.csv"), "curves.csv");
+    ASSERT_EQ(rows.size(), 2u);
+    norms.push_back(std::stod(rows[1][column_of(rows, "gradient_norm")]));
+    losses.push_back(std::stod(rows[1][column_of(rows, "loss")]));
+  }
+  EXPECT_GT(norms[0], 0.1);
+  EXPECT_NEAR(norms[1] / norms[0], 1, 1e-4);
+  EXPECT_NEAR(losses[1] / losses[0], 1, 1e-6);
+}
+
+// One step of rate 1e-3 and decay 100 takes a tenth off every matrix and leaves norms near 1.
+TEST(TrainLoop, WeightDecayShrinksMatricesAndSparesVectors) {
+  const TemporaryFolder folder;
+  TrainOptions options = small_options(folder / "a");
+  options.config_json = small_config(true);  // norms of q and k as well
+  options.steps = 1;
+  options.optimizer.warmup = 0;
+  options.optimizer.hold = 1;
+  options.optimizer.weight_decay = 100;
+  train_backbone(options, made_source());
+  DecoderWeights fresh = initial_weights(parse_config(options.config_json), options.seed, at::kCPU);
+  const SafetensorsFile state(folder / "a/state.safetensors");
+  int vectors = 0, matrices = 0;
+  for (const Parameter& p : backbone_parameters(fresh)) {
+    SCOPED_TRACE(p.name);
+    const std::vector<float> after = float_values(state.at("master." + p.name));
+    const double kept = p.tensor.dim() > 1 ? 0.9 : 1;
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      ASSERT_NEAR(after[i], kept * p.tensor.const_data_ptr<float>()[i], 1.1e-3);
+    }
+    ++(p.tensor.dim() > 1 ? matrices : vectors);
+  }
+  EXPECT_EQ(vectors, 2 * 4 + 1);
+  EXPECT_EQ(matrices, 2 * 4 + 2);
+}
+
 TEST(TrainLoop, MultipliersAscendAndTheModelRuns) {
   const TemporaryFolder folder;
   TrainOptions options = router_options(folder, "routers");
@@ -170,10 +170,7 @@ TEST(TrainLoop, MultipliersAscendAndTheModelRuns) {
   train_router(options, made_source());
   const auto rows = parse_csv(read_file(options.output / "curves.csv"), "curves.csv");
   ASSERT_EQ(rows.size(), 7u);
-  const auto column = [&](const std::string& name) {
-    return static_cast<std::size_t>(std::find(rows[0].begin(), rows[0].end(), name) -
-                                    rows[0].begin());
-  };
+  const auto column = [&](const char* name) { return column_of(rows, name); };
   for (const char* name :
        {"lambda1.needle", "lambda1.robust", "lambda2.needle", "lambda2.robust"}) {
     for (std::size_t r = 2; r < rows.size(); ++r) {

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <fstream>
 #include <set>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "tasks/training/file_row.h"
 #include "tasks/training/mix_random.h"
 #include "tasks/training_mix.h"
@@ -55,6 +57,14 @@ TEST(training_files, a_document_is_prompt_answer_and_end) {
   EXPECT_EQ(documents[0].ids.back(), *demo_tokenizer().piece_id("</s>"));
   EXPECT_EQ(documents[0].is_answer[static_cast<std::size_t>(documents[0].prompt_tokens)], 1);
   EXPECT_EQ(source.tasks[static_cast<std::size_t>(documents[0].task)].name, "Single QA");
+}
+
+TEST(training_files, a_signal_ends_the_first_reading) {
+  const testing::TemporaryFolder folder;
+  const std::string file = write(folder, std::string(kDocument) + "\n");
+  const InterruptGuard guard("");
+  std::raise(SIGTERM);
+  EXPECT_THROW(load(file), Interrupted);
 }
 
 TEST(training_files, text_and_metadata_say_how_a_document_is_written) {

@@ -5,8 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 #include "base/file.h"
 
@@ -39,6 +41,14 @@ Program::Program(const char* binary, const std::vector<std::string>& arguments,
 }
 
 void Program::signal(int number) const { kill(pid_, number); }
+
+bool Program::wait_for(std::string_view part) const {
+  for (int i = 0; i < 6000; ++i) {
+    if (read_file(folder_ / "err").find(part) != std::string::npos) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
+}
 
 ProgramResult Program::wait() {
   int status = 0;
