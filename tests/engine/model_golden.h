@@ -13,7 +13,8 @@ int check_model_folder(const std::filesystem::path& golden, const std::filesyste
 /// Router logits, decisions and logits of every mode and prompt; returns how many cases ran.
 int check_routed_folder(const std::filesystem::path& golden, const std::filesystem::path& model);
 
-/// Model folders beside their NAME.golden.safetensors; calls `check` for each, sums the counts.
+/// Every NAME.golden.safetensors with the model folder NAME beside it; calls `check` for each, sums
+/// the counts. Fails where there is none, where one has no folder, and where one runs no case.
 int for_each_model(const std::filesystem::path& folder,
                    int (*check)(const std::filesystem::path& golden,
                                 const std::filesystem::path& model));

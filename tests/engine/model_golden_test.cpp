@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <iostream>
+#include <string_view>
 
 #include "tests/engine/golden_run.h"
 #include "tests/testing/folders.h"
@@ -29,6 +31,19 @@ void check_hidden(const engine::SafetensorsFile& file, const std::string& prompt
         kLogitTolerance)
         << "hidden state " << layer;
   }
+}
+
+// Tensors of all goldens in a folder whose name `counts` accepts.
+int stored_tensors(const fs::path& folder, const std::function<bool(std::string_view)>& counts) {
+  int tensors = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!entry.path().string().ends_with(".golden.safetensors")) continue;
+    const engine::SafetensorsFile file(entry.path());
+    for (const engine::TensorView& tensor : file.tensors()) {
+      tensors += counts(tensor.name) ? 1 : 0;
+    }
+  }
+  return tensors;
 }
 
 }  // namespace
@@ -61,8 +76,9 @@ int check_model_folder(const fs::path& golden, const fs::path& model) {
 int check_routed_folder(const fs::path& golden, const fs::path& model) {
   const engine::SafetensorsFile file(golden);
   const auto generator = cpu_generator(model);
-  int cases = 0;
+  int cases = 0, routed = 0, stored_decisions = 0;
   for (const engine::TensorView& stored : file.tensors()) {
+    stored_decisions += stored.name.ends_with(".is_sparse") ? 1 : 0;
     if (!stored.name.ends_with(".logits")) continue;
     SCOPED_TRACE(model.string() + ", " + stored.name);
     const std::string prompt = stored.name.substr(0, stored.name.find('.'));
@@ -95,17 +111,26 @@ int check_routed_folder(const fs::path& golden, const fs::path& model) {
       }
     }
     EXPECT_EQ(next, logits.size());
+    ++routed;
   }
+  EXPECT_GT(routed, 0) << golden;
+  EXPECT_EQ(routed, stored_decisions) << golden;
   return cases;
 }
 
 int for_each_model(const fs::path& folder, int (*check)(const fs::path&, const fs::path&)) {
+  constexpr std::string_view kEnding = ".golden.safetensors";
   int cases = 0;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!entry.is_directory()) continue;
-    const fs::path golden = entry.path().string() + ".golden.safetensors";
-    if (fs::exists(golden)) cases += check(golden, entry.path());
+    const std::string golden = entry.path().string();
+    if (!golden.ends_with(kEnding)) continue;
+    const fs::path model = golden.substr(0, golden.size() - kEnding.size());
+    EXPECT_TRUE(fs::is_directory(model)) << model;
+    const int ran = check(golden, model);
+    EXPECT_GT(ran, 0) << golden;
+    cases += ran;
   }
+  EXPECT_GT(cases, 0) << folder;
   std::cout << cases << " cases ran\n";
   return cases;
 }
@@ -121,13 +146,17 @@ TEST(ModelFixtures, RoutedAgreesWithReference) {
 TEST(Golden_models, LogitsHiddenStatesGreedy) {
   const fs::path folder = golden_folder("models");
   if (folder.empty()) GTEST_SKIP() << "golden folder absent: models";
-  for_each_model(folder, check_model_folder);
+  const int prompts =
+      stored_tensors(folder, [](std::string_view name) { return name.starts_with("greedy_"); });
+  EXPECT_EQ(for_each_model(folder, check_model_folder), 2 * prompts);  // whole and in chunks
 }
 
 TEST(Golden_routed, LogitsAndDecisions) {
   const fs::path folder = golden_folder("routed");
   if (folder.empty()) GTEST_SKIP() << "golden folder absent: routed";
-  for_each_model(folder, check_routed_folder);
+  const int cases =
+      stored_tensors(folder, [](std::string_view name) { return name.ends_with(".logits"); });
+  EXPECT_EQ(for_each_model(folder, check_routed_folder), cases);
 }
 
 }  // namespace elastic::testing
