@@ -10,6 +10,8 @@
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
+#include <barrier>
+#include <future>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -197,12 +199,31 @@ TEST(Attention, RowSlicesEqualTheWhole) {
   EXPECT_LT((out - wanted).abs().max().item<double>(), 2e-6);
 }
 
+// Several callers at once, each with lengths and values of its own.
 TEST(Attention, ResultsDoNotDependOnWhoElseRuns) {
-  const AttentionInput input = random_input({8, 2, 64, 0, 1000, 0}, at::kFloat);
-  at::Tensor first = at::zeros({8, 1000, 64}), again = at::zeros({8, 1000, 64});
-  masked_attention(input, all_heads(input), dense_mask(input.span()), first);
-  masked_attention(input, all_heads(input), dense_mask(input.span()), again);
-  EXPECT_TRUE(first.equal(again));
+  constexpr int kCallers = 4, kTimes = 5;
+  std::vector<AttentionInput> inputs;
+  std::vector<at::Tensor> alone;
+  const auto attention = [](const AttentionInput& input) {
+    at::Tensor out = at::zeros_like(input.q);
+    masked_attention(input, all_heads(input), dense_mask(input.span()), out);
+    return out;
+  };
+  for (int caller = 0; caller < kCallers; ++caller) {
+    inputs.push_back(random_input({8, 2, 64, 0, 500 + 130 * caller, 0}, at::kFloat));
+    alone.push_back(attention(inputs.back()));
+  }
+  std::vector<std::future<int>> callers;
+  std::barrier start(kCallers);
+  for (std::size_t caller = 0; caller < kCallers; ++caller) {
+    callers.push_back(std::async(std::launch::async, [&, caller] {
+      start.arrive_and_wait();
+      int equal = 0;
+      for (int i = 0; i < kTimes; ++i) equal += attention(inputs[caller]).equal(alone[caller]);
+      return equal;
+    }));
+  }
+  for (auto& caller : callers) EXPECT_EQ(caller.get(), kTimes);
 }
 
 }  // namespace

@@ -1,15 +1,20 @@
 // The generator over small checkpoints: batches, sampling, ends of generation, cut caches, errors.
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <numeric>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "engine/api/tokenizer.h"
 #include "engine/io/checkpoint.h"
 #include "engine/io/model_config.h"
+#include "engine/model/norm.h"
 #include "engine/model/weights.h"
 #include "engine/router/router.h"
 #include "tests/engine/golden_run.h"
@@ -37,6 +42,16 @@ Request request_of(std::vector<std::int32_t> ids, std::int64_t new_tokens) {
   request.max_new_tokens = new_tokens;
   request.ignore_eos = true;
   return request;
+}
+
+// A copy of a fixture whose config.json has another value.
+std::filesystem::path fixture_with(const testing::TemporaryFolder& folder, const char* name,
+                                   const char* key, const Json& value) {
+  std::filesystem::copy(fixture(name), folder.path(), std::filesystem::copy_options::recursive);
+  Json config = read_json(fixture(name) / "config.json");
+  config[key] = value;
+  write_file_atomic(folder / "config.json", dump_pretty(config));
+  return folder.path();
 }
 
 TEST(Generate, ABatchEqualsItsRequestsAlone) {
@@ -124,6 +139,57 @@ TEST(Generate, EndsAtEosUnlessTold) {
   EXPECT_EQ(ended.ids, std::vector<std::int32_t>(free.ids.begin(), free.ids.begin() + first + 1));
   EXPECT_EQ(free.finish, Finish::kLength);
   EXPECT_TRUE(free.text.empty());  // no tokenizer in the folder
+}
+
+// Position of the first token that is not among those before it, behind `from`.
+std::size_t first_new_token(const std::vector<std::int32_t>& ids, std::size_t from) {
+  for (std::size_t i = from; i < ids.size(); ++i) {
+    const auto here = ids.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::find(ids.begin(), here, *here) == here) return i;
+  }
+  throw std::runtime_error("the continuation repeats itself");
+}
+
+// `request` generates `ids` when nothing ends it; token `at` of them is one that ends. With `least`
+// tokens asked for, the answer ends there if least <= at, and goes on past it otherwise.
+void expect_end(Generator& generator, Request request, const std::vector<std::int32_t>& ids,
+                std::size_t at) {
+  const auto position = static_cast<std::int64_t>(at);
+  for (const std::int64_t least : {std::int64_t{0}, position, position + 1}) {
+    SCOPED_TRACE(std::to_string(least) + " tokens at least");
+    request.min_new_tokens = least;
+    const Result result = generator.generate(request);
+    if (least <= position) {
+      EXPECT_EQ(result.finish, Finish::kEos);
+      EXPECT_EQ(result.ids, std::vector<std::int32_t>(ids.begin(), ids.begin() + position + 1));
+    } else {
+      ASSERT_GT(result.ids.size(), at + 1);
+      EXPECT_NE(result.ids[at], ids[at]);
+      EXPECT_TRUE(std::equal(ids.begin(), ids.begin() + position, result.ids.begin()));
+    }
+  }
+}
+
+TEST(Generate, AnAnswerEndsNoEarlierThanAskedFor) {
+  constexpr const char* kModel = "models/llama_linear_bias";
+  const auto generator = cpu_generator(fixture(kModel));
+  Request request = request_of(some_ids(20, 3), 20);
+  const std::vector<std::int32_t> ids = generator->generate(request).ids;
+  const std::size_t at = first_new_token(ids, 3);
+  {
+    SCOPED_TRACE("stop id");
+    request.stop_ids = {ids[at]};
+    expect_end(*generator, request, ids, at);
+  }
+  const testing::TemporaryFolder folder;
+  const auto ending = cpu_generator(fixture_with(folder, kModel, "eos_token_id", ids[at]));
+  SCOPED_TRACE("eos");
+  request.stop_ids = {};
+  request.ignore_eos = false;
+  expect_end(*ending, request, ids, at);
+  request.ignore_eos = true;
+  request.min_new_tokens = 0;
+  EXPECT_EQ(ending->generate(request).ids, ids);
 }
 
 TEST(Generate, StopStringsCutTheText) {
@@ -225,6 +291,32 @@ TEST(Generate, RouterFeaturesAreWhatTheRoutersDecidedFrom) {
   EXPECT_EQ(first[0].task, features[0].task);
   EXPECT_THROW(generator->router_features(ids, model.layers + 1), Error);
   EXPECT_THROW(generator->router_features({}, 1), Error);
+}
+
+// `pooling_rows`: 0 in config.json is a router that was trained on the mean of all keys.
+TEST(Generate, RoutersPoolOverAsManyRowsAsTheirConfigSays) {
+  constexpr const char* kModel = "routed/paw_llama_small";
+  const std::vector<std::int32_t> ids = some_ids(300, 7);
+  const ModelConfig config = read_model_config(fixture(kModel));
+  const DecoderWeights weights =
+      load_weights(Checkpoint(fixture(kModel)), config, at::kFloat, at::kCPU);
+  const LayerWeights& first = weights.layers.front();
+  const at::Tensor index = at::tensor(std::vector<std::int64_t>(ids.begin(), ids.end()));
+  const at::Tensor keys = at::linear(
+      rms_norm(weights.embedding.index_select(0, index), first.input_norm, config.rms_eps),
+      first.qkv.narrow(0, config.heads_q * config.head_dim, config.heads_kv * config.head_dim));
+  for (const std::int64_t rows : {0, 40, 100}) {
+    SCOPED_TRACE(rows);
+    const testing::TemporaryFolder folder;
+    const auto generator = cpu_generator(fixture_with(folder, kModel, "pooling_rows", rows));
+    generator->set_mode("fa-ssa");
+    const at::Tensor wanted =
+        rows == 0
+            ? keys.mean(0)
+            : (keys.narrow(0, 0, rows).mean(0) + keys.narrow(0, 300 - rows, rows).mean(0)) / 2;
+    const at::Tensor pooled = at::tensor(generator->router_features(ids, 1).at(0).pooled_keys);
+    EXPECT_LT((pooled - wanted).abs().max().item<double>(), 1e-5);
+  }
 }
 
 TEST(Generate, RandomWeightsAreSeeded) {

@@ -6,6 +6,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 
@@ -63,14 +64,18 @@ int check_variant(const std::string& name, const Json& variant, const Safetensor
 TEST(Golden_models, RopeTables) {
   const auto folder = golden_folder("models");
   if (folder.empty()) GTEST_SKIP() << "golden folder absent: models";
-  if (!std::filesystem::exists(folder / "rope.safetensors")) return;
   const SafetensorsFile file(folder / "rope.safetensors");
   const Json manifest = read_json(folder / "manifest.json");
-  int cases = 0;
+  int cases = 0, stored = 0;
   for (const auto& [name, variant] : manifest["rope"]["variants"].items()) {
     cases += check_variant(name, variant, file);
   }
+  for (const TensorView& tensor : file.tensors()) {
+    if (tensor.name.ends_with(".cos")) stored += static_cast<int>(tensor.shape[0]);
+  }
   std::cout << cases << " cases ran\n";
+  EXPECT_GT(cases, 0);
+  EXPECT_EQ(cases, stored);  // every row of every table
 }
 
 TEST(Rotary, RotatesPairsByTheAngleOfTheirPosition) {
@@ -87,6 +92,32 @@ TEST(Rotary, RotatesPairsByTheAngleOfTheirPosition) {
   EXPECT_NEAR(row[2], 7 * std::cos(4.0) + 5 * std::sin(4.0), 1e-5);
   EXPECT_NEAR(row[1], 6 * std::cos(0.4) - 8 * std::sin(0.4), 1e-5);
   EXPECT_NEAR(row[3], 8 * std::cos(0.4) + 6 * std::sin(0.4), 1e-5);
+}
+
+// Wavelengths that turn 32 times and once in 4096 positions lie at 10.47 and 22.51 of 32
+// frequencies; YaRN widens the ramp between them to whole ones unless told not to.
+TEST(Rotary, YarnBlendsBetweenWholeFrequencies) {
+  RopeConfig config;
+  config.type = RopeType::kYarn;
+  config.theta = 1e4;
+  config.factor = 4;
+  config.original_max_positions = 4096;
+  config.beta_fast = 32;
+  config.beta_slow = 1;
+  const auto expect = [&](double low, double high) {
+    const at::Tensor frequencies = rope_frequencies(config, 64);
+    for (int i = 0; i < 32; ++i) {
+      const double plain = std::pow(1e4, -i / 32.0);
+      const double ramp = std::clamp((i - low) / (high - low), 0.0, 1.0);
+      EXPECT_NEAR(frequencies.const_data_ptr<float>()[i] / plain, 1 - ramp + ramp / 4, 1e-5)
+          << "frequency " << i;
+    }
+  };
+  config.truncate = true;
+  expect(10, 23);
+  config.truncate = false;
+  expect(64 * std::log(4096 / (32 * 2 * M_PI)) / (2 * std::log(1e4)),
+         64 * std::log(4096 / (2 * M_PI)) / (2 * std::log(1e4)));
 }
 
 TEST(Rotary, LinearDividesFrequencies) {

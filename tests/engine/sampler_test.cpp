@@ -48,6 +48,16 @@ TEST(Sampler, TopKAndTopPKeepTheMostLikely) {
   EXPECT_EQ(draw(logits, {.temperature = 1, .top_p = 1}, 2000).size(), 4u);
 }
 
+// The one kept is the one that greedy decoding takes.
+TEST(Sampler, TopOneOfEqualsIsTheFirst) {
+  const std::vector<float> logits = {1, 3, 0, 3, 3};
+  const auto counts = draw(logits, {.temperature = 1, .top_k = 1}, 50);
+  EXPECT_EQ(counts, (std::map<std::int32_t, int>{{1, 50}}));
+  const auto two = draw(logits, {.temperature = 1, .top_k = 2}, 200);
+  EXPECT_EQ(two.size(), 2u);
+  EXPECT_TRUE(two.contains(1) && two.contains(3));
+}
+
 TEST(Sampler, ASeedGivesTheSameTokens) {
   std::vector<float> logits(50);
   for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(i % 7);

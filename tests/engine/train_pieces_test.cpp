@@ -7,11 +7,13 @@
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
+#include <numbers>
 #include <string>
 
 #include "base/error.h"
 #include "engine/model/norm.h"
 #include "engine/train/functions.h"
+#include "engine/train/optimizer.h"
 #include "engine/train/schedule.h"
 #include "tests/engine/golden_run.h"
 #include "tests/engine/train_model.h"
@@ -41,6 +43,48 @@ TEST(TrainSchedule, TemperatureFollowsThePublishedCosine) {
   falling.tau_schedule = "exponential";
   falling.tau_end = 0.3;
   EXPECT_DOUBLE_EQ(temperature(falling, 150, 300), 1.5 * std::exp(-0.3));
+}
+
+// Shares that give no whole number of steps end with the step they fall into.
+TEST(TrainSchedule, SharesOfStepsAreRoundedUp) {
+  const RouterOptions router;  // cosine from 1.5 to 1 over .6 of 7 steps: 4.2, so 5
+  EXPECT_DOUBLE_EQ(temperature(router, 4, 7), 1 + 0.25 * (1 + std::cos(std::numbers::pi * 4 / 5)));
+  EXPECT_DOUBLE_EQ(temperature(router, 5, 7), 1);
+  const OptimizerOptions rate{.warmup = 0.2, .hold = 1};  // 1.4 steps, so 2
+  EXPECT_DOUBLE_EQ(rate_factor(rate, 0, 7), 0.5);
+  EXPECT_DOUBLE_EQ(rate_factor(rate, 1, 7), 1);
+}
+
+// With eps 1 the first step of AdamW is -lr g / (|g| + 1): the size of the gradient shows.
+double first_step(double gradient, double clip) {
+  at::Tensor p = at::tensor(std::vector<float>{0}).set_requires_grad(true);
+  Optimizer optimizer({{.parameters = {{"p", p}}, .lr = 1}}, {.eps = 1, .clip = clip});
+  p.mutable_grad() = at::tensor(std::vector<float>{static_cast<float>(gradient)});
+  EXPECT_NEAR(optimizer.step(1).item<double>(), std::abs(gradient), 1e-6);
+  return p.item<double>();
+}
+
+TEST(TrainOptimizer, OnlyGradientsAboveTheClipAreScaled) {
+  EXPECT_NEAR(first_step(0.5, 5), -0.5 / 1.5, 1e-6);
+  EXPECT_NEAR(first_step(5, 5), -5.0 / 6, 1e-6);
+  EXPECT_NEAR(first_step(-20, 5), 5.0 / 6, 1e-6);
+}
+
+// The norm is that of all groups together.
+TEST(TrainOptimizer, ClipsByTheNormOfAllGroups) {
+  const auto leaf = [](float gradient) {
+    at::Tensor t = at::tensor(std::vector<float>{0}).set_requires_grad(true);
+    t.mutable_grad() = at::tensor(std::vector<float>{gradient});
+    return t;
+  };
+  const at::Tensor a = leaf(3), b = leaf(4);
+  Optimizer optimizer(
+      {{.parameters = {{"a", a}}, .lr = 1}, {.parameters = {{"b", b}}, .lr = 0.5, .ascend = true}},
+      {.eps = 1, .clip = 1});
+  EXPECT_NEAR(optimizer.step(0.5).item<double>(), 5, 1e-6);
+  EXPECT_NEAR(a.item<double>(), -0.5 * 0.6 / 1.6, 1e-6);
+  EXPECT_NEAR(b.item<double>(), 0.25 * 0.8 / 1.8, 1e-6);
+  EXPECT_EQ(optimizer.step(0).item<double>(), 0) << "gradients are cleared";
 }
 
 TEST(TrainFunctions, MixIsExactlyTheChosenPath) {
