@@ -20,6 +20,8 @@ std::string_view to_string(ErrorKind kind) {
       return "out of memory";
     case ErrorKind::kNonFinite:
       return "non-finite";
+    case ErrorKind::kMeasurement:
+      return "measurement";
   }
   return "unknown";
 }

@@ -22,6 +22,7 @@ enum class ErrorKind {
   kDevice,           // accelerator missing or failing; nothing more can run on it
   kOutOfMemory,      // an allocation was refused; the device itself goes on
   kNonFinite,        // the model's logits hold NaN or infinity
+  kMeasurement,      // what was timed is not what it claims to be: a wrong result
 };
 
 std::string_view to_string(ErrorKind kind);

@@ -20,10 +20,21 @@
 namespace elastic {
 namespace {
 
+[[noreturn]] void fail(ErrorKind kind, const std::filesystem::path& path, std::string_view what,
+                       int code) {
+  throw Error(kind, fmt::format("{}: {}: {}", path.string(), what, std::strerror(code)));
+}
+
+// Of a file to read: absent, or refused by the system.
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view what, int code) {
   const bool absent = code == ENOENT || code == ENOTDIR;
-  throw Error(absent ? ErrorKind::kNotFound : ErrorKind::kIo,
-              fmt::format("{}: {}: {}", path.string(), what, std::strerror(code)));
+  fail(absent ? ErrorKind::kNotFound : ErrorKind::kIo, path, what, code);
+}
+
+// Of a place to write to: one that cannot be, as the user gave it, or refused by the system.
+[[noreturn]] void fail_writing(const std::filesystem::path& path, std::string_view what, int code) {
+  const bool wrong = code == ENOENT || code == ENOTDIR || code == EISDIR || code == EEXIST;
+  fail(wrong ? ErrorKind::kInvalidArgument : ErrorKind::kIo, path, what, code);
 }
 
 // Closes on scope exit unless released.
@@ -110,7 +121,7 @@ AtomicFile::AtomicFile(const std::filesystem::path& target) : target_(target) {
     fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd_ < 0 && errno != EEXIST) break;
   }
-  if (fd_ < 0) fail(temporary_, "cannot create", errno);
+  if (fd_ < 0) fail_writing(temporary_, "cannot create", errno);
 }
 
 AtomicFile::~AtomicFile() {
@@ -125,7 +136,9 @@ void AtomicFile::write(std::string_view bytes) {
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail(target_, "cannot write", errno);
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(target_, "cannot replace", errno);
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+    fail_writing(target_, "cannot replace", errno);
+  }
   ::close(std::exchange(fd_, -1));
 }
 
@@ -154,7 +167,7 @@ void copy_file_atomic(const std::filesystem::path& from, const std::filesystem::
 void create_folders(const std::filesystem::path& path) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
-  if (code) fail(path, "cannot create the folder", code.value());
+  if (code) fail_writing(path, "cannot create the folder", code.value());
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
@@ -176,7 +189,7 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
 
 AppendFile::AppendFile(const std::filesystem::path& path) : path_(path) {
   fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd_ < 0) fail(path, "cannot open for appending", errno);
+  if (fd_ < 0) fail_writing(path, "cannot open for appending", errno);
 }
 
 AppendFile::~AppendFile() {

@@ -30,7 +30,8 @@ std::ifstream open_binary(const std::filesystem::path& path);
 
 /// A file that is written beside its target and takes the target's place when it is whole: a reader
 /// sees the old file or the new one, never a part. The temporary file is always a new one; neither
-/// a link nor another's file under its name is written to.
+/// a link nor another's file under its name is written to. Throws kInvalidArgument where no file
+/// can be at that place (no such folder, a folder itself), kIo where the system refuses.
 ///
 ///   AtomicFile file(path);
 ///   file.write(bytes);
@@ -56,7 +57,7 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view bytes
 /// Copies the bytes of a file to an AtomicFile. Throws as require_file(), and Interrupted.
 void copy_file_atomic(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// Creates a folder and its parents. kIo with the reason.
+/// Creates a folder and its parents. Throws as AtomicFile.
 void create_folders(const std::filesystem::path& path);
 
 /// Read-only memory map; empty files map to an empty span. Movable, unmaps on destruction.

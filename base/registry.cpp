@@ -33,7 +33,11 @@ std::string unknown_name(std::string_view kind, std::string_view name,
   const std::string* best = nullptr;
   std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : known) {
-    const std::size_t distance = edit_distance(name, candidate);
+    std::size_t distance = edit_distance(name, candidate);
+    if (name.find('/') == std::string_view::npos) {  // a task without its suite
+      const std::string_view last = std::string_view(candidate).substr(candidate.rfind('/') + 1);
+      distance = std::min(distance, edit_distance(name, last));
+    }
     if (distance < best_distance) {
       best_distance = distance;
       best = &candidate;

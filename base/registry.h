@@ -11,7 +11,8 @@
 
 namespace elastic {
 
-/// Text for an unknown name: "unknown KIND `nam`; did you mean `name`? known: a, b, c".
+/// Text for an unknown name: "unknown KIND `nam`; did you mean `name`? known: a, b, c". The last
+/// part of a known name is near as well: `vt` is near `ruler/vt`.
 std::string unknown_name(std::string_view kind, std::string_view name,
                          const std::vector<std::string>& known);
 

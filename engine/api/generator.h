@@ -95,7 +95,7 @@ struct RouterFeatures {
 };
 
 struct ModelInfo {
-  std::string name;    // last component of the folder
+  std::string name;    // model_name() of the folder (hub_cache.h)
   std::string family;  // "llama", "qwen3"
   std::int64_t layers = 0, heads_q = 0, heads_kv = 0, head_dim = 0, hidden = 0, vocab = 0;
   std::int64_t max_positions = 0;
@@ -125,7 +125,8 @@ class Generator {
 
   /// A static batch; results in the order of the requests and equal to batch 1. Throws kOutOfMemory
   /// (naming bytes) when an allocation is refused, kDevice when the device failed and can run
-  /// nothing more, kInvalidArgument for ids outside the vocabulary or an empty prompt.
+  /// nothing more, kNonFinite where logits are NaN or infinite, kInvalidArgument for ids outside
+  /// the vocabulary or an empty prompt.
   virtual std::vector<Result> generate(std::span<const Request> requests) = 0;
 
   /// Of the first `layers` layers under the current mode; the prompt goes no further than it must.

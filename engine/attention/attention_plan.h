@@ -42,6 +42,7 @@ struct AttentionPlan {
   std::unique_ptr<HeadPolicy> policy;
   std::unique_ptr<HeadMode> retrieval;  // of heads with is_sparse 0; null where no head is
   std::unique_ptr<HeadMode> sparse;     // of heads with is_sparse 1; null where no head is
+  std::string note;                     // what the user should know of the options; mostly empty
   bool sparse_decode = false;  // decode=sparse: cut sparse heads' caches to decode_window()
 
   /// The mode string with every option that changes results; parses back to an equal plan.

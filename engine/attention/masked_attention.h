@@ -22,6 +22,11 @@ void masked_attention(const AttentionInput& input, std::span<const int> kv_heads
 void composed_attention(const AttentionInput& input, std::span<const int> kv_heads,
                         const BlockMask& mask, at::Tensor& out, at::Tensor* lse = nullptr);
 
+/// What the kernels of an accelerator library take; the rest goes through composed_attention().
+inline bool device_kernels_take(at::ScalarType type, std::int64_t head_dim) {
+  return (type == at::kBFloat16 || type == at::kHalf) && head_dim % 8 == 0 && head_dim <= 256;
+}
+
 /// Attention of an accelerator library; a null `dense` or `masked` means composed_attention().
 struct DeviceAttention {
   // mask.dense only

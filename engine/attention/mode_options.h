@@ -34,6 +34,10 @@ class ModeOptions {
   bool either(std::string_view key, std::string_view yes, std::string_view no);
   std::optional<std::string> value(std::string_view key);
 
+  /// Something the user should know of an option that acts otherwise than it reads.
+  void note(std::string text) { note_ = std::move(text); }
+  const std::string& note() const { return note_; }
+
   /// Throws kInvalidArgument naming an option that nothing asked for, and those that were.
   void finish() const;
 
@@ -46,6 +50,7 @@ class ModeOptions {
   ModeDefaults defaults_;
   std::vector<Option> options_;
   std::vector<std::string> known_;
+  std::string note_;
 };
 
 }  // namespace elastic::engine

@@ -73,6 +73,7 @@ AttentionPlan make_attention_plan(std::string_view mode, const PlanContext& cont
   }
   plan.policy = make_policy(entry, options, context);
   options.finish();
+  plan.note = options.note();
   return plan;
 }
 

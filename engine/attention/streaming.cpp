@@ -46,6 +46,17 @@ std::unique_ptr<HeadMode> make_streaming(ModeOptions& options) {
                 fmt::format("mode `{}`: block={} is neither {} (blocks) nor 1 (exact tokens)",
                             options.text(), window.block, kMaskBlock));
   }
+  const auto blocks = [&](std::int64_t tokens) {
+    return (tokens + window.block - 1) / window.block * window.block;
+  };
+  if (blocks(window.sink) != window.sink || blocks(window.local) != window.local) {
+    options.note(
+        fmt::format("mode `{}`: prefill works in blocks of {} tokens, so sink={} acts as {} and "
+                    "local={} as {}; "
+                    "block=1 keeps exact tokens",
+                    options.text(), window.block, window.sink, blocks(window.sink), window.local,
+                    blocks(window.local)));
+  }
   return std::make_unique<StreamingMode>(window);
 }
 

@@ -59,9 +59,7 @@ PartialAttention dense_kernel(const at::Tensor& q, const at::Tensor& k, const at
 }
 
 bool kernels_take(const at::Tensor& q) {  // [.., .., head_dim]
-  const auto type = q.scalar_type();
-  const std::int64_t dim = q.size(2);
-  return (type == at::kBFloat16 || type == at::kHalf) && dim % 8 == 0 && dim <= 256;
+  return device_kernels_take(q.scalar_type(), q.size(2));
 }
 
 void dense(const AttentionInput& input, std::span<const int> kv_heads, at::Tensor& out) {

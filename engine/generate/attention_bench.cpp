@@ -130,9 +130,10 @@ void check_result(Problem& p) {
   }
   const double allowed = kTolerance[p.row.dtype == "fp32" ? 0 : 1];
   if (!(p.row.max_error <= allowed)) {
-    throw Error(ErrorKind::kCorrupt,
-                fmt::format("attention of {} tokens at MSR {} is off by {:.2e}", p.row.tokens,
-                            p.row.msr, p.row.max_error));
+    throw Error(
+        ErrorKind::kMeasurement,
+        fmt::format("measurement INVALID: attention of {} tokens at MSR {} is off by {:.2e}",
+                    p.row.tokens, p.row.msr, p.row.max_error));
   }
 }
 

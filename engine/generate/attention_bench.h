@@ -35,7 +35,7 @@ struct AttentionBenchRow {
   std::vector<double> milliseconds;
 };
 
-/// Throws kInvalidArgument for options that make no sense, kCorrupt where a result is wrong.
+/// Throws kInvalidArgument for options that make no sense, kMeasurement where a result is wrong.
 std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& options);
 
 }  // namespace elastic::engine

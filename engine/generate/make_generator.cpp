@@ -6,15 +6,19 @@
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
+#include <cstdlib>
 #include <future>
 #include <optional>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "engine/api/hub_cache.h"
 #include "engine/attention/attention_plan.h"
+#include "engine/attention/masked_attention.h"
 #include "engine/generate/device.h"
 #include "engine/generate/torch_generator.h"
 #include "engine/io/checkpoint.h"
+#include "engine/kernels/cuda_library.h"
 #include "engine/model/registry.h"
 
 namespace elastic::engine {
@@ -51,11 +55,6 @@ bool may_have_routers(const std::filesystem::path& model) {
   }
 }
 
-std::string folder_name(const std::filesystem::path& folder) {
-  const auto whole = std::filesystem::weakly_canonical(folder);
-  return whole.filename().string();
-}
-
 std::unique_ptr<Generator> make_random(const GeneratorOptions& options) {
   const at::Device device = resolve_device(options.device);
   const ModelConfig config = shape_config(options.random_shape);
@@ -78,7 +77,7 @@ std::unique_ptr<Generator> make_generator(const GeneratorOptions& options) {
       std::async(std::launch::async, [&] { return checkpoint.sha256(); });
   DecoderWeights weights = load_weights(checkpoint, config, dtype, device);
   ModelInfo info;
-  info.name = folder_name(options.model);
+  info.name = model_name(options.model);
   info.config_sha256 = sha256_file(options.model / "config.json");
   std::optional<Tokenizer> tokenizer = load_tokenizer(options.model);
   info.weights_sha256 = hash.get();
@@ -96,6 +95,27 @@ void check_modes(const std::filesystem::path& model, const std::vector<std::stri
       if (error.kind() != ErrorKind::kUnsupported || !may_have_routers(model)) throw;
     }
   }
+}
+
+std::vector<std::string> fallbacks(const std::string& asked, const std::string& device,
+                                   const std::string& dtype, std::int64_t head_dim) {
+  std::vector<std::string> found;
+  if (const char* forced = std::getenv("ATEN_CPU_CAPABILITY")) {
+    found.push_back(fmt::format("ATEN_CPU_CAPABILITY={} holds LibTorch to its {} kernels", forced,
+                                at::get_cpu_capability()));
+  }
+  const bool cpu = device == "cpu";
+  if (cpu && asked == "auto" && cuda_library().broken) {
+    found.push_back(
+        fmt::format("device auto fell back to the CPU: {}; --device cpu measures the CPU",
+                    cuda_library().problem));
+  }
+  if (!cpu && !device_kernels_take(dtype == "fp32" ? at::kFloat : at::kBFloat16, head_dim)) {
+    found.push_back(
+        fmt::format("no attention kernel of {} takes {} heads of {}: the composed reference ran",
+                    device, dtype, head_dim));
+  }
+  return found;
 }
 
 std::vector<ModeDescription> list_modes() {

@@ -38,6 +38,12 @@ struct ModeDescription {
 /// All mode names that set_mode() understands, with one line each.
 std::vector<ModeDescription> list_modes();
 
+/// Why times taken here would not be the program's own: LibTorch held to lesser kernels than the
+/// processor's, a GPU that `asked` = auto could not open, GPU attention that no kernel takes. Empty
+/// where what was asked for is what runs. `device` and `dtype` are those of a Generator.
+std::vector<std::string> fallbacks(const std::string& asked, const std::string& device,
+                                   const std::string& dtype, std::int64_t head_dim);
+
 /// Text for `doctor`: library versions, CPU capability, devices. One "key: value" per entry.
 std::vector<std::string> describe_engine();
 

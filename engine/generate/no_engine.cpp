@@ -27,6 +27,11 @@ TrainResult train_backbone(const TrainOptions&, const BatchSource&) { throw_no_e
 
 void check_modes(const std::filesystem::path&, const std::vector<std::string>&) {}
 
+std::vector<std::string> fallbacks(const std::string&, const std::string&, const std::string&,
+                                   std::int64_t) {
+  return {};
+}
+
 std::vector<ModeDescription> list_modes() { return {}; }
 
 std::vector<std::string> describe_engine() { return {"engine: none (built without LibTorch)"}; }

@@ -72,6 +72,20 @@ void check_sampling(const Sampling& sampling) {
   if (sampling.top_k < 0) refuse("top_k", static_cast<double>(sampling.top_k), "0 (all) or more");
 }
 
+void check_finite(std::span<const float> logits) {
+  const auto is_bad = [](float x) { return !(std::abs(x) <= std::numeric_limits<float>::max()); };
+  bool any = false;  // no early end: the loop is one vector instruction per eight logits
+  for (const float x : logits) any |= is_bad(x);
+  if (!any) return;
+  const auto first = std::find_if(logits.begin(), logits.end(), is_bad);
+  throw Error(ErrorKind::kNonFinite,
+              fmt::format("{} of {} logits of the next token are NaN or infinite (first: token {}, "
+                          "{}); the weights are damaged, or overflow in this dtype: try --dtype "
+                          "fp32",
+                          std::count_if(logits.begin(), logits.end(), is_bad), logits.size(),
+                          first - logits.begin(), *first));
+}
+
 std::int32_t argmax(std::span<const float> logits) {
   std::size_t best = 0;
   float largest = -std::numeric_limits<float>::infinity();

@@ -25,6 +25,10 @@ class SampleStream {
 /// negative top_k.
 void check_sampling(const Sampling& sampling);
 
+/// Throws kNonFinite naming how many of a row of a model's logits are NaN or infinite and the first
+/// of them: what is drawn from such a row means nothing.
+void check_finite(std::span<const float> logits);
+
 /// Index of the largest value, the first of equals; NaN counts as -infinity.
 std::int32_t argmax(std::span<const float> logits);
 

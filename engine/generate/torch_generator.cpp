@@ -132,6 +132,7 @@ void TorchGenerator::set_mode(std::string_view mode) {
   PlanContext context = plan_context(decoder_.config());
   context.routers = decoder_.weights().routers;
   plan_ = make_attention_plan(mode, context);
+  if (!plan_.note.empty() && said_.insert(plan_.note).second) log_info(plan_.note);
 }
 
 void TorchGenerator::check_request(const Request& request) const {
@@ -264,6 +265,7 @@ void TorchGenerator::accept(Running& running, std::span<const float> logits) con
   const Request& request = *running.request;
   Result& result = running.result;
   const std::vector<std::int32_t>& eos = decoder_.config().eos_ids;
+  check_finite(logits);
   const bool too_early = static_cast<std::int64_t>(result.ids.size()) < request.min_new_tokens;
   const std::int32_t id =
       too_early ? sample(without_ends(logits, request, eos), request.sampling, running.stream)

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "engine/api/generator.h"
@@ -45,6 +46,7 @@ class TorchGenerator final : public Generator {
   std::optional<Tokenizer> tokenizer_;
   ModelInfo info_;
   AttentionPlan plan_;
+  std::set<std::string> said_;  // notes on modes, each said once
 };
 
 }  // namespace elastic::engine

@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/interrupt.h"
 #include "base/json.h"
+#include "engine/io/shard_index.h"
 
 namespace elastic::engine {
 namespace {
@@ -49,16 +51,6 @@ std::vector<std::string> safetensors_in(const fs::path& folder) {
   return names;
 }
 
-// A shard name from an index is data of others: it must not lead out of the folder.
-void check_file_name(const std::string& name, const fs::path& index) {
-  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
-      name.find('\0') != std::string::npos) {
-    throw Error(
-        ErrorKind::kCorrupt,
-        fmt::format("{}: `weight_map` names `{}`, not a plain file name", index.string(), name));
-  }
-}
-
 }  // namespace
 
 Checkpoint::Checkpoint(const fs::path& folder) : folder_(folder) {
@@ -93,19 +85,9 @@ void Checkpoint::add_file(const std::string& name) {
 
 void Checkpoint::read_index(const fs::path& path) {
   const Json json = read_json(path);
-  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
-    throw Error(ErrorKind::kCorrupt,
-                fmt::format("{}: key `weight_map` is missing or no object", path.string()));
-  }
+  const std::map<std::string, std::string> shards = parse_shard_index({json, path.string()});
   std::set<std::string> names;
-  for (const auto& [tensor, file] : json["weight_map"].items()) {
-    if (!file.is_string()) {
-      throw Error(ErrorKind::kCorrupt,
-                  fmt::format("{}: `weight_map` of `{}` is no file name", path.string(), tensor));
-    }
-    check_file_name(file.get<std::string>(), path);
-    names.insert(file.get<std::string>());
-  }
+  for (const auto& [tensor, file] : shards) names.insert(file);
   for (const std::string& name : names) {
     if (!fs::exists(folder_ / name)) {
       throw Error(
@@ -114,11 +96,11 @@ void Checkpoint::read_index(const fs::path& path) {
     }
     add_file(name);
   }
-  for (const auto& [tensor, file] : json["weight_map"].items()) {
+  for (const auto& [tensor, file] : shards) {
     const auto it = entries_.find(tensor);
-    if (it == entries_.end() || it->second.file->path().filename() != file.get<std::string>()) {
-      throw Error(ErrorKind::kCorrupt, fmt::format("{}: tensor `{}` is not in shard `{}`",
-                                                   path.string(), tensor, file.get<std::string>()));
+    if (it == entries_.end() || it->second.file->path().filename() != file) {
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: tensor `{}` is not in shard `{}`", path.string(), tensor, file));
     }
   }
 }

@@ -22,9 +22,10 @@ fs::path library_path() {
   return program.parent_path() / "libelastic_cuda.so";
 }
 
-CudaLibrary without_gpu(std::string problem) {
+CudaLibrary without_gpu(std::string problem, bool broken = true) {
   CudaLibrary library;
   library.problem = std::move(problem);
+  library.broken = broken;
   return library;
 }
 
@@ -44,7 +45,7 @@ CudaLibrary read_devices(void* handle) {
   const char* problem = "";
   const int count = devices(found.data(), kMostDevices, &problem);
   if (count < 0) return without_gpu(fmt::format("CUDA error {}: {}", -count, problem));
-  if (count == 0) return without_gpu("the NVIDIA driver shows no GPU to this process");
+  if (count == 0) return without_gpu("the NVIDIA driver shows no GPU to this process", false);
   CudaLibrary library;
   library.install = install;
   for (int i = 0; i < std::min(count, kMostDevices); ++i) {
@@ -57,7 +58,7 @@ CudaLibrary read_devices(void* handle) {
 
 CudaLibrary open_library() {
   if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) == nullptr) {
-    return without_gpu("no NVIDIA driver on this machine");
+    return without_gpu("no NVIDIA driver on this machine", false);
   }
   const fs::path path = library_path();
   std::error_code ignored;

@@ -25,6 +25,7 @@ struct CudaDevice {
 struct CudaLibrary {
   std::vector<CudaDevice> devices;  // empty where no GPU can be used
   std::string problem;              // then: why, and what to do about it
+  bool broken = false;              // a driver is there, and still this program cannot use it
   /// Fills the table with the library's attention functions; null without devices.
   void (*install)(DeviceAttention& table) = nullptr;
 };

@@ -43,12 +43,12 @@ std::string stripped(TemplateBudget& budget, std::string_view text, const Value*
     return space ? is_space(c) : set.find(c) != std::u32string::npos;
   };
   while ((sides & kLeft) != 0 && !text.empty()) {
-    const CodePoint c = code_point_at(text, 0);
+    const elastic::CodePoint c = code_point_at(text, 0);
     if (!drops(c.value)) break;
     text.remove_prefix(c.bytes);
   }
   while ((sides & kRight) != 0 && !text.empty()) {
-    const CodePoint c = code_point_before(text, text.size());
+    const elastic::CodePoint c = code_point_before(text, text.size());
     if (!drops(c.value)) break;
     text.remove_suffix(c.bytes);
   }

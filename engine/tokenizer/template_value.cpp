@@ -21,7 +21,7 @@ std::string repr_string(std::string_view text) {
                                                                                             : '\'';
   std::string out(1, quote);
   for (std::size_t i = 0; i < text.size();) {
-    const CodePoint c = code_point_at(text, i);
+    const elastic::CodePoint c = code_point_at(text, i);
     if (c.value == '\n') {
       out += "\\n";
     } else if (c.value == '\r') {

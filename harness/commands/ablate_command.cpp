@@ -21,6 +21,7 @@
 #include "engine/generate/make_generator.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/router_vectors.h"
 #include "harness/commands/run_benchmark.h"
 #include "harness/commands/run_setup.h"
@@ -56,8 +57,11 @@ struct Axis {
 };
 
 double parse_setting(const std::string& value) {
-  if (const std::optional<double> number = parse_double(value)) return *number;
-  throw Error(ErrorKind::kInvalidArgument, fmt::format("--values: `{}` is no number", value));
+  constexpr double kMost = 1e6;
+  const std::optional<double> number = parse_double(value);
+  if (number && *number >= 0 && *number <= kMost) return *number;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("--values: `{}` is no number from 0 to {}", value, kMost));
 }
 
 void set_expansion(Json& training, const std::string& value) {
@@ -309,16 +313,17 @@ void add_ablate(CLI::App& sub, int& exit_code) {
     part.add_option("--config", flags->config,
                     "JSON file: `training` (a router training) and `evaluation` (flags of run); "
                     "docs/ablations.md")
+        ->check(input_file())
         ->required();
-    part.add_option("-o,--output", flags->output, "Folder for trainings, runs and the report")
+    part.add_option(kOutputFlag, flags->output, "Folder for trainings, runs and the report")
         ->required();
-    part.add_option("--values", flags->values,
+    part.add_option("--values,--value", flags->values,
                     fmt::format("Comma-separated settings (default {})", axis.values));
     part.add_option("--device", flags->device, "cpu, cuda or auto")->capture_default_str();
     part.add_option("--data-dir", flags->data_dir, "Folder of benchmark data");
     part.add_flag("--resume", flags->resume, "Go on where an earlier command stopped");
     part.add_option("--max-minutes", flags->max_minutes, "Stop with a checkpoint after this time")
-        ->check(CLI::NonNegativeNumber);
+        ->transform(real_number(0, kMostMinutes));
     part.callback([&exit_code, &axis, flags] { exit_code = Ablating(axis, *flags).run(); });
   }
 }

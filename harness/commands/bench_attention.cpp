@@ -6,16 +6,18 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iostream>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "engine/generate/attention_bench.h"
+#include "engine/generate/make_generator.h"
 #include "harness/commands/bench_command.h"
+#include "harness/commands/flag_values.h"
 
 namespace elastic::harness {
 namespace {
@@ -24,7 +26,7 @@ struct BenchAttentionOptions {
   engine::AttentionBenchOptions engine;
   std::string lengths = "4k,16k";
   std::string msr = "0,0.5,1";
-  std::string format = "md";
+  BenchFlags flags;
 };
 
 std::vector<double> parse_shares(const std::string& text) {
@@ -79,27 +81,20 @@ void print_markdown(const Json& result) {
   }
 }
 
-void print_csv(const Json& result) {
-  fmt::print("device,dtype,heads_q,heads_kv,head_dim,repetitions");
-  for (const auto& [key, value] : result["rows"].at(0).items()) fmt::print(",{}", key);
-  fmt::print("\n");
-  for (const Json& row : result["rows"]) {
-    fmt::print("{},{},{},{},{},{}", result["device"].get<std::string>(),
-               result["dtype"].get<std::string>(), result["heads_q"].get<int>(),
-               result["heads_kv"].get<int>(), result["head_dim"].get<int>(),
-               result["repetitions"].get<int>());
-    for (const Json& value : row) fmt::print(",{}", value.dump());
-    fmt::print("\n");
-  }
+void print_rows(const Json& result) {
+  print_csv(result, {"device", "dtype", "heads_q", "heads_kv", "head_dim", "repetitions"});
 }
 
-void bench_attention_command(BenchAttentionOptions options) {
+int bench_attention_command(BenchAttentionOptions options) {
   for (const std::string& length : split_list(options.lengths)) {
     options.engine.lengths.push_back(parse_length(length));
   }
   options.engine.msr = parse_shares(options.msr);
   const std::vector<engine::AttentionBenchRow> rows = engine::bench_attention(options.engine);
   if (rows.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
+  const engine::AttentionBenchRow& first = rows.front();
+  Faults faults =
+      engine::fallbacks(options.engine.device, first.device, first.dtype, first.head_dim);
   Json result = {{"device", rows.front().device},
                  {"dtype", rows.front().dtype},
                  {"heads_q", rows.front().heads_q},
@@ -114,40 +109,38 @@ void bench_attention_command(BenchAttentionOptions options) {
       return other.tokens == row.tokens && other.msr == 0;
     });
     result["rows"].push_back(row_of(row, *dense));
+    check_interval(options.flags, fmt::format("{} tokens, MSR {:.3f}", row.tokens, row.msr),
+                   row.milliseconds, faults);
   }
-  if (options.format == "json") {
-    std::cout << dump_pretty(result);
-  } else if (options.format == "csv") {
-    print_csv(result);
-  } else {
-    print_markdown(result);
-  }
+  return print_result(std::move(result), faults, options.flags, print_rows, print_markdown);
 }
 
 }  // namespace
 
-void add_bench_attention(CLI::App& bench, int&) {
+void add_bench_attention(CLI::App& bench, int& exit_code) {
   const auto options = std::make_shared<BenchAttentionOptions>();
   engine::AttentionBenchOptions& engine = options->engine;
   CLI::App& sub =
       *bench.add_subcommand("attention", "One layer's attention over shares of sparse heads");
-  sub.add_option("--mode", engine.mode, "Two modes, with options")->capture_default_str();
+  sub.add_option("--mode,--modes", engine.mode, "Two modes, with options")->capture_default_str();
   sub.add_option("--shape", engine.shape, "Heads of a known model: llama-3.1-8b, qwen3-4b, ...");
-  sub.add_option("--heads", engine.heads_q, "Query heads")->capture_default_str();
-  sub.add_option("--kv-heads", engine.heads_kv, "KV heads")->capture_default_str();
-  sub.add_option("--head-dim", engine.head_dim, "Head dimension")->capture_default_str();
-  sub.add_option("--lengths", options->lengths, "Prompt tokens")->capture_default_str();
+  for (auto& [flag, value, summary] :
+       {std::tuple("--heads", &engine.heads_q, "Query heads"),
+        std::tuple("--kv-heads", &engine.heads_kv, "KV heads"),
+        std::tuple("--head-dim", &engine.head_dim, "Head dimension")}) {
+    sub.add_option(flag, *value, summary)->transform(whole_number(1, 4096))->capture_default_str();
+  }
+  sub.add_option("--lengths,--length", options->lengths, "Prompt tokens")->capture_default_str();
   sub.add_option("--msr", options->msr, "Shares of KV heads in the sparse mode")
       ->capture_default_str();
   sub.add_option("--device", engine.device, "cpu, cuda or auto")->capture_default_str();
   sub.add_option("--dtype", engine.dtype, "fp32, bf16 or auto")->capture_default_str();
   sub.add_option("-r,--repetitions", engine.repetitions, "Timed runs of each share")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100000));
-  sub.add_option("-o,--output", options->format, "Output format")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"json", "csv", "md"}));
-  sub.callback([options] { bench_attention_command(*options); });
+      ->transform(whole_number(1, kMostRepetitions))
+      ->capture_default_str();
+  add_format_flag(sub, options->flags);
+  add_interval_flag(sub, options->flags);
+  sub.callback([options, &exit_code] { exit_code = bench_attention_command(*options); });
 }
 
 }  // namespace elastic::harness

@@ -1,10 +1,16 @@
 #pragma once
 
 // Parts of the `bench` command, one file each: adds a subcommand that measures one thing against
-// its peers after checking its result.
+// its peers after checking its result. What they share: output formats, and the verdict whether a
+// measurement is what it claims to be (docs/measurement.md).
 
 #include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
+
+#include "base/json.h"
 
 namespace elastic::harness {
 
@@ -16,5 +22,34 @@ void add_bench_training(CLI::App& bench, int& exit_code);
 
 /// Middle of the values, the mean of two where their number is even. `values` is not empty.
 double median(std::vector<double> values);
+
+/// Half the 95 % interval of the median over the median. The interval is that between two order
+/// statistics, so it assumes nothing about the times; nothing for fewer than six values, which have
+/// none.
+std::optional<double> median_spread(std::vector<double> values);
+
+struct BenchFlags {
+  std::string format = "md";
+  double max_interval = 0;  // per cent of the median; 0: not asked for
+};
+
+/// `-o`; and, where each row has repeated times, `--max-interval`.
+void add_format_flag(CLI::App& sub, BenchFlags& flags);
+void add_interval_flag(CLI::App& sub, BenchFlags& flags);
+
+/// Why a measurement is not valid; nothing: it is.
+using Faults = std::vector<std::string>;
+
+/// A fault where the median of `times` is less sure than --max-interval asks. `what` names it.
+void check_interval(const BenchFlags& flags, std::string_view what,
+                    const std::vector<double>& times, Faults& faults);
+
+/// Header and a line for each of result["rows"], the keys `leading` of `result` in front.
+void print_csv(const Json& result, const std::vector<std::string>& leading);
+
+/// Adds the verdict to `result`, prints it in the format asked for and says the faults on standard
+/// error. Returns the exit code: 7 where there are any.
+int print_result(Json result, const Faults& faults, const BenchFlags& flags,
+                 void (*print_csv)(const Json&), void (*print_markdown)(const Json&));
 
 }  // namespace elastic::harness

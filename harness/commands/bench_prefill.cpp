@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,6 +19,7 @@
 #include "engine/api/mode_list.h"
 #include "engine/generate/make_generator.h"
 #include "harness/commands/bench_command.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
 
 namespace elastic::harness {
@@ -34,7 +34,7 @@ struct BenchPrefillOptions {
   std::string modes;  // empty: fa, ssa and, where there are routers, fa-ssa
   std::string device = "auto", dtype = "auto";
   int repetitions = 5;
-  std::string format = "md";
+  BenchFlags flags;
 };
 
 // Milliseconds of one prefill and its parts.
@@ -169,26 +169,19 @@ void print_markdown(const Json& result) {
   }
 }
 
-void print_csv(const Json& result) {
-  const Json& rows = result["rows"];
-  fmt::print("model,device,dtype,repetitions");
-  for (const auto& [key, value] : rows.at(0).items()) fmt::print(",{}", key);
-  fmt::print("\n");
-  for (const Json& row : rows) {
-    fmt::print("{},{},{},{}", result["model"].dump(), result["device"].dump(),
-               result["dtype"].get<std::string>(), result["repetitions"].get<int>());
-    for (const Json& value : row) fmt::print(",{}", value.dump());
-    fmt::print("\n");
-  }
+void print_rows(const Json& result) {
+  print_csv(result, {"model", "device", "dtype", "repetitions"});
 }
 
-void bench_prefill(const BenchPrefillOptions& options) {
+int bench_prefill(const BenchPrefillOptions& options) {
   const std::vector<std::string> lengths = split_list(options.lengths);
   if (lengths.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
   const std::unique_ptr<engine::Generator> engine = open_engine(options);
   const std::vector<std::string> modes = wanted_modes(options, engine->model().has_router);
   const std::size_t dense =
       static_cast<std::size_t>(std::find(modes.begin(), modes.end(), kDense) - modes.begin());
+  Faults faults = engine::fallbacks(options.device, engine->device(), engine->dtype(),
+                                    engine->model().head_dim);
   Json result = {{"model", engine->model().name},
                  {"device", engine->device()},
                  {"dtype", engine->dtype()},
@@ -199,37 +192,35 @@ void bench_prefill(const BenchPrefillOptions& options) {
   for (const std::string& length : lengths) {
     const std::vector<Cell> cells =
         measure_length(*engine, modes, parse_length(length), options.repetitions);
-    for (const Cell& cell : cells) result["rows"].push_back(row_of(cell, cells[dense]));
+    for (const Cell& cell : cells) {
+      result["rows"].push_back(row_of(cell, cells[dense]));
+      check_interval(options.flags, fmt::format("{} tokens, {}", cell.tokens, cell.mode),
+                     column(cell, &Split::prefill), faults);
+    }
   }
-  if (options.format == "json") {
-    std::cout << dump_pretty(result);
-  } else if (options.format == "csv") {
-    print_csv(result);
-  } else {
-    print_markdown(result);
-  }
+  return print_result(std::move(result), faults, options.flags, print_rows, print_markdown);
 }
 
 }  // namespace
 
-void add_bench_prefill(CLI::App& bench, int&) {
+void add_bench_prefill(CLI::App& bench, int& exit_code) {
   const auto options = std::make_shared<BenchPrefillOptions>();
   CLI::App& sub = *bench.add_subcommand("prefill", "Time of a whole prompt, mode beside mode");
-  CLI::Option* model = sub.add_option("--model", options->model, "Checkpoint folder, or demo");
+  CLI::Option* model = sub.add_option("-m,--model", options->model, kModelHelp);
   sub.add_option("--shape", options->shape, "llama-3.1-8b, qwen3-4b, ... instead of a checkpoint")
       ->excludes(model);
   sub.add_flag("--random-weights", options->random_weights, "Random weights of that shape");
-  sub.add_option("--lengths", options->lengths, "Prompt tokens")->capture_default_str();
-  sub.add_option("--modes", options->modes, "Modes (default: fa, ssa and fa-ssa where routed)");
+  sub.add_option("--lengths,--length", options->lengths, "Prompt tokens")->capture_default_str();
+  sub.add_option("--modes,--mode", options->modes,
+                 "Modes (default: fa, ssa and fa-ssa where routed)");
   sub.add_option("--device", options->device, "cpu, cuda or auto")->capture_default_str();
   sub.add_option("--dtype", options->dtype, "fp32, bf16 or auto")->capture_default_str();
   sub.add_option("-r,--repetitions", options->repetitions, "Timed runs of each mode")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 10000));
-  sub.add_option("-o,--output", options->format, "Output format")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"json", "csv", "md"}));
-  sub.callback([options] { bench_prefill(*options); });
+      ->transform(whole_number(1, kMostRepetitions))
+      ->capture_default_str();
+  add_format_flag(sub, options->flags);
+  add_interval_flag(sub, options->flags);
+  sub.callback([options, &exit_code] { exit_code = bench_prefill(*options); });
 }
 
 }  // namespace elastic::harness

@@ -18,6 +18,7 @@
 #include "datasets/folders.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/bench_command.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
 #include "tasks/registry.h"
 #include "tasks/ruler/generate.h"
@@ -33,7 +34,7 @@ struct BenchRulerOptions {
   std::string profile = "ruler@gen-b";
   std::string data_dir;
   int repetitions = 1;
-  std::string format = "md";
+  BenchFlags flags;
 };
 
 struct Row {
@@ -106,7 +107,7 @@ void bench_ruler(const BenchRulerOptions& options) {
                                        .counter = tasks::model_counter(tokenizer)}));
     }
   }
-  if (options.format == "json") {
+  if (options.flags.format == "json") {
     Json out = {{"profile", options.profile},
                 {"num_samples", options.num_samples},
                 {"tokenizer_sha256", tokenizer.sha256()},
@@ -118,7 +119,7 @@ void bench_ruler(const BenchRulerOptions& options) {
     std::cout << dump_pretty(out);
     return;
   }
-  print_text(rows, options.format == "csv");
+  print_text(rows, options.flags.format == "csv");
 }
 
 }  // namespace
@@ -126,17 +127,16 @@ void bench_ruler(const BenchRulerOptions& options) {
 void add_bench_ruler(CLI::App& bench, int&) {
   const auto options = std::make_shared<BenchRulerOptions>();
   CLI::App* sub = bench.add_subcommand("ruler", "Making RULER's data: seconds per task");
-  sub->add_option("-m,--model", options->model, "Folder whose tokenizer counts, or demo")
-      ->required();
-  sub->add_option("-t,--tasks", options->tasks, "Tasks of RULER");
-  sub->add_option("--lengths", options->lengths, "Comma-separated token counts");
-  sub->add_option("--num-samples", options->num_samples, "Samples per task and length");
+  sub->add_option("-m,--model", options->model, kModelHelp)->required();
+  sub->add_option("-t,--tasks,--task", options->tasks, "Tasks of RULER");
+  sub->add_option("--lengths,--length", options->lengths, "Comma-separated token counts");
+  sub->add_option("--num-samples", options->num_samples, "Samples per task and length")
+      ->transform(whole_number(1, kMostSamples));
   sub->add_option("--profile", options->profile, "ruler@gen-a, ruler@gen-b or ruler@builtin");
   sub->add_option("--data-dir", options->data_dir, "Folder of the sources");
   sub->add_option("-r,--repetitions", options->repetitions, "The fastest counts")
-      ->check(CLI::PositiveNumber);
-  sub->add_option("-o,--output", options->format, "md, json or csv")
-      ->check(CLI::IsMember({"md", "json", "csv"}));
+      ->transform(whole_number(1, kMostRepetitions));
+  add_format_flag(*sub, options->flags);
   sub->callback([options] { bench_ruler(*options); });
 }
 

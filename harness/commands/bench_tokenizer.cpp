@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -22,6 +21,7 @@
 #include "base/json.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/bench_command.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
 
 namespace elastic::harness {
@@ -29,17 +29,20 @@ namespace {
 
 using engine::Tokenizer;
 
+constexpr const char* kFirstCall = "encode, first call";
+
 struct BenchTokenizerOptions {
   std::string model;
   std::string file;  // empty: a text made here
   std::string peers;
   int repetitions = 9;
-  std::string format = "md";
+  BenchFlags flags;
 };
 
 struct Row {
   std::string operation;
   double median = 0, low = 0, high = 0;  // MB/s of text (1 MB = 10^6 bytes)
+  std::vector<double> rates;             // of every repetition
 };
 
 // About 1 MB of invented words, frequent ones more often, with sentences and numbers.
@@ -72,9 +75,9 @@ std::string check_round_trip(const Tokenizer& tokenizer, const std::string& text
   const std::string decoded = tokenizer.decode(ids, {.clean_up_spaces = false});
   if (decoded == text) return "text";
   if (tokenizer.encode(decoded, false) == ids) return "ids";
-  throw Error(ErrorKind::kCorrupt,
-              fmt::format("{}: decoding {} ids gives neither the text nor one with the same ids",
-                          tokenizer.source(), ids.size()));
+  throw Error(ErrorKind::kMeasurement, fmt::format("measurement INVALID: {}: decoding {} ids gives "
+                                                   "neither the text nor one with the same ids",
+                                                   tokenizer.source(), ids.size()));
 }
 
 Row measure(std::string operation, int repetitions, std::size_t bytes,
@@ -85,8 +88,8 @@ Row measure(std::string operation, int repetitions, std::size_t bytes,
   }
   std::sort(rates.begin(), rates.end());
   const std::size_t n = rates.size();
-  return {std::move(operation), (rates[(n - 1) / 2] + rates[n / 2]) / 2, rates.front(),
-          rates.back()};
+  const double middle = (rates[(n - 1) / 2] + rates[n / 2]) / 2;
+  return {std::move(operation), middle, rates.front(), rates.back(), rates};
 }
 
 // The result is used, so that no compiler drops the work.
@@ -94,7 +97,9 @@ double timed(const std::function<std::size_t()>& work, std::size_t expected) {
   const Stopwatch watch;
   const std::size_t result = work();
   const double seconds = watch.seconds();
-  if (result != expected) throw Error(ErrorKind::kCorrupt, "a repetition gave another result");
+  if (result != expected) {
+    throw Error(ErrorKind::kMeasurement, "measurement INVALID: a repetition gave another result");
+  }
   return seconds;
 }
 
@@ -102,7 +107,7 @@ std::vector<Row> measure_all(const BenchTokenizerOptions& options, const Tokeniz
                              const std::string& text, const std::vector<std::int32_t>& ids) {
   const std::size_t decoded_size = tokenizer.decode(ids, {.clean_up_spaces = false}).size();
   std::vector<Row> rows;
-  rows.push_back(measure("encode, first call", std::min(options.repetitions, 3), text.size(), [&] {
+  rows.push_back(measure(kFirstCall, std::min(options.repetitions, 3), text.size(), [&] {
     const Tokenizer fresh =
         Tokenizer::load(tokenizer_folder(options.model));  // nothing remembered yet
     fresh.encode("warm", false);
@@ -167,7 +172,7 @@ void print_markdown(const Json& result) {
   }
 }
 
-void print_csv(const Json& result) {
+void print_rows(const Json& result) {
   fmt::print("name,operation,mb_per_s,min,max,bytes,tokens\n");
   const auto line = [&](std::string_view name, std::string_view operation,
                         const std::string& rates) {
@@ -186,7 +191,7 @@ void print_csv(const Json& result) {
   }
 }
 
-void bench_tokenizer(const BenchTokenizerOptions& options) {
+int bench_tokenizer(const BenchTokenizerOptions& options) {
   const std::string text = options.file.empty() ? built_in_text() : read_file(options.file);
   const Tokenizer tokenizer = Tokenizer::load(tokenizer_folder(options.model));
   const std::vector<std::int32_t> ids = tokenizer.encode(text, false);
@@ -201,8 +206,12 @@ void bench_tokenizer(const BenchTokenizerOptions& options) {
                  {"round_trip", check_round_trip(tokenizer, text, ids)},
                  {"rows", Json::array()}};
   double encode_rate = 0;
+  Faults faults;
   for (const Row& row : measure_all(options, tokenizer, text, ids)) {
     if (row.operation == "encode") encode_rate = row.median;
+    if (row.operation != kFirstCall) {  // repeated three times, since each loads the tokenizer
+      check_interval(options.flags, row.operation, row.rates, faults);
+    }
     result["rows"].push_back({{"operation", row.operation},
                               {"mb_per_s", row.median},
                               {"min", row.low},
@@ -210,30 +219,25 @@ void bench_tokenizer(const BenchTokenizerOptions& options) {
   }
   result["peers"] =
       compare_peers(options.peers, encode_rate, result["ids_sha256"].get<std::string>());
-  if (options.format == "json") {
-    std::cout << dump_pretty(result);
-  } else if (options.format == "csv") {
-    print_csv(result);
-  } else {
-    print_markdown(result);
-  }
+  return print_result(std::move(result), faults, options.flags, print_rows, print_markdown);
 }
 
 }  // namespace
 
-void add_bench_tokenizer(CLI::App& bench, int&) {
+void add_bench_tokenizer(CLI::App& bench, int& exit_code) {
   const auto options = std::make_shared<BenchTokenizerOptions>();
   CLI::App& sub = *bench.add_subcommand("tokenizer", "MB/s of encoding, counting and decoding");
-  sub.add_option("--model", options->model, "Folder with the tokenizer")->required();
-  sub.add_option("--file", options->file, "Text to encode (default: one made here)");
-  sub.add_option("--peers", options->peers, "JSON file with other programs' figures for this text");
+  sub.add_option("-m,--model", options->model, kModelHelp)->required();
+  sub.add_option("--file", options->file, "Text to encode (default: one made here)")
+      ->check(input_file());
+  sub.add_option("--peers", options->peers, "JSON file with other programs' figures for this text")
+      ->check(input_file());
   sub.add_option("-r,--repetitions", options->repetitions, "Timed calls")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100000));
-  sub.add_option("-o,--output", options->format, "Output format")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"json", "csv", "md"}));
-  sub.callback([options] { bench_tokenizer(*options); });
+      ->transform(whole_number(1, kMostRepetitions))
+      ->capture_default_str();
+  add_format_flag(sub, options->flags);
+  add_interval_flag(sub, options->flags);
+  sub.callback([options, &exit_code] { exit_code = bench_tokenizer(*options); });
 }
 
 }  // namespace elastic::harness

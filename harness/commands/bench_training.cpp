@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "engine/train/train_router.h"
 #include "harness/commands/bench_command.h"
-#include "harness/commands/model_folder.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/train_config.h"
 
 namespace elastic::harness {
@@ -24,13 +24,8 @@ struct BenchTrainingOptions {
   std::string lengths = "8k";
   std::string device = "auto";
   std::int64_t tokens = 65536, steps = 20, vocab = 0;
+  BenchFlags flags;
 };
-
-std::vector<std::int64_t> parse_lengths(const std::string& text) {
-  std::vector<std::int64_t> lengths;
-  for (const std::string_view part : split(text, ',')) lengths.push_back(parse_length(part));
-  return lengths;
-}
 
 // Documents of one length that fill `tokens`; the last 5 % of each is its answer.
 engine::BatchSource random_source(std::int64_t length, std::int64_t tokens, std::int64_t vocab) {
@@ -52,55 +47,97 @@ engine::BatchSource random_source(std::int64_t length, std::int64_t tokens, std:
   return source;
 }
 
-void bench_training(const BenchTrainingOptions& flags, bool routed) {
+void print_markdown(const Json& result) {
+  fmt::print("{} on {}; {} timed steps of {} tokens after 2\n\n",
+             result["training"].get<std::string>(), result["device"].get<std::string>(),
+             result["steps"].get<std::int64_t>(), result["tokens_per_step"].get<std::int64_t>());
+  fmt::print(
+      "| tokens | tokens/s | forward ms | backward ms | optimiser ms | data wait ms | peak |\n"
+      "|---|---|---|---|---|---|---|\n");
+  for (const Json& row : result["rows"]) {
+    const auto number = [&row](const char* key) { return row[key].get<double>(); };
+    fmt::print("| {} | {:.0f} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {} |\n",
+               format_length(row["document_tokens"].get<std::int64_t>()),
+               number("tokens_per_second"), number("forward_ms"), number("backward_ms"),
+               number("optimizer_ms"), number("data_wait_ms"),
+               format_bytes(row["peak_bytes"].get<std::int64_t>()));
+  }
+}
+
+void print_rows(const Json& result) {
+  print_csv(result, {"training", "device", "steps", "tokens_per_step"});
+}
+
+int bench_training(const BenchTrainingOptions& flags, bool routed) {
   engine::TrainOptions options;
   if (!flags.config.empty()) options = read_train_config(flags.config).options;
   if (!flags.shape.empty()) options.random_shape = flags.shape;
-  if (!flags.model.empty()) options.base = model_folder(flags.model);
+  if (!flags.model.empty()) options.base = flags.model;
+  resolve_folders(options);
   options.output.clear();
   options.device = flags.device;
   options.steps = flags.steps;
-  fmt::print("{:>8} {:>12} {:>12} {:>14} {:>12} {:>14} {:>12}\n", "tokens", "tokens/s",
-             "forward ms", "backward ms", "optim. ms", "data wait ms", "peak memory");
-  for (const std::int64_t length : parse_lengths(flags.lengths)) {
+  Json result = {{"training", routed ? "router" : "backbone"},
+                 {"device", flags.device},
+                 {"steps", flags.steps},
+                 {"tokens_per_step", flags.tokens},
+                 {"rows", Json::array()}};
+  for (const std::string& text : split_list(flags.lengths)) {
+    const std::int64_t length = parse_length(text);
     const engine::BatchSource source = random_source(length, flags.tokens, flags.vocab);
     engine::TrainOptions warm = options;
     warm.steps = 2;
     const auto train = routed ? engine::train_router : engine::train_backbone;
     train(warm, source);
     const engine::TrainResult r = train(options, source);
-    fmt::print("{:>8} {:>12.0f} {:>12.2f} {:>14.2f} {:>12.2f} {:>14.2f} {:>12}\n",
-               format_length(length), r.tokens_per_second, r.forward_ms, r.backward_ms,
-               r.optimizer_ms, r.data_wait_ms, format_bytes(r.peak_bytes));
+    result["rows"].push_back({{"document_tokens", length},
+                              {"tokens_per_second", r.tokens_per_second},
+                              {"forward_ms", r.forward_ms},
+                              {"backward_ms", r.backward_ms},
+                              {"optimizer_ms", r.optimizer_ms},
+                              {"data_wait_ms", r.data_wait_ms},
+                              {"peak_bytes", r.peak_bytes}});
   }
+  if (result["rows"].empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
+  }
+  return print_result(std::move(result), {}, flags.flags, print_rows, print_markdown);
 }
 
-void add_part(CLI::App& sub, const char* name, const char* summary, bool routed) {
+void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summary, bool routed) {
   CLI::App& part = *sub.add_subcommand(name, summary);
   const auto flags = std::make_shared<BenchTrainingOptions>();
   CLI::Option* config =
-      part.add_option("--config", flags->config, "A training's JSON file (its data is not read)");
+      part.add_option("--config", flags->config, "A training's JSON file (its data is not read)")
+          ->check(input_file());
   if (routed) {
     part.add_option("--shape", flags->shape, "llama-3.1-8b, qwen3-4b, ...: random weights");
-    part.add_option("--model", flags->model, "Checkpoint folder, or demo");
+    part.add_option("-m,--model", flags->model, kModelHelp);
   } else {
     config->required();
   }
-  part.add_option("--lengths", flags->lengths, "Tokens a document")->capture_default_str();
-  part.add_option("--tokens", flags->tokens, "Tokens a step")->capture_default_str();
-  part.add_option("--vocab", flags->vocab, "Token ids are drawn below this")->required();
-  part.add_option("--steps", flags->steps, "Timed steps")->capture_default_str();
+  part.add_option("--lengths,--length", flags->lengths, "Tokens a document")->capture_default_str();
+  part.add_option("--tokens", flags->tokens, "Tokens a step")
+      ->transform(token_count())
+      ->capture_default_str();
+  part.add_option("--vocab", flags->vocab, "Token ids are drawn below this")
+      ->transform(whole_number(1, INT32_MAX))
+      ->required();
+  part.add_option("--steps", flags->steps, "Timed steps")
+      ->transform(whole_number(1, kMostRepetitions))
+      ->capture_default_str();
   part.add_option("--device", flags->device, "cpu, cuda or auto")->capture_default_str();
-  part.callback([flags, routed] { bench_training(*flags, routed); });
+  add_format_flag(part, flags->flags);
+  part.callback([flags, routed, &exit_code] { exit_code = bench_training(*flags, routed); });
 }
 
 }  // namespace
 
-void add_bench_training(CLI::App& bench, int&) {
+void add_bench_training(CLI::App& bench, int& exit_code) {
   CLI::App& sub = *bench.add_subcommand("training", "Tokens a second and the split of a step");
   sub.require_subcommand(1);
-  add_part(sub, "router", "Head routers, the backbone frozen", true);
-  add_part(sub, "backbone", "A model from scratch", false);
+  add_part(sub, exit_code, "router", "Head routers, the backbone frozen", true);
+  add_part(sub, exit_code, "backbone", "A model from scratch", false);
 }
 
 }  // namespace elastic::harness

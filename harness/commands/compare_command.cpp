@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "base/unicode.h"
 #include "harness/commands/command.h"
+#include "harness/commands/flag_values.h"
 #include "harness/store/comparison.h"
 #include "harness/store/run_store.h"
 
@@ -144,14 +145,16 @@ int compare(const CommandOptions& options) {
 
 void add_compare(CLI::App& sub, int& exit_code) {
   const auto options = std::make_shared<CommandOptions>();
-  sub.add_option("run_a", options->a, "Run folder")->required();
-  sub.add_option("run_b", options->b, "Run folder set against it")->required();
+  sub.add_option("run_a", options->a, "Run folder")->check(input_folder())->required();
+  sub.add_option("run_b", options->b, "Run folder set against it")
+      ->check(input_folder())
+      ->required();
   sub.add_option("--mode-a", options->compare.mode_a,
                  "Mode of run_a (default: the modes both have)");
   sub.add_option("--mode-b", options->compare.mode_b, "Mode of run_b");
   sub.add_option("--max-loss", options->max_loss,
                  "Exit 5 unless the interval of every row excludes a loss of so many points");
-  sub.add_option("-o,--output", options->output,
+  sub.add_option(kOutputFlag, options->output,
                  "Folder for compare.json, or a file that ends in .json (default: here)");
   sub.add_flag("--allow-different", options->compare.allow_different,
                "Compare although samples, prompts, data or profiles differ, and say so");

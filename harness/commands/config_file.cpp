@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/registry.h"
 #include "base/text.h"
+#include "harness/commands/flag_values.h"
 
 namespace elastic::harness {
 namespace {
@@ -39,6 +40,11 @@ std::vector<std::string> flag_names(const CLI::App& sub) {
 }
 
 }  // namespace
+
+void add_config_flag(CLI::App& sub, std::string& path) {
+  sub.add_option("--config", path, "JSON file of flags; a flag given here beats the file")
+      ->check(input_file());
+}
 
 void apply_config_file(CLI::App& sub, const std::string& path) {
   if (!path.empty()) apply_config(sub, read_json(path), path);

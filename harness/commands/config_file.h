@@ -3,7 +3,7 @@
 // `--config FILE.json`: every flag of a subcommand as a key (`max_new_tokens` or `max-new-tokens`).
 // A flag on the command line beats the file; a list may be written as a JSON list.
 //
-//   sub.add_option("--config", options->config, kConfigHelp);
+//   add_config_flag(sub, options->config);
 //   sub.callback([&sub, options] { apply_config_file(sub, options->config); ... });
 
 #include <CLI/CLI.hpp>
@@ -13,7 +13,8 @@
 
 namespace elastic::harness {
 
-inline constexpr const char* kConfigHelp = "JSON file of flags; a flag given here beats the file";
+/// The flag itself; `path` must be a file that is there.
+void add_config_flag(CLI::App& sub, std::string& path);
 
 /// Nothing for an empty path. Throws kInvalidArgument naming file, key and value for keys that are
 /// no flags and values a flag does not take, otherwise as read_json().

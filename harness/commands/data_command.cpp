@@ -19,6 +19,7 @@
 #include "datasets/import.h"
 #include "datasets/sources.h"
 #include "harness/commands/command.h"
+#include "harness/commands/flag_values.h"
 
 namespace elastic::harness {
 
@@ -292,11 +293,11 @@ void add_data(CLI::App& sub, int& exit_code) {
                     "URL of a data folder on a server of yours, tried before upstream");
   CLI::App* import = add_verb(sub, "import", "Recognise files you have and copy them into place",
                               options, exit_code, import_data);
-  import->add_option("paths", options->names, "Files or folders")->required();
+  import->add_option("paths", options->names, "Files or folders")->check(input_path())->required();
   CLI::App* bundle = add_verb(sub, "bundle", "One archive of the files here, with a manifest",
                               options, exit_code, bundle_data);
   bundle->add_option("names", options->names, kNames);
-  bundle->add_option("-o,--output", options->output, "The archive, a .zip")->required();
+  bundle->add_option(kOutputFlag, options->output, "The archive, a .zip")->required();
   add_data_generate(sub, exit_code);
 }
 

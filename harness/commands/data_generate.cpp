@@ -22,6 +22,7 @@
 #include "datasets/folders.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
 #include "tasks/registry.h"
 #include "tasks/ruler/generate.h"
@@ -35,7 +36,7 @@ struct GenerateDataOptions {
   std::string tasks;
   std::string lengths;
   std::int64_t num_samples = 500;
-  std::int64_t seed = 42;
+  std::uint64_t seed = 42;
   std::string output;
   std::string profile = "ruler@gen-b";
   std::string token_counter = "model";
@@ -89,17 +90,13 @@ std::unique_ptr<Counter> make_counter(const GenerateDataOptions& options) {
 
 std::vector<tasks::GenerateRequest> make_requests(const GenerateDataOptions& options,
                                                   const tasks::TokenCounter& counter) {
-  if (options.seed < 0) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("--seed {}: expected 0 to 4294967295", options.seed));
-  }
   std::vector<tasks::GenerateRequest> requests;
   for (const std::string& task : ruler_tasks_of(options.tasks)) {
     for (const std::string& length : split_list(options.lengths)) {
       requests.push_back({.task = task,
                           .length = parse_length(length),
                           .count = options.num_samples,
-                          .seed = static_cast<std::uint64_t>(options.seed),
+                          .seed = options.seed,
                           .model_template = options.model_template,
                           .remove_newline_tab = options.remove_newline_tab,
                           .counter = counter});
@@ -189,16 +186,18 @@ void add_data_generate(CLI::App& data, int& exit_code) {
   sub->add_option("tasks", options->tasks, "ruler, or tasks: ruler/vt,ruler/cwe")->required();
   sub->add_option("--length,--lengths", options->lengths, "Tokens: 4096, 4k, or a list 4k,8k")
       ->required();
-  sub->add_option("--num-samples", options->num_samples, "Samples per task and length");
-  sub->add_option("--seed", options->seed, "Seed of the random streams");
-  sub->add_option("-o,--output", options->output,
+  sub->add_option("--num-samples", options->num_samples, "Samples per task and length")
+      ->transform(whole_number(1, kMostSamples));
+  sub->add_option("--seed", options->seed, "Seed of the random streams")
+      ->transform(whole_number(0, UINT32_MAX));
+  sub->add_option(kOutputFlag, options->output,
                   "File, - for standard output; with several tasks or lengths a folder for "
                   "TASK_LENGTH.jsonl")
       ->required();
   sub->add_option("--profile", options->profile, "ruler@gen-a, ruler@gen-b or ruler@builtin");
   sub->add_option("--token-counter", options->token_counter,
                   "model (needs --model), ws (blank-separated words) or bytes4 (bytes / 4)");
-  sub->add_option("-m,--model", options->model, "Folder whose tokenizer counts, or demo");
+  sub->add_option("-m,--model", options->model, kModelHelp);
   sub->add_option("--model-template", options->model_template,
                   "Wrapper by its name in the prompt pack");
   sub->add_option("--wordlist", options->wordlist,

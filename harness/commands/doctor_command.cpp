@@ -142,7 +142,7 @@ Finding describe_source(const datasets::DataSource& source, const fs::path& fold
         fmt::format("{}: {} of {} files have other bytes than they should", name, wrong, files),
         fmt::format("elastic-bench data verify {0}; data fetch {0} brings the right ones", name)};
   }
-  if (there == 0) return {"data", fmt::format("{}: absent", name), ""};
+  if (there == 0) return {"data", fmt::format("{}: absent ({})", name, source.summary), ""};
   return {"data", fmt::format("{}: {} of {} files", name, there, files),
           there < files ? fmt::format("elastic-bench data fetch {}", name) : ""};
 }
@@ -154,6 +154,11 @@ void add_data(std::vector<Finding>& findings, const std::string& data_dir) {
     const bool fetched = !source.files.empty();  // not the user's own rows
     if (fetched && !source.optional) findings.push_back(describe_source(source, folder));
   }
+  findings.push_back(
+      {"absent data",
+       "no fault: only the profiles that need it stop, with exit code 3; the @builtin profiles, "
+       "which --model demo takes, need none. `elastic-bench data fetch NAME` brings it",
+       ""});
   findings.push_back({"cache folder", datasets::cache_folder().string(), ""});
 }
 

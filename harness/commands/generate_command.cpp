@@ -19,7 +19,9 @@
 #include "engine/api/tokenizer.h"
 #include "engine/generate/make_generator.h"
 #include "harness/commands/command.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
+#include "harness/commands/token_ids.h"
 
 namespace elastic::harness {
 namespace {
@@ -34,24 +36,6 @@ struct GenerateOptions {
   bool json = false;
   std::string logits_file, trace_file;
 };
-
-// Ids separated by commas or white space, or a JSON list.
-std::vector<std::int32_t> parse_ids(std::string text, std::string_view source) {
-  for (char& c : text) {
-    if (c == '[' || c == ']' || c == '\n' || c == '\r' || c == '\t' || c == ' ') c = ',';
-  }
-  std::vector<std::int32_t> ids;
-  for (const std::string& part : split_list(text)) {
-    const std::optional<std::int64_t> id = parse_int(part);
-    if (!id || *id < 0 || *id > INT32_MAX) {
-      throw Error(ErrorKind::kInvalidArgument,
-                  fmt::format("{}: `{}` is no token id", source, part.substr(0, 40)));
-    }
-    ids.push_back(static_cast<std::int32_t>(*id));
-  }
-  if (ids.empty()) throw Error(ErrorKind::kInvalidArgument, fmt::format("{}: no ids", source));
-  return ids;
-}
 
 std::vector<std::int32_t> prompt_ids(const GenerateOptions& options,
                                      const std::filesystem::path& folder) {
@@ -154,24 +138,32 @@ void generate(GenerateOptions options) {
 }
 
 void add_prompt_flags(CLI::App& sub, GenerateOptions& options) {
-  sub.add_option("--model", options.model, "Checkpoint folder, or demo")->required();
+  sub.add_option("-m,--model", options.model, kModelHelp)->required();
   sub.add_option("--prompt", options.prompt, "Prompt text, taken as given");
-  sub.add_option("--prompt-file", options.prompt_file, "File with the prompt; - is standard input");
+  sub.add_option("--prompt-file", options.prompt_file, "File with the prompt; - is standard input")
+      ->check(input_file());
   sub.add_option("--ids", options.ids, "Prompt as token ids: 1,2,3");
-  sub.add_option("--ids-file", options.ids_file, "File with token ids, by commas or white space");
+  sub.add_option("--ids-file", options.ids_file, "File with token ids, by commas or white space")
+      ->check(input_file());
   sub.add_flag("--chat", options.chat, "Wrap the prompt in the checkpoint's chat template");
 }
 
 void add_sampling_flags(CLI::App& sub, engine::Request& request) {
   sub.add_option("--max-new-tokens", request.max_new_tokens, "Longest answer in tokens")
+      ->transform(token_count(0))
       ->capture_default_str();
   sub.add_flag("--ignore-eos", request.ignore_eos, "Go on after an end token");
-  sub.add_option("--seed", request.sampling.seed, "Seed of sampling")->capture_default_str();
+  sub.add_option("--seed", request.sampling.seed, "Seed of sampling")
+      ->transform(whole_number(0, kMostSeed))
+      ->capture_default_str();
   sub.add_option("--temperature", request.sampling.temperature, "0 = greedy")
+      ->transform(real_number(0, 1e6))
       ->capture_default_str();
   sub.add_option("--top-p", request.sampling.top_p, "Probability mass to draw from")
+      ->transform(real_number(0, 1))
       ->capture_default_str();
   sub.add_option("--top-k", request.sampling.top_k, "Most likely tokens to draw from; 0 = all")
+      ->transform(whole_number(0, kMostTokens))
       ->capture_default_str();
   sub.add_option("--stop", request.stop, "End where this text appears; may be given several times")
       ->allow_extra_args(false);
@@ -182,7 +174,8 @@ void add_sampling_flags(CLI::App& sub, engine::Request& request) {
 void add_generate(CLI::App& sub, int&) {
   const auto options = std::make_shared<GenerateOptions>();
   add_prompt_flags(sub, *options);
-  sub.add_option("--mode", options->mode, "fa, ssa, fa-ssa, ... with options name:key=value,...")
+  sub.add_option("--mode,--modes", options->mode,
+                 "fa, ssa, fa-ssa, ... with options name:key=value,...")
       ->capture_default_str();
   sub.add_option("--device", options->device, "auto, cpu or cuda")->capture_default_str();
   sub.add_option("--dtype", options->dtype, "auto, fp32 or bf16")->capture_default_str();

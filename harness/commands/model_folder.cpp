@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "engine/api/hub_cache.h"
 
 namespace elastic::harness {
 namespace {
@@ -25,29 +26,36 @@ fs::path demo_folder() {
 }  // namespace
 
 fs::path model_folder(const std::string& model) {
-  if (model.empty()) {
-    throw Error(ErrorKind::kInvalidArgument,
-                "--model is missing; give a checkpoint folder, or demo");
-  }
+  fs::path folder = tokenizer_folder(model);
   std::error_code code;
-  if (model == kDemoModel) return demo_folder();
-  const fs::path folder(model);
-  if (!fs::is_directory(folder, code)) {
-    throw Error(
-        ErrorKind::kInvalidArgument,
-        fmt::format("--model {}: no such folder; give a checkpoint folder, or demo", model));
-  }
   if (!fs::exists(folder / "config.json", code)) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("--model {}: no config.json in this folder; give a Hugging Face "
-                            "checkpoint folder, or demo",
-                            model));
+                fmt::format("--model {}: no config.json in {}; give a Hugging Face checkpoint "
+                            "folder, or demo",
+                            model, folder.string()));
   }
   return folder;
 }
 
 fs::path tokenizer_folder(const std::string& model) {
-  return model == kDemoModel ? demo_folder() : fs::path(model);
+  if (model.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "--model is missing; give a checkpoint folder, or demo");
+  }
+  if (model == kDemoModel) return demo_folder();
+  std::error_code code;
+  if (fs::is_directory(model, code)) return model;
+  std::string looked;
+  if (engine::is_hub_id(model)) {
+    engine::HubModel found = engine::find_in_hub_cache(model);
+    if (!found.folder.empty()) return std::move(found.folder);
+    looked = fmt::format(" and no snapshot of main in the Hugging Face cache ({})",
+                         found.looked.string());
+  }
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("--model {}: no such folder{}; give a checkpoint folder, ORG/NAME of a "
+                          "downloaded model, or demo",
+                          model, looked));
 }
 
 }  // namespace elastic::harness

@@ -1,6 +1,7 @@
 #pragma once
 
-// What `--model` names: a checkpoint folder, or `demo` for the model that comes with the program.
+// What `--model` names: a checkpoint folder, the hub id of one in the Hugging Face cache, or `demo`
+// for the model that comes with the program.
 //
 //   const std::filesystem::path folder = model_folder(options.model);
 
@@ -13,8 +14,9 @@ namespace elastic::harness {
 inline constexpr std::string_view kDemoModel = "demo";
 
 /// `demo` is models/demo beside the program or up to two folders above it (a folder of that name is
-/// ./demo). Throws kInvalidArgument where no model is given or the folder holds no checkpoint,
-/// kNotFound where the demo model did not come along.
+/// ./demo); a folder goes before a hub id of the same spelling. Throws kInvalidArgument where no
+/// model is given or the folder holds no checkpoint, kNotFound where the demo model did not come
+/// along.
 std::filesystem::path model_folder(const std::string& model);
 
 /// The same for commands that need the tokenizer only: any folder goes.

@@ -44,7 +44,7 @@ std::optional<std::int64_t> sample_count(const RunSetup& setup, const PlannedCel
                                          std::string& absent) {
   try {
     const auto found = cell.task->task->count(load_request(setup.options, cell, nullptr));
-    if (found) return found;
+    if (found) return share_of(*found, cell.share);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNotFound) throw;
     absent = error.what();
@@ -83,9 +83,10 @@ void print_plan(const RunSetup& setup) {
     const std::int64_t budget =
         setup.options.max_new_tokens.value_or(cell.task->task->info().max_new_tokens);
     const Cost cost = predict_cost(setup.shape, machine, {prompt, budget, batch, sparse});
+    const std::string all = cell.share < 1 ? fmt::format("{} of all", cell.share) : "all";
     const double time = cost.seconds * static_cast<double>(n) / static_cast<double>(batch);
     fmt::print("{:<32} {:<16} {:>8} {:>10} {:>12} {:>12} {:>12}\n", cell_label(cell),
-               cell.task->profile, in_cell ? std::to_string(n) : "all", n * prompt,
+               cell.task->profile, in_cell ? std::to_string(n) : all, n * prompt,
                format_bytes(cost.kv_bytes), format_bytes(cost.peak_bytes()),
                in_cell ? format_seconds(time) : "?");
     open = open || !in_cell;

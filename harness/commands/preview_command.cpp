@@ -14,6 +14,7 @@
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/run_setup.h"
 #include "harness/run/prepare.h"
 #include "harness/run/sample_run.h"
@@ -78,10 +79,6 @@ void print_preview(const PromptRequest& request, const PreparedPrompt& prepared)
 }
 
 void preview(PreviewOptions& options) {
-  if (options.index < 0) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("--index {}: give 0 or more", options.index));
-  }
   options.run.modes = "fa";  // a prompt does not depend on it
   RunSetup setup = set_up(options.run);
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
@@ -104,14 +101,16 @@ void preview(PreviewOptions& options) {
 void add_preview(CLI::App& sub, int& exit_code) {
   const auto options = std::make_shared<PreviewOptions>();
   sub.add_option("-t,--task,--tasks", options->run.tasks, "One task; see `tasks`");
-  sub.add_option("-m,--model", options->run.model, "Checkpoint folder, or demo");
+  sub.add_option("-m,--model", options->run.model, kModelHelp);
   sub.add_option("--length,--lengths", options->run.lengths, "Tokens, for tasks that have lengths");
-  sub.add_option("--index", options->index, "Which sample (default 0)");
-  sub.add_option("--seed", options->run.seed, "Seed of the data (default 42)");
-  sub.add_option("--profile", options->run.profiles, "Profile of the task's suite");
+  sub.add_option("--index", options->index, "Which sample (default 0)")
+      ->transform(whole_number(0, kMostSamples - 1));
+  sub.add_option("--seed", options->run.seed, "Seed of the data (default 42)")
+      ->transform(whole_number(0, kMostSeed));
+  sub.add_option("--profile,--profiles", options->run.profiles, "Profile of the task's suite");
   add_prompt_flags(sub, options->run);
   add_data_flags(sub, options->run);
-  sub.add_option("--config", options->config, kConfigHelp);
+  add_config_flag(sub, options->config);
   sub.callback([&sub, &exit_code, options] {
     apply_config_file(sub, options->config);
     preview(*options);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "harness/commands/command.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/run_setup.h"
 #include "harness/store/run_store.h"
 #include "reports/input.h"
@@ -64,13 +65,16 @@ int write_reports(const ReportOptions& options) {
 
 void add_report(CLI::App& sub, int& exit_code) {
   const auto options = std::make_shared<ReportOptions>();
-  sub.add_option("runs", options->runs, "Run folders; several are shown side by side")->required();
-  sub.add_option("--output", options->output, "Folder for the report's files")->required();
-  sub.add_option("--format", options->formats,
+  sub.add_option("runs", options->runs, "Run folders; several are shown side by side")
+      ->check(input_folder())
+      ->required();
+  sub.add_option(kOutputFlag, options->output, "Folder for the report's files")->required();
+  sub.add_option("--format,--formats", options->formats,
                  "Comma-separated: " + join(reports::format_names(), ", "))
       ->capture_default_str();
   sub.add_option("--training", options->trainings,
-                 "Folders of `train`, whose curves are shown as well");
+                 "Folders of `train`, whose curves are shown as well")
+      ->check(input_folder());
   sub.add_option("--data-dir", options->data_dir, "Where plotly.js lies (plotly/plotly.min.js)");
   sub.callback([options, &exit_code] { exit_code = write_reports(*options); });
 }

@@ -79,6 +79,15 @@ void report_samples(const RunOutcome& outcome) {
   }
 }
 
+// "2 nonfinite, 1 oom"
+std::string failures_text(const RunOutcome& outcome) {
+  std::vector<std::string> parts;
+  for (const auto& [name, count] : outcome.failures) {
+    parts.push_back(fmt::format("{} {}", count, name));
+  }
+  return join(parts, ", ");
+}
+
 // The table of everything in the folder, and what to do next.
 void print_end(const std::string& folder) {
   const reports::ReportInput input = reports::make_input({read_run(folder)});
@@ -100,8 +109,12 @@ int finish(const RunOutcome& outcome, const std::string& folder, bool print) {
   }
   if (print) print_end(folder);
   if (outcome.failed == 0) return kExitComplete;
-  log_warning(fmt::format("{} of {} samples failed; the same command tries them again",
-                          outcome.failed, outcome.planned));
+  log_warning(fmt::format("{} of {} samples failed ({}); the same command tries them again",
+                          outcome.failed, outcome.planned, failures_text(outcome)));
+  if (outcome.failures.contains("nonfinite")) {
+    log_warning(
+        "nonfinite: the model's logits were NaN or infinite, so these samples have no answer");
+  }
   return kExitSomeFailed;
 }
 

@@ -10,6 +10,7 @@
 #include "datasets/folders.h"
 #include "engine/generate/make_generator.h"
 #include "harness/commands/config_file.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
 #include "tasks/registry.h"
 
@@ -27,12 +28,33 @@ std::optional<int> environment_number(const char* name) {
   return static_cast<int>(*number);
 }
 
+// `--limit 20` or `--limit 0.1`; the last one given counts.
+void set_limit(RunOptions& o, const std::string& text) {
+  o.limit.reset();
+  o.limit_share.reset();
+  const std::optional<std::int64_t> count = parse_int(text);
+  const std::optional<double> share = parse_double(text);
+  if (count && *count >= 1 && *count <= kMostSamples) {
+    o.limit = count;
+  } else if (!count && share && *share > 0 && *share < 1) {
+    o.limit_share = share;
+  } else {
+    throw CLI::ValidationError(
+        "--limit", fmt::format("`{}` is neither a number of samples from 1 to {} nor a share of "
+                               "them between 0 and 1",
+                               text, kMostSamples));
+  }
+}
+
 }  // namespace
 
 void add_prompt_flags(CLI::App& sub, RunOptions& o) {
-  sub.add_option("--max-new-tokens", o.max_new_tokens, "Answer budget (default: the task's)");
+  sub.add_option("--max-new-tokens", o.max_new_tokens, "Answer budget (default: the task's)")
+      ->transform(token_count());
   sub.add_option("--max-length", o.max_length,
-                 "Prompt tokens beyond which a prompt is truncated or refused, as its task does");
+                 "Prompt tokens (4096, 4k) beyond which a prompt is truncated or refused, as its "
+                 "task does")
+      ->transform(token_count());
   sub.add_option("--model-template", o.model_template,
                  "RULER: wrapper of the prompt by name, or checkpoint (default base)");
   sub.add_flag_function(
@@ -40,7 +62,8 @@ void add_prompt_flags(CLI::App& sub, RunOptions& o) {
       "Never wrap a prompt in the checkpoint's chat template");
   sub.add_option("--bos", o.bos, "single or official (default single)");
   sub.add_option("--thinking", o.thinking, "on or off, for models that think first");
-  sub.add_option("--thinking-tokens", o.thinking_tokens, "Budget for thinking");
+  sub.add_option("--thinking-tokens", o.thinking_tokens, "Budget for thinking")
+      ->transform(token_count());
 }
 
 void add_data_flags(CLI::App& sub, RunOptions& o) {
@@ -49,15 +72,18 @@ void add_data_flags(CLI::App& sub, RunOptions& o) {
 }
 
 void add_sample_flags(CLI::App& sub, RunOptions& o) {
-  sub.add_option("-m,--model", o.model, "Checkpoint folder, or demo");
-  sub.add_option("-t,--tasks", o.tasks, "Comma-separated tasks or suites; see `tasks`");
-  sub.add_option("--lengths", o.lengths,
+  sub.add_option("-m,--model", o.model, kModelHelp);
+  sub.add_option("-t,--tasks,--task", o.tasks, "Comma-separated tasks or suites; see `tasks`");
+  sub.add_option("--lengths,--length", o.lengths,
                  "Comma-separated token counts for tasks that have lengths (default 4k..128k, at "
                  "most the model's window)");
-  sub.add_option("-L,--limit", o.limit,
-                 "Samples per task and length (default: RULER 50, else all)");
-  sub.add_option("--seed", o.seed, "Seed of the data (default 42)");
-  sub.add_option("--profile", o.profiles, "Comma-separated profiles, at most one a suite");
+  sub.add_option_function<std::string>(
+      "-L,--limit", [&o](const std::string& text) { set_limit(o, text); },
+      "Samples per task and length (default: RULER 50, else all), or a share of these: 0.1");
+  sub.add_option("--seed", o.seed, "Seed of the data (default 42)")
+      ->transform(whole_number(0, kMostSeed));
+  sub.add_option("--profile,--profiles", o.profiles,
+                 "Comma-separated profiles, at most one a suite");
   sub.add_option("--device", o.device, "cpu, cuda or auto");
   sub.add_option("--dtype", o.dtype, "fp32, bf16 or auto (fp32 on CPU)");
   add_prompt_flags(sub, o);
@@ -67,10 +93,11 @@ void add_sample_flags(CLI::App& sub, RunOptions& o) {
 void add_run_flags(CLI::App& sub, RunOptions& o, std::string& config) {
   sub.option_defaults()->take_last();  // a script's flags can be overridden by appending
   add_sample_flags(sub, o);
-  sub.add_option("--modes", o.modes, "Comma-separated attention modes: fa,ssa,fa-ssa,...");
-  sub.add_option("-o,--output,--output-path", o.output, "Run folder; resumed where it has samples");
-  sub.add_option("-b,--batch-size", o.batch_size, "Samples at once; answers do not depend on it");
-  sub.add_option("--config", config, kConfigHelp);
+  sub.add_option("--modes,--mode", o.modes, "Comma-separated attention modes: fa,ssa,fa-ssa,...");
+  sub.add_option(kOutputFlag, o.output, "Run folder; resumed where it has samples");
+  sub.add_option("-b,--batch-size", o.batch_size, "Samples at once; answers do not depend on it")
+      ->transform(whole_number(1, kMostBatch));
+  add_config_flag(sub, config);
   sub.add_flag("--log-prompts", o.log_prompts, "Keep every prompt, compressed, beside the run");
   sub.add_flag("--strict", o.strict, "A sample below 95 % of its stated length fails");
   sub.add_flag_function(

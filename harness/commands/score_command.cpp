@@ -19,6 +19,7 @@
 #include "datasets/folders.h"
 #include "harness/commands/build_info.h"
 #include "harness/commands/command.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/longbench_profiles.h"
 #include "harness/store/run_store.h"
 #include "reports/input.h"
@@ -215,10 +216,13 @@ void add_score(CLI::App& sub, int& exit_code) {
   for (const ScoreFormat& format : kFormats) {
     formats += fmt::format("{}{} ({})", formats.empty() ? "" : "; ", format.name, format.summary);
   }
-  sub.add_option("paths", options->paths, "Files and folders of predictions")->required();
+  sub.add_option("paths", options->paths, "Files and folders of predictions")
+      ->check(input_path())
+      ->required();
   sub.add_option("--format", options->format, formats)->required();
-  sub.add_option("--task", options->tasks, "Score these only; names the task of a single file");
-  sub.add_option("--output", options->output,
+  sub.add_option("-t,--task,--tasks", options->tasks,
+                 "Score these only; names the task of a single file");
+  sub.add_option(kOutputFlag, options->output,
                  "Folder for results, scores.jsonl and the format's "
                  "own summary")
       ->required();

@@ -55,9 +55,11 @@ std::vector<LongbenchFolder> find_folders(const ScoreInput& input, const Wanted&
     } else {
       const std::string set =
           wanted.sets.size() == 1 ? wanted.sets.front() : tasks::longbench_set_of_file(path);
-      folders.push_back({.folder = path.parent_path(),
-                         .model = path.parent_path().filename().string(),
-                         .e = tasks::is_longbench_e(path.parent_path()),
+      // Absolute: a bare file name has no folder to be called by.
+      const fs::path folder = fs::absolute(path).lexically_normal().parent_path();
+      folders.push_back({.folder = folder,
+                         .model = folder.filename().string(),
+                         .e = tasks::is_longbench_e(folder),
                          .files = {{path, set}}});
     }
   }

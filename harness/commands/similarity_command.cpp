@@ -16,6 +16,7 @@
 #include "engine/generate/make_generator.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/router_vectors.h"
 #include "reports/render/render.h"
 #include "reports/write.h"
@@ -106,16 +107,17 @@ void add_similarity(CLI::App& sub, int& exit_code) {
   options->run.modes = "fa-ssa";
   sub.option_defaults()->take_last();
   add_sample_flags(sub, options->run);
-  sub.add_option("-o,--output", options->run.output, "Folder for the report");
+  sub.add_option(kOutputFlag, options->run.output, "Folder for the report");
   sub.add_option("--mode,--modes", options->run.modes,
                  "A routed mode (decides how layers below run)")
       ->capture_default_str();
-  sub.add_option("--layers", options->layers, "Comma-separated layers whose routers are looked at")
+  sub.add_option("--layers,--layer", options->layers,
+                 "Comma-separated layers whose routers are looked at")
       ->capture_default_str();
   sub.add_option("--by", options->by, "Compare tasks, or the categories they belong to")
       ->check(CLI::IsMember({"task", "category"}))
       ->capture_default_str();
-  sub.add_option("--config", options->config, kConfigHelp);
+  add_config_flag(sub, options->config);
   sub.callback([&sub, &exit_code, options] {
     apply_config_file(sub, options->config);
     exit_code = similarity(*options);

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
 
 namespace elastic::harness {
@@ -89,8 +90,10 @@ void tokenize(const TokenizeOptions& options) {
 
 void add_tokenize(CLI::App& sub, int&) {
   const auto options = std::make_shared<TokenizeOptions>();
-  sub.add_option("--model", options->model, "Folder with the tokenizer")->required();
-  sub.add_option("input", options->input, "JSONL file; - is standard input")->capture_default_str();
+  sub.add_option("-m,--model", options->model, kModelHelp)->required();
+  sub.add_option("input", options->input, "JSONL file; - is standard input")
+      ->check(input_file())
+      ->capture_default_str();
   sub.add_flag("--decode", options->decode, "Ids to text");
   sub.add_flag("--no-special", options->no_special,
                "Encoding: without the tokenizer's own additions; decoding: drop special tokens");

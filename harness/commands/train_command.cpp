@@ -16,7 +16,7 @@
 #include "engine/api/tokenizer.h"
 #include "engine/train/train_router.h"
 #include "harness/commands/command.h"
-#include "harness/commands/model_folder.h"
+#include "harness/commands/flag_values.h"
 #include "harness/commands/run_setup.h"
 #include "harness/commands/train_config.h"
 #include "harness/commands/train_tokenizer.h"
@@ -63,7 +63,7 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
   options.resume = flags.resume;
   options.max_minutes = flags.max_minutes;
   options.processes = processes_from_environment();
-  if (!flags.base.empty()) options.base = model_folder(flags.base);
+  if (!flags.base.empty()) options.base = flags.base;
   if (routed) {
     require_base(options, flags.config);
     return config;
@@ -75,7 +75,7 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
                     ": name `base` (a checkpoint to go on from), or `model` (the config.json of a "
                     "new model) and `tokenizer` (a folder with its tokenizer)");
   }
-  if (options.tokenizer.empty()) options.tokenizer = options.base;
+  resolve_folders(options);
   return config;
 }
 
@@ -111,14 +111,15 @@ void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summa
   CLI::App& part = *sub.add_subcommand(name, summary);
   const auto flags = std::make_shared<TrainFlags>();
   part.add_option("--config", flags->config, "JSON file of the training (docs/training.md)")
+      ->check(input_file())
       ->required();
-  part.add_option("--output", flags->output, "Folder for curves, state and the trained model")
+  part.add_option(kOutputFlag, flags->output, "Folder for curves, state and the trained model")
       ->required();
   part.add_option("--base", flags->base, "Checkpoint to start from, instead of the file's `base`");
   part.add_option("--device", flags->device, "cpu, cuda or auto")->capture_default_str();
   part.add_flag("--resume", flags->resume, "Go on from the last checkpoint, if there is one");
   part.add_option("--max-minutes", flags->max_minutes, "Stop with a checkpoint after this time")
-      ->check(CLI::NonNegativeNumber);
+      ->transform(real_number(0, kMostMinutes));
   part.callback([&exit_code, flags, routed] { exit_code = train(*flags, routed); });
 }
 

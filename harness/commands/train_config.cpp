@@ -109,6 +109,12 @@ TrainConfig read_train_config(const std::filesystem::path& path) {
   return parse_train_config(read_json(path), path.string());
 }
 
+void resolve_folders(engine::TrainOptions& options) {
+  if (!options.base.empty()) options.base = model_folder(options.base.string());
+  options.tokenizer =
+      options.tokenizer.empty() ? options.base : tokenizer_folder(options.tokenizer.string());
+}
+
 void require_base(engine::TrainOptions& options, const std::string& source) {
   if (options.base.empty()) {
     throw Error(ErrorKind::kInvalidArgument,
@@ -116,16 +122,14 @@ void require_base(engine::TrainOptions& options, const std::string& source) {
                     ": `base` is missing; name the checkpoint to train routers for, there or with "
                     "`train router --base`");
   }
-  if (options.tokenizer.empty()) options.tokenizer = options.base;
+  resolve_folders(options);
 }
 
 TrainConfig parse_train_config(const Json& json, const std::string& source) {
   Fields fields(json, source);
   TrainConfig config;
   engine::TrainOptions& o = config.options;
-  std::string base;
-  fields.read("base", base);
-  if (!base.empty()) o.base = model_folder(base);
+  fields.read("base", o.base);
   const Json model = fields.object("model");
   if (!model.empty()) o.config_json = dump_pretty(model);
   fields.read("tokenizer", o.tokenizer);

@@ -18,12 +18,15 @@ struct TrainConfig {
   Json data;
 };
 
-/// Throws kInvalidArgument naming file and key for unknown keys, kCorrupt for values of another
-/// type.
+/// `base` and `tokenizer` are as the file names them: a flag may take their place. Throws
+/// kInvalidArgument naming file and key for unknown keys, kCorrupt for values of another type.
 TrainConfig read_train_config(const std::filesystem::path& path);
 
-/// Routers need a checkpoint: throws kInvalidArgument where `base` is missing; its tokenizer is
-/// taken where none is named.
+/// The folders behind `base` and `tokenizer` (model_folder.h); the tokenizer of `base` where none
+/// is named.
+void resolve_folders(engine::TrainOptions& options);
+
+/// The same for routers, which need a checkpoint: throws kInvalidArgument where `base` is missing.
 void require_base(engine::TrainOptions& options, const std::string& source);
 
 /// The same as read_train_config() from an object; `source` names it in errors.

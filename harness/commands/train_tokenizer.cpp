@@ -17,6 +17,7 @@
 #include "engine/api/tokenizer.h"
 #include "engine/api/tokenizer_trainer.h"
 #include "harness/commands/config_file.h"
+#include "harness/commands/flag_values.h"
 #include "tasks/training/mix_sources.h"
 #include "tasks/training/tokenizer_text.h"
 
@@ -61,15 +62,17 @@ void setup_train_tokenizer(CLI::App& parent) {
   CLI::App* sub = parent.add_subcommand(
       "tokenizer", "Learn the demo model's tokenizer from synthetic text and word lists");
   const auto options = std::make_shared<TrainTokenizerOptions>();
-  sub->add_option("--config", options->config, kConfigHelp);
-  sub->add_option("-o,--output", options->output,
+  add_config_flag(*sub, options->config);
+  sub->add_option(kOutputFlag, options->output,
                   "Folder for tokenizer.model and tokenizer_config.json");
   sub->add_option("--vocab-size", options->vocab_size, "Pieces")
-      ->check(CLI::Range(512, 131072))
+      ->transform(whole_number(512, 131072))
       ->capture_default_str();
-  sub->add_option("--seed", options->seed, "Seed of the text")->capture_default_str();
+  sub->add_option("--seed", options->seed, "Seed of the text")
+      ->transform(whole_number(0, kMostSeed))
+      ->capture_default_str();
   sub->add_option("--max-length", options->max_length, "model_max_length of the configuration")
-      ->check(CLI::PositiveNumber)
+      ->transform(token_count())
       ->capture_default_str();
   sub->add_option("--data-dir", options->data_dir, "Folder of the word lists (see `data list`)");
   sub->callback([sub, options] {

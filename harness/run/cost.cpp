@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "engine/api/hub_cache.h"
 #include "engine/api/prefill_memory.h"
 
 namespace elastic::harness {
@@ -62,7 +63,7 @@ ModelShape read_model_shape(const std::filesystem::path& folder) {
   const Json json = read_json(path);
   const JsonSource in{json, path.string()};
   ModelShape s;
-  s.name = std::filesystem::weakly_canonical(folder).filename().string();
+  s.name = engine::model_name(folder);
   s.layers = positive(in, "num_hidden_layers");
   s.hidden = positive(in, "hidden_size");
   s.intermediate = positive(in, "intermediate_size");

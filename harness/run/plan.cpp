@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "base/error.h"
@@ -125,22 +126,28 @@ void check_word(std::string_view flag, const std::string& value,
 }
 
 void add_cells(const RunOptions& options, Plan& plan) {
-  const auto samples = [&](const tasks::TaskInfo& info) {
-    return options.limit.value_or(info.default_limit);
+  const double share = options.limit_share.value_or(1);
+  const auto add = [&](const PlannedTask& planned, std::int64_t length) {
+    const std::int64_t own = planned.task->info().default_limit;
+    const std::int64_t samples = options.limit.value_or(own > 0 ? share_of(own, share) : 0);
+    plan.cells.push_back({&planned, length, samples, samples > 0 ? 1 : share});
   };
   for (const auto& planned : plan.tasks) {
-    if (planned->task->info().has_lengths) continue;
-    plan.cells.push_back({planned.get(), 0, samples(planned->task->info())});
+    if (!planned->task->info().has_lengths) add(*planned, 0);
   }
   for (const std::int64_t length : plan.lengths) {
     for (const auto& planned : plan.tasks) {
-      if (!planned->task->info().has_lengths) continue;
-      plan.cells.push_back({planned.get(), length, samples(planned->task->info())});
+      if (planned->task->info().has_lengths) add(*planned, length);
     }
   }
 }
 
 }  // namespace
+
+std::int64_t share_of(std::int64_t all, double share) {
+  const double part = std::ceil(static_cast<double>(all) * share);
+  return std::min(all, std::max<std::int64_t>(1, static_cast<std::int64_t>(part)));
+}
 
 Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSource& source) {
   check_counts(options);

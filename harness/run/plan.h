@@ -24,8 +24,12 @@ struct PlannedTask {
 struct PlannedCell {
   const PlannedTask* task = nullptr;  // into Plan::tasks
   std::int64_t length = 0;            // 0 where the task has none
-  std::int64_t samples = 0;           // per mode; 0 = all there are
+  std::int64_t samples = 0;           // per mode; 0 = all there are, or `share` of them
+  double share = 1;
 };
+
+/// Samples that a share of `all` means: at least one, rounded up.
+std::int64_t share_of(std::int64_t all, double share);
 
 struct Plan {
   std::vector<std::unique_ptr<PlannedTask>> tasks;

@@ -16,6 +16,7 @@ struct RunOptions {
   std::string profiles;
   std::string output;
   std::optional<std::int64_t> limit;  // samples per task and length; empty: the task's own
+  std::optional<double> limit_share;  // instead: share of the task's own, in (0, 1)
   std::uint64_t seed = 42;
   std::string device = "auto";
   std::string dtype = "auto";

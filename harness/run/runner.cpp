@@ -183,7 +183,10 @@ class Run {
   void count(const SampleRun& run) {
     const SampleRecord& record = run.record;
     ++outcome_.ran;
-    if (record.outcome != "ok") ++outcome_.failed;
+    if (record.outcome != "ok") {
+      ++outcome_.failed;
+      ++outcome_.failures[record.outcome];
+    }
     if (record.truncated_tokens > 0) {
       ++outcome_.truncated;
       outcome_.truncated_tokens += record.truncated_tokens;

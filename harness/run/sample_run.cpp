@@ -200,6 +200,17 @@ std::optional<Answer> answer_of(engine::Generator& generator, const RunOptions& 
   return answer;
 }
 
+const char* failed_outcome(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kOutOfMemory:
+      return "oom";
+    case ErrorKind::kNonFinite:
+      return "nonfinite";
+    default:
+      return "error";
+  }
+}
+
 void run_single(engine::Generator& generator, const RunOptions& options, SampleRun& run) {
   try {
     if (auto answer = answer_of(generator, options, run)) {
@@ -211,7 +222,7 @@ void run_single(engine::Generator& generator, const RunOptions& options, SampleR
     }
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kDevice) throw;  // a dead device answers no further sample
-    fail(run, error.kind() == ErrorKind::kOutOfMemory ? "oom" : "error", error.what());
+    fail(run, failed_outcome(error.kind()), error.what());
   } catch (const std::bad_alloc&) {
     fail(run, "oom",
          fmt::format("out of memory on a prompt of {} tokens", run.record.prompt_tokens));

@@ -147,7 +147,7 @@ RunData read_run(const fs::path& folder) {
   const fs::path json = folder / "run.json";
   std::error_code ignored;
   if (!fs::exists(json, ignored)) {
-    throw Error(ErrorKind::kNotFound,
+    throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("{}: not a run folder (no run.json); `elastic-bench run --output {}` "
                             "makes one",
                             folder.string(), folder.string()));

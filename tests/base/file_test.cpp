@@ -79,6 +79,32 @@ TEST(File, AMovedMappingStaysMapped) {
   EXPECT_EQ(to.bytes()[2], 'c');
 }
 
+ErrorKind kind_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.kind();
+  }
+  ADD_FAILURE() << "no error";
+  return ErrorKind::kIo;
+}
+
+TEST(File, AFolderInAFilesPlaceAndAPlaceThatCannotBe) {
+  const testing::TemporaryFolder folder;
+  write_file_atomic(folder / "file", "x");
+  EXPECT_EQ(kind_of([&] { read_file(folder.path()); }), ErrorKind::kInvalidArgument);
+  EXPECT_EQ(kind_of([&] { MappedFile{folder.path()}; }), ErrorKind::kInvalidArgument);
+  EXPECT_EQ(kind_of([&] { open_binary(folder.path()); }), ErrorKind::kInvalidArgument);
+  for (const char* place : {"no/such/folder", "file/below"}) {
+    EXPECT_EQ(kind_of([&] { write_file_atomic(folder / place, "x"); }), ErrorKind::kInvalidArgument)
+        << place;
+    EXPECT_EQ(kind_of([&] { AppendFile{folder / place}; }), ErrorKind::kInvalidArgument) << place;
+  }
+  EXPECT_EQ(kind_of([&] { write_file_atomic(folder.path(), "x"); }), ErrorKind::kInvalidArgument);
+  EXPECT_EQ(kind_of([&] { create_folders(folder / "file/below"); }), ErrorKind::kInvalidArgument);
+  EXPECT_EQ(kind_of([&] { create_folders(folder / "file"); }), ErrorKind::kInvalidArgument);
+}
+
 TEST(File, MapsEmptyAndOrdinaryFiles) {
   const testing::TemporaryFolder folder;
   write_file_atomic(folder / "empty", "");

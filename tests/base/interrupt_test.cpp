@@ -17,7 +17,7 @@ TEST(Interrupt, FirstSignalIsNotedAndForgottenWithTheGuard) {
     std::raise(SIGINT);
     EXPECT_EQ(interrupted(), SIGINT);
   }
-  EXPECT_EQ(interrupted(), std::nullopt);
+  EXPECT_EQ(interrupted(), std::nullopt) << "else the next loop without a guard stops at once";
   const InterruptGuard again("");
   EXPECT_EQ(interrupted(), std::nullopt);
 }

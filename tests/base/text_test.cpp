@@ -96,6 +96,9 @@ TEST(Registry, UnknownNamesGetSuggestions) {
   EXPECT_TRUE(suggested("night", {"nights_", "nigth", "knight"})) << "the nearest";
   EXPECT_TRUE(suggested("task", {"ask"}) && suggested("task", {"tasks"}));
   EXPECT_FALSE(suggested("fa", {"fb", "fc"})) << "the first of equals";
+  EXPECT_EQ(unknown_name("task", "vtt", {"ruler", "ruler/vt", "ruler/cwe"}),
+            "unknown task `vtt`; did you mean `ruler/vt`? known: ruler, ruler/vt, ruler/cwe");
+  EXPECT_EQ(unknown_name("task", "other/vt", {"vt"}), "unknown task `other/vt`; known: vt");
 }
 
 }  // namespace

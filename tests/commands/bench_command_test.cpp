@@ -15,10 +15,12 @@ namespace elastic {
 namespace {
 
 // `arguments` separated by single blanks.
-testing::ProgramResult bench(const std::string& arguments) {
+testing::ProgramResult bench(const std::string& arguments,
+                             testing::Program::Variables variables = {}) {
   std::vector<std::string> words = {"bench"};
   for (const std::string_view word : split(arguments, ' ')) words.emplace_back(word);
-  return testing::Program(ELASTIC_BENCH_BINARY, words).wait();
+  variables.emplace_back("OMP_NUM_THREADS", "1");  // the tests share two cores with others
+  return testing::Program(ELASTIC_BENCH_BINARY, words, variables).wait();
 }
 
 class BenchCommand : public ::testing::Test {
@@ -74,6 +76,50 @@ TEST_F(BenchCommand, TablesAndLists) {
   const auto list = bench(attention + "csv");
   EXPECT_EQ(split(strip(list.out), '\n').size(), 3u)
       << list.out;  // header, MSR 0 and 1: 0.4 of one head is 0
+}
+
+TEST_F(BenchCommand, MeasurementsAreValidOrExitCodeSeven) {
+  const std::string prefill =
+      "prefill --shape tiny-4x8x64 --random-weights --device cpu --lengths 64 --modes ssa -o json ";
+  const std::string attention =
+      "attention --heads 2 --kv-heads 1 --head-dim 16 --lengths 130 --device cpu -o json ";
+  const std::string tokenizer =
+      "tokenizer --model " + (testing::source_folder() / "models/demo").string() + " -o json ";
+  for (const std::string& part : {prefill, attention, tokenizer}) {
+    const auto valid = bench(part + "-r 6 --max-interval 1000000");
+    EXPECT_EQ(valid.code, 0) << valid.err;
+    EXPECT_EQ(parse_json(valid.out, part).at("verdict"), "VALID");
+    EXPECT_TRUE(parse_json(valid.out, part).at("invalid_because").empty());
+    // No clock repeats to a millionth of a per cent; five values have no interval at all.
+    for (const char* unsure : {"-r 6 --max-interval 0.000001", "-r 5 --max-interval 1000000"}) {
+      const auto invalid = bench(part + unsure);
+      EXPECT_EQ(invalid.code, 7) << part << unsure << invalid.err;
+      EXPECT_EQ(parse_json(invalid.out, part).at("verdict"), "INVALID");
+      EXPECT_TRUE(invalid.says("measurement INVALID: ")) << invalid.err;
+    }
+    EXPECT_EQ(bench(part + "-r 1").code, 0) << "no interval is asked for";
+  }
+  for (const std::string& part : {prefill, attention}) {
+    const auto forced = bench(part + "-r 1", {{"ATEN_CPU_CAPABILITY", "default"}});
+    EXPECT_EQ(forced.code, 7) << forced.err;
+    EXPECT_TRUE(forced.says("ATEN_CPU_CAPABILITY=default")) << forced.err;
+  }
+}
+
+TEST_F(BenchCommand, TrainingHasFormats) {
+  const std::string training =
+      "training router --shape tiny-4x8x64 --vocab 90 --lengths 64 --tokens 64 --steps 1 "
+      "--device cpu -o ";
+  const auto json = bench(training + "json");
+  ASSERT_EQ(json.code, 0) << json.err;
+  const Json result = parse_json(json.out, "bench training");
+  EXPECT_EQ(result.at("verdict"), "VALID");
+  ASSERT_EQ(result.at("rows").size(), 1u);
+  EXPECT_EQ(result.at("rows").at(0).at("document_tokens"), 64);
+  EXPECT_GT(result.at("rows").at(0).at("tokens_per_second"), 0.0);
+  const auto csv = bench(training + "csv");
+  EXPECT_TRUE(csv.out.starts_with("training,device,steps,tokens_per_step,document_tokens,"))
+      << csv.out;
 }
 
 TEST_F(BenchCommand, WrongArgumentsAreUsageErrors) {

@@ -42,6 +42,15 @@ TEST(Doctor, NamesVersionsDevicesAndData) {
   }
 }
 
+TEST(Doctor, SaysWhatAbsentDataMeans) {
+  const testing::TemporaryFolder folder;
+  const Outcome outcome = doctor(folder.path());
+  for (const char* part : {"ruler/squad: absent (SQuAD 2.0 dev, documents and questions of qa_1)",
+                           "no fault: only the profiles that need it stop, with exit code 3"}) {
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << part << "\n" << outcome.output;
+  }
+}
+
 TEST(Doctor, WrongBytesAreAFaultWithItsCure) {
   const testing::TemporaryFolder folder;
   const auto lists = folder / "ruler/wonderwords-3.0.1";

@@ -149,7 +149,7 @@ TEST(ScoreCommand, UsageErrors) {
   EXPECT_TRUE(contains(unknown.err, "did you mean `ruler`")) << unknown.err;
   EXPECT_TRUE(contains(unknown.err, "elastic")) << unknown.err;
   EXPECT_EQ(score({pred}, folder / "out").code, 2);
-  EXPECT_EQ(score({folder / "absent", "--format", "elastic"}, folder / "out").code, 3);
+  EXPECT_EQ(score({folder / "absent", "--format", "elastic"}, folder / "out").code, 2);
   EXPECT_EQ(score({pred, "--format", "ruler", "--task", "vtt"}, folder / "out").code, 2);
   EXPECT_FALSE(fs::exists(folder / "out"));
 }

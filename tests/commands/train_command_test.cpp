@@ -52,6 +52,18 @@ TEST_F(TrainCommand, BackboneThenRoutersThenAnAnswer) {
   EXPECT_EQ(result.code, 0) << result.err;
 }
 
+TEST_F(TrainCommand, TheBaseOfTheCommandLineTakesThePlaceOfTheFiles) {
+  ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
+  Json config = router();
+  config["base"] = path("nowhere");
+  write_config("router.json", config);
+  const ProgramResult absent = train("router", "router.json", "routed");
+  EXPECT_EQ(absent.code, 2);
+  EXPECT_TRUE(absent.says("nowhere")) << absent.err;
+  const ProgramResult given = train("router", "router.json", "routed", {"--base", path("base")});
+  EXPECT_EQ(given.code, 0) << given.err;
+}
+
 TEST_F(TrainCommand, KilledAndResumedGivesTheSameCurves) {
   Json config = backbone();
   config["steps"] = 24;

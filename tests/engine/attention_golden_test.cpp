@@ -22,7 +22,7 @@
 #include "base/json.h"
 #include "engine/attention/cpu_attention.h"
 #include "engine/attention/masked_attention.h"
-#include "engine/attention/static_pattern.h"
+#include "engine/io/head_pattern.h"
 #include "engine/io/safetensors.h"
 #include "tests/testing/folders.h"
 

@@ -16,7 +16,7 @@
 #include "engine/api/mode_list.h"
 #include "engine/attention/reference.h"
 #include "engine/attention/registry.h"
-#include "engine/attention/static_pattern.h"
+#include "engine/io/head_pattern.h"
 #include "tests/testing/folders.h"
 #include "tests/testing/tolerance.h"
 

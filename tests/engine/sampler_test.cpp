@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -17,6 +18,28 @@ TEST(Sampler, GreedyTakesTheFirstOfEqualsAndSkipsNaN) {
   SampleStream stream(1);
   EXPECT_EQ(sample(logits, {.temperature = 0}, stream), 2);
   EXPECT_EQ(argmax(std::vector<float>{NAN, NAN}), 0);
+}
+
+TEST(Sampler, RowsThatAreNoNumbersAreRefused) {
+  std::vector<float> logits(1000, -3.0f);
+  check_finite(logits);
+  check_finite(std::vector<float>{3.4e38f, -3.4e38f, 0, -0.0f});
+  for (const float bad : {NAN, -NAN, INFINITY, -INFINITY}) {
+    for (const std::size_t at : {std::size_t{0}, std::size_t{517}, logits.size() - 1}) {
+      std::vector<float> row = logits;
+      row[at] = bad;
+      try {
+        check_finite(row);
+        ADD_FAILURE() << bad << " at " << at;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kNonFinite);
+        EXPECT_NE(std::string(error.what()).find("1 of 1000 logits"), std::string::npos);
+        EXPECT_NE(std::string(error.what()).find("token " + std::to_string(at) + ","),
+                  std::string::npos)
+            << error.what();
+      }
+    }
+  }
 }
 
 std::map<std::int32_t, int> draw(const std::vector<float>& logits, const Sampling& sampling,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "harness/run/prepare.h"
 #include "tests/testing/fake_engine.h"
 
 namespace elastic::harness {
@@ -48,6 +49,22 @@ TEST(Plan, ModesKeepTheirOptions) {
   o.modes = "fa,ssa:sink=128,local=2048,fa-ssa";
   EXPECT_EQ(plan_of(o).modes,
             (std::vector<std::string>{"fa", "ssa:sink=128,local=2048", "fa-ssa"}));
+}
+
+TEST(Plan, AShareIsOfTheTasksOwnNumberRoundedUp) {
+  RunOptions o = options();
+  o.limit_share = 0.3;
+  for (const PlannedCell& cell : plan_of(o).cells) EXPECT_EQ(cell.samples, 2) << "of 5";
+  EXPECT_EQ(share_of(200, 0.1), 20);
+  EXPECT_EQ(share_of(201, 0.1), 21);
+  EXPECT_EQ(share_of(3, 0.001), 1);
+  EXPECT_EQ(share_of(0, 0.5), 0);
+  // Where nobody knows how many there are, the share is taken of what was loaded.
+  Plan plan = plan_of(o);
+  plan.cells.resize(1);
+  plan.cells[0].samples = 10;
+  plan.cells[0].share = 0.3;
+  EXPECT_EQ(prepare(plan, o, nullptr, 1).front().samples.size(), 3u);
 }
 
 TEST(Plan, ShortLengthsFirstAndTasksInOrder) {

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -42,6 +43,7 @@ class Runner : public ::testing::Test {
                      .modes = resolve_modes(plan.modes, engine_),
                      .generator = engine_,
                      .tokenizer = tokenizer_,
+                     .chat = chat_,
                      .rank = rank,
                      .world_size = world_size};
     RunStore store({.folder = folder, .rank = rank, .world_size = world_size}, run_spec(job));
@@ -58,6 +60,7 @@ class Runner : public ::testing::Test {
   RunOptions options_;
   FakeGenerator engine_;
   const engine::Tokenizer* tokenizer_ = nullptr;
+  const engine::ChatTemplate* chat_ = nullptr;
   std::function<void(FakeTask&)> change_ = [](FakeTask&) {};
   const TemporaryFolder folder_;
 };
@@ -176,6 +179,73 @@ TEST_F(Runner, ChangedSettingsAndChangedDataAreRefused) {
   EXPECT_EQ(read_run(folder_.path()).samples.size(), 32u);
 }
 
+// What a resume says of another setting than the folder's.
+TEST_F(Runner, EverySettingInTurnChangedIsRefused) {
+  const auto tokenizer = engine::Tokenizer::load(testing::source_folder() / "models/demo");
+  const engine::ChatTemplate chat("{{ messages }}", "test", {});
+  options_.tasks = "longbench/set";
+  options_.lengths.clear();
+  run(folder_.path());
+  const struct {
+    const char* setting;
+    std::function<void()> change;
+  } changes[] = {
+      {"model_sha256", [this] { engine_.info_.weights_sha256 = "w1"; }},
+      {"config_sha256", [this] { engine_.info_.config_sha256 = "c1"; }},
+      {"tokenizer_sha256", [&] { tokenizer_ = &tokenizer; }},
+      {"chat_template_sha256", [&] { chat_ = &chat; }},
+      {"seed", [this] { options_.seed = 8; }},
+      {"device", [this] { engine_.device_ = "cuda:0"; }},
+      {"dtype", [this] { engine_.dtype_ = "bf16"; }},
+      {"max_new_tokens", [this] { options_.max_new_tokens = 3; }},
+      {"max_length", [this] { options_.max_length = 100; }},
+      {"model_template", [this] { options_.model_template = "meta-chat"; }},
+      {"chat_template", [this] { options_.chat_template = false; }},
+      {"bos", [this] { options_.bos = "official"; }},
+      {"thinking", [this] { options_.thinking = "off"; }},
+      {"thinking_tokens", [this] { options_.thinking_tokens = 7; }},
+      {"profile_longbench", [this] { options_.profiles = "longbench@other"; }},
+  };
+  const RunOptions options = options_;
+  std::set<std::string> covered = {"decoding"};  // greedy, the only one there is
+  for (const auto& [setting, change] : changes) {
+    SCOPED_TRACE(setting);
+    engine_ = FakeGenerator();
+    options_ = options;
+    tokenizer_ = nullptr;
+    chat_ = nullptr;
+    change();
+    covered.insert(setting);
+    try {
+      run(folder_.path());
+      ADD_FAILURE() << "resumed";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+      EXPECT_NE(std::string(error.what()).find(fmt::format("`{}` was", setting)), std::string::npos)
+          << error.what();
+    }
+  }
+  for (const auto& [setting, value] : read_run(folder_.path()).spec.settings) {
+    EXPECT_TRUE(covered.contains(setting)) << setting << " is tried by no row above";
+  }
+}
+
+TEST_F(Runner, ChangedReferencesAndAnswerPrefixesAreOtherData) {
+  run(folder_.path());
+  const std::function<void(FakeTask&)> changes[] = {
+      [](FakeTask& task) { task.reference_ = "rite"; },
+      [](FakeTask& task) { task.answer_prefix_ = "The answer is"; }};
+  for (const auto& change : changes) {
+    change_ = change;
+    try {
+      run(folder_.path());
+      ADD_FAILURE() << "resumed";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("other data"), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST_F(Runner, FailuresAreRecordsAndAreTriedAgainOnce) {
   options_.batch_size = 2;
   engine_.before_ = [](const engine::Request& request) {
@@ -208,6 +278,26 @@ TEST_F(Runner, FailuresAreRecordsAndAreTriedAgainOnce) {
   EXPECT_EQ(again.ran, 24);
   EXPECT_EQ(again.failed, 0);
   EXPECT_EQ(read_run(folder_.path()).samples.size(), 32u);
+}
+
+TEST_F(Runner, LogitsThatAreNoNumbersAreAnOutcomeOfTheirOwn) {
+  for (const std::int64_t batch : {1, 2}) {
+    options_.batch_size = batch;
+    engine_.before_ = [](const engine::Request& request) {
+      if (request.ids[0] == 1) throw Error(ErrorKind::kNonFinite, "3 of 9 logits are NaN");
+      if (request.ids[0] == 2) throw Error(ErrorKind::kInvalidArgument, "bad id");
+    };
+    const RunOutcome outcome = run(folder_ / std::to_string(batch));
+    EXPECT_EQ(outcome.failed, 16);
+    EXPECT_EQ(outcome.failures,
+              (std::map<std::string, std::int64_t>{{"error", 8}, {"nonfinite", 8}}));
+    for (const SampleRecord& r : read_run(folder_ / std::to_string(batch)).samples) {
+      if (r.index != 1) continue;
+      EXPECT_EQ(r.outcome, "nonfinite");
+      EXPECT_EQ(r.error, "3 of 9 logits are NaN");
+      EXPECT_FALSE(r.score.has_value());
+    }
+  }
 }
 
 TEST_F(Runner, AFailingDeviceEndsTheRunAndKeepsWhatWasDone) {
@@ -244,6 +334,121 @@ TEST_F(Runner, PromptsThatDoNotFitSayBothNumbers) {
   EXPECT_EQ(r.error,
             "prompt of 8182 tokens and answer budget of 100 exceed the model's window of 8192");
   EXPECT_EQ(r.prompt_tokens, 8182);
+}
+
+TEST_F(Runner, PromptAndBudgetMayFillTheWindowExactly) {
+  options_.tasks = "ruler/fake";
+  options_.modes = "fa";
+  options_.lengths = "1024";
+  engine_.info_.max_positions = 1024;
+  EXPECT_EQ(run(folder_ / "fits").failed, 0);
+  engine_.info_.max_positions = 1023;
+  EXPECT_EQ(run(folder_ / "one-less").failed, 4);
+}
+
+TEST_F(Runner, TasksKnowHowLongAPromptMayBe) {
+  options_.tasks = "ruler/fake,longbench/set";
+  options_.modes = "fa";
+  options_.lengths = "128";
+  options_.limit = 1;
+  const auto limits = [&](const char* name) {
+    std::vector<std::pair<std::int64_t, bool>> seen;
+    change_ = [&](FakeTask& task) {
+      task.seen_ = [&](const tasks::PromptContext& context) {
+        seen.emplace_back(context.max_length, context.exact_length);
+      };
+    };
+    run(folder_ / name);
+    return seen;
+  };
+  using Limits = std::vector<std::pair<std::int64_t, bool>>;
+  // Cells without lengths come first: the window less the answer; a stated length is its own limit.
+  EXPECT_EQ(limits("a"), (Limits{{8192 - 10, false}, {0, false}}));
+  options_.max_new_tokens = 100;
+  EXPECT_EQ(limits("b"), (Limits{{8192 - 100, false}, {0, false}}));
+  options_.max_length = 77;
+  EXPECT_EQ(limits("c"), (Limits{{77, true}, {77, true}}));
+}
+
+// A model that thinks: thought until its closing tag, then the answer.
+class ThinkingRunner : public Runner {
+ protected:
+  ThinkingRunner() {
+    options_.tasks = "longbench/set";
+    options_.lengths.clear();
+    options_.modes = "fa";
+    options_.limit = 1;
+    options_.thinking = "on";
+    options_.thinking_tokens = 50;
+  }
+
+  SampleRecord only_record() {
+    run(folder_.path());
+    const RunData data = read_run(folder_.path());
+    EXPECT_EQ(data.samples.size(), 1u);
+    return data.samples.front();
+  }
+
+  // The thought ends as `finish` says with `thought`; what comes then is `rest`.
+  void think(engine::Finish finish, std::string thought, std::string rest) {
+    engine_.after_ = [=](const engine::Request& request, engine::Result& result) {
+      const bool first = !request.stop.empty();
+      result.text = first ? thought : rest;
+      result.finish = first ? finish : engine::Finish::kEos;
+      result.ids = first ? std::vector<std::int32_t>{7, 8} : std::vector<std::int32_t>{9};
+    };
+  }
+
+  std::vector<engine::Request> asked_requests() const {
+    std::vector<engine::Request> requests;
+    for (const auto& request : engine_.requests_) {
+      if (request.max_new_tokens != 2) requests.push_back(request);  // the warm-up
+    }
+    return requests;
+  }
+};
+
+TEST_F(ThinkingRunner, TheAnswerIsWhatFollowsTheLastClosingTag) {
+  think(engine::Finish::kStop, "<think>so", "wrong</think> or</think>\n\nright-0 ");
+  const SampleRecord r = only_record();
+  EXPECT_EQ(r.outcome, "ok");
+  EXPECT_EQ(r.prediction, "right-0");
+  EXPECT_EQ(r.score, 1.0);
+  EXPECT_EQ(r.output_tokens, 3);
+  EXPECT_DOUBLE_EQ(r.decode_ms.value(), 1.5 + 2 + 1.5) << "both passes, the second prefill too";
+  const auto requests = asked_requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[0].max_new_tokens, 50);
+  EXPECT_EQ(requests[0].stop, std::vector<std::string>{"</think>"});
+  EXPECT_EQ(requests[1].max_new_tokens, 10) << "the task's own budget";
+  EXPECT_EQ(requests[1].ids.size(), requests[0].ids.size() + 2) << "the thought goes in front";
+}
+
+TEST_F(ThinkingRunner, AThoughtThatDoesNotEndIsAnOutcomeOfItsOwn) {
+  think(engine::Finish::kLength, "<think>and so on", "right-0");
+  const SampleRecord r = only_record();
+  EXPECT_EQ(r.outcome, "thinking");
+  EXPECT_EQ(r.error, "cut off while thinking after 50 tokens; raise --thinking-tokens");
+  EXPECT_EQ(asked_requests().size(), 1u);
+}
+
+TEST_F(ThinkingRunner, AnAnswerWithoutAThoughtIsTheAnswer) {
+  think(engine::Finish::kEos, "right-0", "never asked");
+  EXPECT_EQ(only_record().score, 1.0);
+  EXPECT_EQ(asked_requests().size(), 1u);
+}
+
+TEST_F(ThinkingRunner, TheThoughtTakesItsShareOfTheWindow) {
+  engine_.info_.max_positions = 61;
+  std::int64_t window = 0;
+  change_ = [&](FakeTask& task) {
+    task.seen_ = [&](const tasks::PromptContext& context) { window = context.window; };
+  };
+  think(engine::Finish::kEos, "right-0", "");
+  EXPECT_EQ(only_record().outcome, "ok") << "1 + 10 + 50 tokens";
+  EXPECT_EQ(window, 11);
+  options_.thinking_tokens = 51;
+  EXPECT_EQ(run(folder_ / "more").failed, 1);
 }
 
 TEST_F(Runner, PromptsThatCannotBeMadeAreRecords) {

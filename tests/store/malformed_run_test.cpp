@@ -197,7 +197,7 @@ TEST(MalformedRun, Folders) {
     read_run(folder.path());
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::kNotFound);
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
     EXPECT_NE(std::string(error.what()).find("not a run folder"), std::string::npos);
   }
   // Samples whose settings are unknown are not continued.

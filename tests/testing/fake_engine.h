@@ -32,8 +32,8 @@ class FakeGenerator : public engine::Generator {
   }
 
   const engine::ModelInfo& model() const override { return info_; }
-  std::string device() const override { return "cpu"; }
-  std::string dtype() const override { return "fp32"; }
+  std::string device() const override { return device_; }
+  std::string dtype() const override { return dtype_; }
   void set_mode(std::string_view mode) override {
     if (mode.empty() || mode.front() == '?') {
       throw Error(ErrorKind::kInvalidArgument, fmt::format("unknown mode `{}`", mode));
@@ -58,6 +58,7 @@ class FakeGenerator : public engine::Generator {
       result.peak_bytes = 1000 + id;
       result.kv_bytes = 250;
       result.kv_bytes_full = 1000;
+      if (after_) after_(request, result);
       results.push_back(std::move(result));
     }
     return results;
@@ -72,7 +73,9 @@ class FakeGenerator : public engine::Generator {
 
   engine::ModelInfo info_;
   std::string mode_ = "fa";
-  std::function<void(const engine::Request&)> before_;  // may throw
+  std::string device_ = "cpu", dtype_ = "fp32";
+  std::function<void(const engine::Request&)> before_;                  // may throw
+  std::function<void(const engine::Request&, engine::Result&)> after_;  // may change the result
   std::chrono::microseconds delay_{0};
   std::vector<engine::Request> requests_;  // all that came, in order
 };
@@ -103,7 +106,8 @@ class FakeTask : public tasks::Task {
       tasks::Sample sample;
       sample.index = i;
       sample.input = fmt::format("{} {} {} {}", salt_, request.seed, i, request.length);
-      sample.references = {fmt::format("right-{}", i)};
+      sample.references = {fmt::format("{}-{}", reference_, i)};
+      sample.answer_prefix = answer_prefix_;
       sample.strata["depth"] = std::to_string(i * 10);
       samples.push_back(std::move(sample));
     }
@@ -116,6 +120,7 @@ class FakeTask : public tasks::Task {
     std::int64_t tokens = std::max<std::int64_t>(1, length - info_.max_new_tokens - missing_);
     tasks::Prompt prompt{.text = sample.input, .max_new_tokens = info_.max_new_tokens};
     if (sample.index == signal_at_) std::raise(SIGTERM);
+    if (seen_) seen_(context);
     if (sample.index == refused_) throw Error(ErrorKind::kInvalidArgument, "cannot be asked");
     if (truncates_ && tokens > context.max_length) {
       prompt.truncated_tokens = tokens - context.max_length;
@@ -139,7 +144,8 @@ class FakeTask : public tasks::Task {
 
   tasks::TaskInfo info_;
   bool asks_twice_ = false;
-  std::string salt_ = "text";
+  std::string salt_ = "text", reference_ = "right", answer_prefix_;
+  std::function<void(const tasks::PromptContext&)> seen_;
   std::int64_t missing_ = 0;     // tokens by which prompts fall short of their length
   std::int64_t refused_ = -1;    // sample whose prompt cannot be made
   std::int64_t signal_at_ = -1;  // sample whose prompt comes with a SIGTERM

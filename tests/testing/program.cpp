@@ -32,7 +32,6 @@ Program::Program(const char* binary, const std::vector<std::string>& arguments,
   dup2(open(err.c_str(), O_WRONLY), STDERR_FILENO);
   for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
   if (file_limit > 0) {
-    std::signal(SIGXFSZ, SIG_IGN);  // the write fails instead
     const rlimit limit{file_limit, file_limit};
     setrlimit(RLIMIT_FSIZE, &limit);
   }

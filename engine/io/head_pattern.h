@@ -1,11 +1,12 @@
 #pragma once
 
 // Pattern files of DuoAttention and PruLong (sparse_attention spec 6, 7): one line per layer, one
-// number per KV head, separated by tabs; 1 = full attention, 0 = streaming. Torch-free.
+// number per KV head, separated by tabs; 1 = full attention, 0 = streaming.
 
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace elastic::engine {
@@ -18,8 +19,11 @@ struct HeadPattern {
   bool is_binary() const;
 };
 
-/// kNotFound / kIo, or kCorrupt naming file, line and what is wrong.
+/// kNotFound / kIo, or as parse_head_pattern().
 HeadPattern read_head_pattern(const std::filesystem::path& path);
+
+/// kCorrupt naming source, line and what is wrong.
+HeadPattern parse_head_pattern(std::string_view text, std::string_view source);
 
 /// 1 = streaming, for ceil(sparsity (M - 1)) of the M gates (none at 0, all at 1): the smallest
 /// ones; of equal gates the later in (layer, head) order streams first.
