@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
+#include <iostream>
 #include <new>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "base/log.h"
 #include "base/registry.h"
 #include "base/standard_streams.h"
+#include "base/unicode.h"
 #include "harness/commands/command.h"
 
 namespace {
@@ -85,7 +88,10 @@ int run_command(int argc, char** argv) {
     app.parse(std::move(arguments));
     return exit_code;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? harness::kExitComplete : harness::kExitUsage;
+    std::ostringstream said;  // names what the user gave, whose bytes are not the terminal's
+    const int code = app.exit(error, std::cout, said);
+    std::cerr << visible(said.str());
+    return code == 0 ? harness::kExitComplete : harness::kExitUsage;
   }
 }
 

@@ -51,6 +51,7 @@ void find_rows(FileMix& mix, std::size_t file, Progress& progress) {
   const auto bytes = mix.files[file].bytes();
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (text.ends_with('\n')) text.remove_suffix(1);
   std::int64_t number = 0;
   for (std::string_view line : split(text, '\n')) {
     ++number;
@@ -156,7 +157,8 @@ engine::BatchSource make_file_mix(const FileOptions& options, const engine::Toke
   double bytes = 0;
   for (const auto& file : options.files) {
     const auto text = mix->files.emplace_back(file).bytes();
-    lines += 1 + std::count(text.begin(), text.end(), std::uint8_t{'\n'});
+    lines += std::count(text.begin(), text.end(), std::uint8_t{'\n'});
+    if (!text.empty() && text.back() != std::uint8_t{'\n'}) ++lines;
     bytes += static_cast<double>(text.size());
   }
   Progress progress("lines of training data", lines, bytes);

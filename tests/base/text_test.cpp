@@ -93,8 +93,9 @@ TEST(Registry, UnknownNamesGetSuggestions) {
   EXPECT_FALSE(suggested("ab", {"cde"}));
   EXPECT_TRUE(suggested("abcdefghijkl", {"abcdefghWXYZ"})) << "a third of a long one";
   EXPECT_FALSE(suggested("abcdefghijkl", {"abcdefgVWXYZ"}));
-  EXPECT_TRUE(suggested("night", {"nights_", "nigth", "knight"})) << "the nearest";
+  EXPECT_TRUE(suggested("night", {"nights_", "nitgh", "knight"})) << "the nearest";
   EXPECT_TRUE(suggested("task", {"ask"}) && suggested("task", {"tasks"}));
+  EXPECT_TRUE(suggested("sas", {"fa", "ssa"})) << "neighbours exchanged are one change";
   EXPECT_FALSE(suggested("fa", {"fb", "fc"})) << "the first of equals";
   EXPECT_EQ(unknown_name("task", "vtt", {"ruler", "ruler/vt", "ruler/cwe"}),
             "unknown task `vtt`; did you mean `ruler/vt`? known: ruler, ruler/vt, ruler/cwe");

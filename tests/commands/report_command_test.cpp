@@ -59,7 +59,7 @@ TEST(ReportCommand, FaultsAreNamed) {
   const testing::TemporaryFolder folder;
   const fs::path run = testing::fixture("reports/run");
   const std::string out = " --output " + quoted(folder / "out");
-  EXPECT_EQ(run_program("report " + quoted(folder / "absent") + out, folder.path()), 3);
+  EXPECT_EQ(run_program("report " + quoted(folder / "absent") + out, folder.path()), 2);
   EXPECT_EQ(run_program("report " + quoted(run) + " " + quoted(run) + out, folder.path()), 2);
   EXPECT_NE(read_file(folder / "stderr").find("the same run is given twice"), std::string::npos);
   EXPECT_EQ(run_program("report " + quoted(run), folder.path()), 2);  // no --output

@@ -101,7 +101,8 @@ TEST(AttentionPlan, BadModesAreErrorsThatHelp) {
   names(error_of("ssa:local=4,local=5", with, ErrorKind::kInvalidArgument), "twice");
   names(error_of("ssa:decode=maybe", with, ErrorKind::kInvalidArgument), "decode=maybe");
   names(error_of("fa-ssa:sparsity=0.5", with, ErrorKind::kInvalidArgument), "pattern");
-  names(error_of("fa-ssa:pattern=/nowhere/x.tsv", with, ErrorKind::kNotFound), "/nowhere/x.tsv");
+  names(error_of("fa-ssa:pattern=/nowhere/x.tsv", with, ErrorKind::kInvalidArgument),
+        "/nowhere/x.tsv");
   names(error_of("fa-ssa", context(), ErrorKind::kUnsupported), "router");
 }
 
