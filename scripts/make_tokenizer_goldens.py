@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes tests/data/tokenizers: tiny tokenizers trained on the words below, with what the libraries
-`tokenizers` and `sentencepiece` (pip install tokenizers==0.23.3 sentencepiece==0.2.1) make of texts, and
+`tokenizers`, `sentencepiece` and `transformers` (pip install tokenizers==0.23.3 sentencepiece==0.2.1
+transformers==5.24.0) make of texts, and
 tests/data/pre_tokenizers: one vocabulary whose merges cross every word boundary, behind many pre-tokenizers.
 
     python3 scripts/make_tokenizer_goldens.py tests/data/tokenizers
@@ -12,6 +13,7 @@ import random
 import sys
 
 import sentencepiece
+import transformers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers import processors, trainers
 
@@ -58,7 +60,7 @@ def make_all():
 
 def texts():
     fixed = ["", " ", "\n", "The river bends", "Don't, WE'LL 'Sé", "a\r\n\r\n b \t c", "1234567 12 3",
-             "<|begin|>The<|end|> river<|end", "stone stones stone, astone", "a <l>  b", "a  <r>  b",
+             "<|begin|>The<|end|> river<|end", "</s>the<unk> river</s>\n<s>", "stone stones stone, astone", "a <l>  b", "a  <r>  b",
              "  <lr>  <lr>", "<l><r>xy", "cafe\u0301 caf\u00e9 re\u0301 r\u00e9", "<s>   x<s>", "\u0000\u0001",
              "河水 snow снег\u3000x", "e\u0301\u0301 \u1112\u1161\u11ab", "\U0001f600\u200d\U0001f600", "w" * 300, "\u00a0\u00a0x\u2028y",
              "▁x ▁▁y", "  two  spaces  "]
@@ -125,6 +127,19 @@ def write(folder, lines):
         out.writelines(json.dumps(line) + "\n" for line in lines)
 
 
+def sentencepiece_cases(folder):
+    """The library's ids; where a control token is written out, which it spells, those of transformers."""
+    model = sentencepiece.SentencePieceProcessor(str(folder / "tokenizer.model"))
+    llama = transformers.LlamaTokenizer.from_pretrained(folder)
+    for text in texts():
+        controls = any(token in text for token in ("<s>", "</s>", "<unk>"))
+        if controls and text.startswith((" ", "\u2581")):
+            continue  # transformers puts no blank before this one, sentencepiece does: ours too
+        ids = llama.encode(text, add_special_tokens=False) if controls else model.encode(text)
+        yield {"kind": "encode", "text": text, "ids": [model.bos_id(), *ids], "ids_without_special": ids,
+               "decoded": model.decode([model.bos_id(), *ids])}
+
+
 def main():
     target = pathlib.Path(sys.argv[1])
     write_pre_tokenizers(target.parent / "pre_tokenizers", per_chain=8)
@@ -144,11 +159,8 @@ def main():
         model_type="bpe", byte_fallback=True, normalization_rule_name="identity", minloglevel=2,
         remove_extra_whitespaces=False, user_defined_symbols=["<l>"])
     (folder / "tokenizer.vocab").unlink()
-    model = sentencepiece.SentencePieceProcessor(str(folder / "tokenizer.model"))
-    plain = {text: model.encode(text) for text in texts()}
-    write(folder, [{"kind": "encode", "text": text, "ids": [model.bos_id(), *ids],
-                    "ids_without_special": ids, "decoded": model.decode([model.bos_id(), *ids])}
-                   for text, ids in plain.items()])
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer", "add_bos_token": true}\n')
+    write(folder, sentencepiece_cases(folder))
 
 
 main()

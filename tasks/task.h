@@ -47,6 +47,8 @@ struct LoadRequest {
   std::filesystem::path data_dir;
   std::filesystem::path cache_dir;               // empty = no cache
   const engine::Tokenizer* tokenizer = nullptr;  // counts lengths; outlives the call
+  const engine::ChatTemplate* chat = nullptr;    // the checkpoint's; null where it has none
+  std::optional<bool> thinking;                  // --thinking, passed to it
 };
 
 struct Sample {

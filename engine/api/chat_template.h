@@ -8,7 +8,7 @@
 //   std::string text = chat->render({{"user", "Hello"}}, {});
 //
 // Text that the template prints includes its own BOS where it writes one; whoever encodes it must
-// not add another (encode(text, false)). strftime_now is not defined:
+// not add another (encode_single_bos()). strftime_now is not defined:
 // the date would change results, and templates that ask whether it is fall back to a fixed one.
 
 #include <filesystem>
@@ -47,6 +47,7 @@ class ChatTemplate {
   /// Messages with any keys, as the template reads them.
   std::string render(const Json& messages, const ChatOptions& options) const;
 
+  std::string bos_text() const;       // `bos_token`, as the template prints it; "" where unknown
   const std::string& sha256() const;  // of the template's text
   const std::string& source() const;  // where it was found
 

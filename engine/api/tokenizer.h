@@ -37,8 +37,9 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  /// Special-token text inside `text` becomes its token (not for sentencepiece). `add_special`:
-  /// with the post-processor's additions (BOS).
+  /// Special-token text inside `text` becomes its token (a tokenizer.model without a
+  /// tokenizer_config.json is sentencepiece's own, which spells it out). `add_special`: with the
+  /// post-processor's additions (BOS).
   std::vector<std::int32_t> encode(std::string_view text, bool add_special = true) const;
 
   /// Invalid UTF-8 from byte pieces becomes U+FFFD.
@@ -62,5 +63,8 @@ class Tokenizer {
   explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+/// Ids of a text that may begin with its own BOS, as chat templates print it: one BOS in front.
+std::vector<std::int32_t> encode_single_bos(const Tokenizer& tokenizer, std::string_view text);
 
 }  // namespace elastic::engine

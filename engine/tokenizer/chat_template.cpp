@@ -103,6 +103,7 @@ std::string ChatTemplate::render(const Json& messages, const ChatOptions& option
   return evaluate_template(impl_->body, impl_->name, variables);
 }
 
+std::string ChatTemplate::bos_text() const { return impl_->special_tokens.value("bos_token", ""); }
 const std::string& ChatTemplate::sha256() const { return impl_->sha256; }
 const std::string& ChatTemplate::source() const { return impl_->name; }
 

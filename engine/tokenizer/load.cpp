@@ -8,39 +8,16 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/json.h"
 #include "engine/api/tokenizer.h"
 #include "engine/tokenizer/byte_bpe.h"
 #include "engine/tokenizer/clean_up.h"
 #include "engine/tokenizer/sentencepiece_model.h"
+#include "engine/tokenizer/tokenizer_config.h"
 #include "engine/tokenizer/tokenizer_spec.h"
 
 namespace elastic::engine {
-namespace {
 
 namespace fs = std::filesystem;
-
-struct TokenizerConfig {  // what is used of tokenizer_config.json
-  SentencepieceOptions sentencepiece;
-  bool clean_up_spaces = false;
-};
-
-TokenizerConfig read_tokenizer_config(const fs::path& path) {
-  TokenizerConfig config;
-  if (!fs::exists(path)) return config;
-  const Json json = read_json(path);
-  const JsonSource in{json, path.string()};
-  config.sentencepiece.add_bos = json_get_or(in, "add_bos_token", true);
-  config.sentencepiece.add_eos = json_get_or(in, "add_eos_token", false);
-  // GPT-2's files carry `true` as a left-over default of the library that saved them; its published
-  // decodings keep every space.
-  const std::string type = json_get_or(in, "tokenizer_class", std::string());
-  config.clean_up_spaces =
-      json_get_or(in, "clean_up_tokenization_spaces", false) && !type.starts_with("GPT2Tokenizer");
-  return config;
-}
-
-}  // namespace
 
 struct Tokenizer::Impl {
   std::variant<ByteBpe, SentencepieceModel> model;
@@ -62,12 +39,17 @@ Tokenizer Tokenizer::load(const fs::path& folder) {
   }
   if (const fs::path path = folder / "tokenizer.model"; fs::exists(path)) {
     const std::string bytes = read_file(path);
-    return make(SentencepieceModel(bytes, path.string(), config.sentencepiece), path,
-                sha256_hex(bytes));
+    return make(SentencepieceModel(bytes, path.string(),
+                                   {.add_bos = config.add_bos,
+                                    .add_eos = config.add_eos,
+                                    .read_controls = config.found,
+                                    .legacy = config.legacy,
+                                    .added_tokens = config.added_tokens}),
+                path, sha256_hex(bytes));
   }
   if (const fs::path path = folder / "vocab.json";
       fs::exists(path) && fs::exists(folder / "merges.txt")) {
-    return make(ByteBpe(read_vocab_and_merges(folder)), path,
+    return make(ByteBpe(read_vocab_and_merges(folder, config)), path,
                 sha256_hex(sha256_file(path) + sha256_file(folder / "merges.txt")));
   }
   throw Error(ErrorKind::kNotFound,
@@ -115,5 +97,13 @@ std::int64_t Tokenizer::vocab_size() const {
 
 const std::string& Tokenizer::sha256() const { return impl_->sha256; }
 const std::string& Tokenizer::source() const { return impl_->source; }
+
+std::vector<std::int32_t> encode_single_bos(const Tokenizer& tokenizer, std::string_view text) {
+  const auto bos = tokenizer.bos_id();
+  std::vector<std::int32_t> ids = tokenizer.encode(text);
+  // One is the tokenizer's, the other was read out of the text.
+  if (bos && ids.size() > 1 && ids[0] == *bos && ids[1] == *bos) ids.erase(ids.begin());
+  return ids;
+}
 
 }  // namespace elastic::engine

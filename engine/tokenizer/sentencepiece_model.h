@@ -3,7 +3,8 @@
 // A sentencepiece `.model` through the sentencepiece library. Where the model allows it (BPE,
 // identity normalizer, byte fallback: all Llama-type models) the text is cut between characters
 // that are neighbours in no piece, which no merge can cross, and the words are remembered: the
-// library's ids, many times faster.
+// library's ids, many times faster. The library spells out a control token that is written in a
+// text (`<s>`); transformers makes it its id, as it does with added tokens.
 //
 //   const SentencepieceModel model("models/demo/tokenizer.model", {.add_bos = true});
 
@@ -16,11 +17,16 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/tokenizer/added_tokens.h"
+
 namespace elastic::engine {
 
 struct SentencepieceOptions {
   bool add_bos = true;
   bool add_eos = false;
+  bool read_controls = false;  // control tokens written in a text are those tokens
+  bool legacy = false;  // text after a control token gets a blank in front, as at the beginning
+  std::vector<AddedToken> added_tokens;  // of tokenizer_config.json
 };
 
 class SentencepieceModel {

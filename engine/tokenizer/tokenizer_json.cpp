@@ -222,13 +222,7 @@ void read_added_tokens(const JsonNode& root, TokenizerSpec& spec) {
   Vocabulary seen;
   for (const auto element : list->as_array()) {
     const JsonNode node = list->child(element, std::to_string(spec.added_tokens.size()));
-    AddedToken token{.content = std::string(node.text("content")),
-                     .id = node.get("id").as_id(),
-                     .special = node.flag("special", false),
-                     .normalized = node.flag("normalized", false),
-                     .single_word = node.flag("single_word", false),
-                     .lstrip = node.flag("lstrip", false),
-                     .rstrip = node.flag("rstrip", false)};
+    AddedToken token = read_added_token(node, node.get("id").as_id());
     const std::int32_t known = spec.pieces.find(token.content);
     const bool taken = spec.pieces.has(token.id) && spec.pieces.piece(token.id) != token.content;
     if (taken || (known != kNoId && known != token.id)) {

@@ -10,12 +10,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "engine/tokenizer/added_tokens.h"
 #include "engine/tokenizer/bpe_merge.h"
 #include "engine/tokenizer/pretokenizer.h"
+#include "engine/tokenizer/tokenizer_config.h"
 #include "engine/tokenizer/vocabulary.h"
 
 namespace elastic::engine {
@@ -46,8 +48,15 @@ TokenizerSpec read_tokenizer_json(const std::filesystem::path& path);
 /// The same from memory; `source` names it in errors.
 TokenizerSpec parse_tokenizer_json(std::string_view text, std::string_view source);
 
-/// A folder with vocab.json, merges.txt and the tokenizer_config.json that lists added tokens.
-/// `tokenizer_class` Qwen2Tokenizer or GPT2Tokenizer chooses pattern and normalizer.
-TokenizerSpec read_vocab_and_merges(const std::filesystem::path& folder);
+/// A folder with vocab.json and merges.txt; `config` lists added tokens, and its `tokenizer_class`,
+/// Qwen2Tokenizer or GPT2Tokenizer, chooses pattern and normalizer.
+TokenizerSpec read_vocab_and_merges(const std::filesystem::path& folder,
+                                    const TokenizerConfig& config);
+
+/// The same from memory; `source` stands for the vocabulary in errors, `merges_source` for the
+/// merges.
+TokenizerSpec parse_vocab_and_merges(std::string_view vocab, std::string_view source,
+                                     std::string_view merges, std::string_view merges_source,
+                                     const TokenizerConfig& config);
 
 }  // namespace elastic::engine

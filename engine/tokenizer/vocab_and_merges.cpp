@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <string>
 #include <string_view>
 
@@ -17,8 +16,7 @@
 namespace elastic::engine {
 namespace {
 
-void read_merge_lines(const std::filesystem::path& path, TokenizerSpec& spec) {
-  const std::string text = read_file(path);
+void read_merge_lines(std::string_view text, std::string_view source, TokenizerSpec& spec) {
   std::size_t number = 0;
   for (std::string_view line : split(text, '\n')) {
     ++number;
@@ -26,67 +24,67 @@ void read_merge_lines(const std::filesystem::path& path, TokenizerSpec& spec) {
     if (line.empty() || (number == 1 && line.starts_with("#version"))) continue;
     const std::size_t space = line.find(' ');
     if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos) {
-      throw Error(ErrorKind::kCorrupt, fmt::format("{}: line {} is not `left right`: `{}`",
-                                                   path.string(), number, line.substr(0, 80)));
+      throw Error(ErrorKind::kCorrupt, fmt::format("{}: line {} is not `left right`: `{}`", source,
+                                                   number, line.substr(0, 80)));
     }
-    add_merge(spec, line.substr(0, space), line.substr(space + 1), path.string());
+    add_merge(spec, line.substr(0, space), line.substr(space + 1), source);
   }
 }
 
-void read_added_decoder(const JsonNode& config, TokenizerSpec& spec) {
-  const auto list = config.find("added_tokens_decoder");
-  if (!list) return;
-  for (const auto& entry : list->as_object()) {
-    const JsonNode node = list->child(entry.value, entry.key);
-    const std::string_view digits = entry.key;
-    std::int32_t id = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
-    if (error != std::errc() || end != digits.data() + digits.size() || id < 0 || id > kMaxId) {
-      node.fail(ErrorKind::kCorrupt, "has a key that is no token id");
+void add_added_tokens(const TokenizerConfig& config, TokenizerSpec& spec) {
+  for (const AddedToken& token : config.added_tokens) {
+    if (spec.pieces.has(token.id) && spec.pieces.piece(token.id) != token.content) {
+      throw Error(
+          ErrorKind::kCorrupt,
+          fmt::format("{}: `added_tokens_decoder` calls token {} `{}`, and {} `{}`", config.source,
+                      token.id, token.content, spec.source, spec.pieces.piece(token.id)));
     }
-    AddedToken token{.content = std::string(node.text("content")),
-                     .id = id,
-                     .special = node.flag("special", false),
-                     .normalized = node.flag("normalized", false),
-                     .single_word = node.flag("single_word", false),
-                     .lstrip = node.flag("lstrip", false),
-                     .rstrip = node.flag("rstrip", false)};
-    if (spec.pieces.has(id) && spec.pieces.piece(id) != token.content) {
-      node.fail(ErrorKind::kCorrupt, "contradicts the vocabulary");
-    }
-    spec.added_tokens.push_back(std::move(token));
+    spec.added_tokens.push_back(token);
   }
+}
+
+// Pattern and normalizer of the class.
+void set_class(const TokenizerConfig& config, TokenizerSpec& spec) {
+  const std::string& type = config.tokenizer_class;
+  if (type.empty()) {
+    throw Error(
+        ErrorKind::kCorrupt,
+        fmt::format("{}: `tokenizer_class` is missing; without it vocab.json and merges.txt "
+                    "do not say how text is cut",
+                    config.source));
+  }
+  const bool qwen = type.starts_with("Qwen2Tokenizer");
+  if (!qwen && !type.starts_with("GPT2Tokenizer")) {
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("{}: `tokenizer_class` {} with vocab.json and merges.txt only; known "
+                            "without a tokenizer.json: Qwen2Tokenizer, GPT2Tokenizer",
+                            config.source, type));
+  }
+  spec.nfc = qwen;
+  if (config.add_prefix_space) spec.pre_tokenizer.push_back(PrefixStep{.text = " "});
+  spec.pre_tokenizer.push_back(
+      SplitStep{.pattern = std::string(pattern_of(qwen ? ScanKind::kQwen2 : ScanKind::kGpt2))});
 }
 
 }  // namespace
 
-TokenizerSpec read_vocab_and_merges(const std::filesystem::path& folder) {
-  const std::string config_path = (folder / "tokenizer_config.json").string();
-  const std::string config_text = read_file(config_path);
-  const JsonDocument config(config_text, config_path);
+TokenizerSpec parse_vocab_and_merges(std::string_view vocab, std::string_view source,
+                                     std::string_view merges, std::string_view merges_source,
+                                     const TokenizerConfig& config) {
   TokenizerSpec spec;
-  spec.source = (folder / "vocab.json").string();
-  const std::string_view type = config.root().text("tokenizer_class");
-  if (config.root().flag("add_prefix_space", false)) {
-    spec.pre_tokenizer.push_back(PrefixStep{.text = " "});
-  }
-  if (type.starts_with("Qwen2Tokenizer")) {
-    spec.nfc = true;
-    spec.pre_tokenizer.push_back(SplitStep{.pattern = std::string(pattern_of(ScanKind::kQwen2))});
-  } else if (type.starts_with("GPT2Tokenizer")) {
-    spec.pre_tokenizer.push_back(SplitStep{.pattern = std::string(pattern_of(ScanKind::kGpt2))});
-  } else {
-    throw Error(ErrorKind::kUnsupported,
-                fmt::format("{}: `tokenizer_class` {} with vocab.json and merges.txt only; known "
-                            "without a tokenizer.json: Qwen2Tokenizer, GPT2Tokenizer",
-                            config_path, type));
-  }
-  const std::string vocab_text = read_file(spec.source);
-  const JsonDocument vocab(vocab_text, spec.source);
-  read_vocabulary(vocab.root(), spec.pieces);
-  read_merge_lines(folder / "merges.txt", spec);
-  read_added_decoder(config.root(), spec);
+  spec.source = source;
+  set_class(config, spec);
+  read_vocabulary(JsonDocument(vocab, source).root(), spec.pieces);
+  read_merge_lines(merges, merges_source, spec);
+  add_added_tokens(config, spec);
   return spec;
+}
+
+TokenizerSpec read_vocab_and_merges(const std::filesystem::path& folder,
+                                    const TokenizerConfig& config) {
+  const std::filesystem::path vocab = folder / "vocab.json", merges = folder / "merges.txt";
+  return parse_vocab_and_merges(read_file(vocab), vocab.string(), read_file(merges),
+                                merges.string(), config);
 }
 
 }  // namespace elastic::engine

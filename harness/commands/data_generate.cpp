@@ -20,6 +20,7 @@
 #include "base/threads.h"
 #include "datasets/catalog.h"
 #include "datasets/folders.h"
+#include "engine/api/chat_template.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
@@ -61,14 +62,31 @@ std::vector<std::string> ruler_tasks_of(const std::string& list) {
   return names;
 }
 
-// The counter with the tokenizer it may need.
+// What counts tokens, and the text of `--model-template checkpoint`.
 struct Counter {
   std::optional<engine::Tokenizer> tokenizer;
   tasks::TokenCounter counter;
+  std::string checkpoint_template;
 };
+
+void read_model(const GenerateDataOptions& options, Counter& counter) {
+  const fs::path folder = tokenizer_folder(options.model);
+  counter.tokenizer.emplace(engine::Tokenizer::load(folder));
+  if (options.model_template != tasks::kCheckpointTemplate) return;
+  const auto chat = engine::ChatTemplate::load(folder);
+  counter.checkpoint_template = tasks::checkpoint_template(
+      chat ? &*chat : nullptr, *counter.tokenizer, std::nullopt, options.model);
+}
 
 std::unique_ptr<Counter> make_counter(const GenerateDataOptions& options) {
   auto counter = std::make_unique<Counter>();
+  const bool own_template = options.model_template == tasks::kCheckpointTemplate;
+  if (own_template && options.model.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "--model-template checkpoint: give --model DIR, whose chat template it is");
+  }
+  const bool needs_model = own_template || options.token_counter == "model";
+  if (needs_model && !options.model.empty()) read_model(options, *counter);
   if (options.token_counter == "ws") {
     counter->counter = tasks::whitespace_counter();
   } else if (options.token_counter == "bytes4") {
@@ -82,14 +100,13 @@ std::unique_ptr<Counter> make_counter(const GenerateDataOptions& options) {
                 "lengths are counted with a tokenizer: give --model DIR, or --token-counter ws or "
                 "bytes4");
   } else {
-    counter->tokenizer.emplace(engine::Tokenizer::load(tokenizer_folder(options.model)));
     counter->counter = tasks::model_counter(*counter->tokenizer);
   }
   return counter;
 }
 
 std::vector<tasks::GenerateRequest> make_requests(const GenerateDataOptions& options,
-                                                  const tasks::TokenCounter& counter) {
+                                                  const Counter& counter) {
   std::vector<tasks::GenerateRequest> requests;
   for (const std::string& task : ruler_tasks_of(options.tasks)) {
     for (const std::string& length : split_list(options.lengths)) {
@@ -98,8 +115,9 @@ std::vector<tasks::GenerateRequest> make_requests(const GenerateDataOptions& opt
                           .count = options.num_samples,
                           .seed = options.seed,
                           .model_template = options.model_template,
+                          .checkpoint_template = counter.checkpoint_template,
                           .remove_newline_tab = options.remove_newline_tab,
-                          .counter = counter});
+                          .counter = counter.counter});
     }
   }
   if (requests.empty()) throw Error(ErrorKind::kInvalidArgument, "--length is empty");
@@ -156,7 +174,7 @@ void report_sources(const std::vector<tasks::GeneratedSet>& sets) {
 
 void generate_data(const GenerateDataOptions& options) {
   const std::unique_ptr<Counter> counter = make_counter(options);
-  const std::vector<tasks::GenerateRequest> requests = make_requests(options, counter->counter);
+  const std::vector<tasks::GenerateRequest> requests = make_requests(options, *counter);
   const bool several = requests.size() > 1;
   if (several && options.output == "-") {
     throw Error(ErrorKind::kInvalidArgument,
@@ -199,7 +217,7 @@ void add_data_generate(CLI::App& data, int& exit_code) {
                   "model (needs --model), ws (blank-separated words) or bytes4 (bytes / 4)");
   sub->add_option("-m,--model", options->model, kModelHelp);
   sub->add_option("--model-template", options->model_template,
-                  "Wrapper by its name in the prompt pack");
+                  "Wrapper by its name in the prompt pack, or checkpoint: that of --model");
   sub->add_option("--wordlist", options->wordlist,
                   "wonderwords 2.2.0 or 3.0.1 (default: 2.2.0 for gen-a, else 3.0.1)");
   sub->add_flag("--remove-newline-tab", options->remove_newline_tab,

@@ -9,12 +9,14 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/api/chat_template.h"
 #include "engine/api/tensor_file.h"
 #include "engine/api/tokenizer.h"
 #include "engine/generate/make_generator.h"
@@ -22,6 +24,7 @@
 #include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
 #include "harness/commands/token_ids.h"
+#include "tasks/chat_wrapper.h"
 
 namespace elastic::harness {
 namespace {
@@ -37,6 +40,17 @@ struct GenerateOptions {
   std::string logits_file, trace_file;
 };
 
+std::string in_chat_template(const std::filesystem::path& folder, std::string_view text) {
+  const auto chat = engine::ChatTemplate::load(folder);
+  if (!chat) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--chat: {} has no chat template; copy its chat_template.jinja or "
+                            "tokenizer_config.json, or leave the flag out",
+                            folder.string()));
+  }
+  return tasks::in_chat_template(*chat, text, std::nullopt);
+}
+
 std::vector<std::int32_t> prompt_ids(const GenerateOptions& options,
                                      const std::filesystem::path& folder) {
   const int sources = options.prompt.has_value() + options.prompt_file.has_value() +
@@ -49,7 +63,9 @@ std::vector<std::int32_t> prompt_ids(const GenerateOptions& options,
   if (options.ids_file) return parse_ids(read_file(*options.ids_file), *options.ids_file);
   const std::string text = options.prompt ? *options.prompt : read_file(*options.prompt_file);
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(folder);
-  std::vector<std::int32_t> ids = tokenizer.encode(text);
+  std::vector<std::int32_t> ids =
+      options.chat ? engine::encode_single_bos(tokenizer, in_chat_template(folder, text))
+                   : tokenizer.encode(text);
   if (ids.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "the prompt is empty and the tokenizer adds no BOS");
   }
@@ -108,9 +124,8 @@ void print_result(const GenerateOptions& options, const engine::Result& result,
 }
 
 void check_options(const GenerateOptions& options) {
-  if (options.chat) {
-    throw Error(ErrorKind::kUnsupported,
-                "--chat: chat templates are not supported yet; give the rendered prompt instead");
+  if (options.chat && (options.ids || options.ids_file)) {
+    throw Error(ErrorKind::kInvalidArgument, "--chat goes with --prompt or --prompt-file");
   }
   if (options.request.hidden_states && options.logits_file.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "--hidden-states goes with --logits OUT.safetensors");
@@ -145,7 +160,8 @@ void add_prompt_flags(CLI::App& sub, GenerateOptions& options) {
   sub.add_option("--ids", options.ids, "Prompt as token ids: 1,2,3");
   sub.add_option("--ids-file", options.ids_file, "File with token ids, by commas or white space")
       ->check(input_file());
-  sub.add_flag("--chat", options.chat, "Wrap the prompt in the checkpoint's chat template");
+  sub.add_flag("--chat", options.chat,
+               "The prompt is a user's message in the checkpoint's chat template");
 }
 
 void add_sampling_flags(CLI::App& sub, engine::Request& request) {

@@ -85,7 +85,8 @@ void preview(PreviewOptions& options) {
   const auto chat = engine::ChatTemplate::load(setup.model);
   const PlannedCell planned = chosen_cell(setup.plan, options.index);
   setup.plan.cells = {planned};
-  const PreparedCell cell = prepare(setup.plan, setup.options, &tokenizer, 1).front();
+  const PreparedCell cell =
+      prepare(setup.plan, setup.options, &tokenizer, 1, chat ? &*chat : nullptr).front();
   const PromptRequest request{.cell = cell,
                               .sample = sample_at(cell, options.index),
                               .options = setup.options,

@@ -38,7 +38,7 @@ std::vector<TaskPrompts> task_prompts(const RunSetup& setup, Grouping grouping) 
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
   const auto chat = engine::ChatTemplate::load(setup.model);
   const std::vector<PreparedCell> cells =
-      prepare(setup.plan, setup.options, &tokenizer, hardware_threads());
+      prepare(setup.plan, setup.options, &tokenizer, hardware_threads(), chat ? &*chat : nullptr);
   std::vector<TaskPrompts> groups;
   for (const PreparedCell& cell : cells) {
     const tasks::TaskInfo& info = cell.task->task->info();

@@ -57,10 +57,11 @@ std::map<std::string, std::string> environment_of(const engine::Generator& gener
   return environment;
 }
 
-std::vector<PreparedCell> prepare_data(const RunSetup& setup, const engine::Tokenizer& tokenizer) {
+std::vector<PreparedCell> prepare_data(const RunSetup& setup, const engine::Tokenizer& tokenizer,
+                                       const engine::ChatTemplate* chat) {
   const Stopwatch watch;
   std::vector<PreparedCell> cells =
-      prepare(setup.plan, setup.options, &tokenizer, hardware_threads());
+      prepare(setup.plan, setup.options, &tokenizer, hardware_threads(), chat);
   std::int64_t samples = 0;
   for (const PreparedCell& cell : cells) samples += static_cast<std::int64_t>(cell.samples.size());
   log_info(fmt::format("data: {} samples of {} cells ready after {}", samples, cells.size(),
@@ -123,7 +124,7 @@ int run_cells(const RunSetup& setup, const Ranks& ranks, RunTable table) {
   const std::string& folder = options.output;
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
   const auto chat = engine::ChatTemplate::load(setup.model);
-  const std::vector<PreparedCell> cells = prepare_data(setup, tokenizer);
+  const std::vector<PreparedCell> cells = prepare_data(setup, tokenizer, chat ? &*chat : nullptr);
   const auto generator = engine::make_generator(
       {.model = setup.model, .device = options.device, .dtype = options.dtype});
   const RunJob job{.options = options,

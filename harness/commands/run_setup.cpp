@@ -56,7 +56,8 @@ void add_prompt_flags(CLI::App& sub, RunOptions& o) {
                  "task does")
       ->transform(token_count());
   sub.add_option("--model-template", o.model_template,
-                 "RULER: wrapper of the prompt by name, or checkpoint (default base)");
+                 "RULER: wrapper of the prompt by name, or checkpoint: the model's own chat "
+                 "template, the answer's beginning after the assistant's header (default base)");
   sub.add_flag_function(
       "--no-chat-template", [&o](std::int64_t count) { o.chat_template = count <= 0; },
       "Never wrap a prompt in the checkpoint's chat template");

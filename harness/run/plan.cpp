@@ -97,18 +97,21 @@ void check_counts(const RunOptions& o) {
   positive("thinking-tokens", o.thinking_tokens);
 }
 
-// Flags that act through a chat template have nothing to act on where the prompt has none; saying
-// so beats a run whose record claims a setting that did nothing.
+// Flags that act through a chat template have nothing to act on where the prompt has none, or ends
+// in the beginning of the answer; saying so beats a run whose record claims a setting that did
+// nothing.
 void check_templates(const RunOptions& o, const Plan& plan) {
   const bool wrapped = o.model_template != "base";
   for (const auto& planned : plan.tasks) {
     const tasks::TaskInfo& info = planned->task->info();
     if (info.suite != "ruler") continue;
     const auto unsupported = [&](std::string_view flag) {
-      throw Error(ErrorKind::kUnsupported,
-                  fmt::format("{} acts through the checkpoint's chat template, and {} is asked "
-                              "without one (--model-template {}); leave the flag out",
-                              flag, info.name, o.model_template));
+      throw Error(
+          ErrorKind::kUnsupported,
+          fmt::format("{}: the prompts of {} begin with one BOS and end in the beginning of "
+                      "the answer, so there is nothing for it to do (--model-template {}); "
+                      "leave the flag out",
+                      flag, info.name, o.model_template));
     };
     if (o.thinking == "on" || o.thinking_tokens) unsupported("--thinking");
     if (o.bos == "official") unsupported("--bos official");
@@ -187,7 +190,8 @@ Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSour
 }
 
 tasks::LoadRequest load_request(const RunOptions& options, const PlannedCell& cell,
-                                const engine::Tokenizer* tokenizer) {
+                                const engine::Tokenizer* tokenizer,
+                                const engine::ChatTemplate* chat) {
   return {.profile = cell.task->profile,
           .length = cell.length,
           .limit = cell.samples,
@@ -195,7 +199,10 @@ tasks::LoadRequest load_request(const RunOptions& options, const PlannedCell& ce
           .model_template = options.model_template,
           .data_dir = options.data_dir,
           .cache_dir = options.cache_dir,
-          .tokenizer = tokenizer};
+          .tokenizer = tokenizer,
+          .chat = chat,
+          .thinking =
+              options.thinking.empty() ? std::nullopt : std::optional(options.thinking == "on")};
 }
 
 }  // namespace elastic::harness

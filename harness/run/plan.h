@@ -55,8 +55,9 @@ struct TaskSource {
 /// that would change results and cannot act on these tasks.
 Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSource& source);
 
-/// What is loaded for a cell.
+/// What is loaded for a cell; `chat` is the checkpoint's, null where it has none.
 tasks::LoadRequest load_request(const RunOptions& options, const PlannedCell& cell,
-                                const engine::Tokenizer* tokenizer);
+                                const engine::Tokenizer* tokenizer,
+                                const engine::ChatTemplate* chat = nullptr);
 
 }  // namespace elastic::harness

@@ -55,7 +55,8 @@ PreparedCell load_cell(const PlannedCell& planned, const tasks::LoadRequest& req
 }  // namespace
 
 std::vector<PreparedCell> prepare(const Plan& plan, const RunOptions& options,
-                                  const engine::Tokenizer* tokenizer, int threads) {
+                                  const engine::Tokenizer* tokenizer, int threads,
+                                  const engine::ChatTemplate* chat) {
   std::vector<PreparedCell> cells(plan.cells.size());
   std::vector<std::exception_ptr> errors(plan.cells.size());
   std::atomic<std::size_t> next = 0;
@@ -63,7 +64,7 @@ std::vector<PreparedCell> prepare(const Plan& plan, const RunOptions& options,
   const auto work = [&] {
     for (std::size_t i = next++; i < cells.size() && !failed; i = next++) {
       try {
-        cells[i] = load_cell(plan.cells[i], load_request(options, plan.cells[i], tokenizer));
+        cells[i] = load_cell(plan.cells[i], load_request(options, plan.cells[i], tokenizer, chat));
       } catch (...) {
         errors[i] = std::current_exception();
         failed = true;

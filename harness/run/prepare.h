@@ -21,8 +21,9 @@ struct PreparedCell {
 };
 
 /// In the order of the plan; cells are loaded on up to `threads` threads. The first error in plan
-/// order is thrown.
+/// order is thrown. `chat`: the checkpoint's template, null where it has none.
 std::vector<PreparedCell> prepare(const Plan& plan, const RunOptions& options,
-                                  const engine::Tokenizer* tokenizer, int threads);
+                                  const engine::Tokenizer* tokenizer, int threads,
+                                  const engine::ChatTemplate* chat = nullptr);
 
 }  // namespace elastic::harness

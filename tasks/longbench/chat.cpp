@@ -7,18 +7,12 @@
 
 #include "base/error.h"
 #include "base/unicode.h"
+#include "tasks/chat_wrapper.h"
 
 namespace elastic::tasks {
 namespace {
 
-// Stands for the prompt while the template is looked at; no template changes it.
-constexpr std::string_view kMark = "@@elastic-bench-prompt@@";
 constexpr int kAttempts = 4;  // a text that was cut and encoded again may be a few tokens longer
-
-// The template's text before and after a user's message.
-struct Wrapper {
-  std::string before, after;
-};
 
 bool instruction_tuned(const std::string& model) {
   const std::string name = lower_case(model);
@@ -38,35 +32,9 @@ bool wraps(const LongbenchPrompt& request, const PromptContext& context) {
   return false;
 }
 
-std::string render(const engine::ChatTemplate& chat, std::string_view text,
-                   const PromptContext& context) {
-  const engine::ChatMessage message{"user", std::string(text)};
-  return chat.render(std::span(&message, 1),
-                     {.add_generation_prompt = true, .enable_thinking = context.thinking});
-}
-
-Wrapper wrapper_of(const engine::ChatTemplate& chat, const PromptContext& context) {
-  const std::string text = render(chat, kMark, context);
-  const std::size_t at = text.find(kMark);
-  if (at == std::string::npos) {
-    throw Error(
-        ErrorKind::kUnsupported,
-        fmt::format("{}: the template does not print the user's message as it is", chat.source()));
-  }
-  return {text.substr(0, at), text.substr(at + kMark.size())};
-}
-
-// A BOS that the text itself begins with is left to the tokenizer, which puts one there (not every
-// tokenizer reads the token out of its text); the official code ends up with both.
 Ids encode_once(const PromptContext& context, std::string_view text) {
-  const engine::Tokenizer& tokenizer = *context.tokenizer;
-  const auto bos = tokenizer.bos_id();
-  if (!bos) return tokenizer.encode(text);
-  const std::string mark = tokenizer.decode(std::span(&*bos, 1), {.clean_up_spaces = false});
-  if (mark.empty() || !text.starts_with(mark)) return tokenizer.encode(text);
-  Ids ids = tokenizer.encode(text.substr(mark.size()));
-  if (context.official_bos) ids.insert(ids.begin(), *bos);
-  return ids;
+  return context.official_bos ? context.tokenizer->encode(text)
+                              : engine::encode_single_bos(*context.tokenizer, text);
 }
 
 std::int64_t size_of(const Ids& ids) { return static_cast<std::int64_t>(ids.size()); }
@@ -76,7 +44,7 @@ class Maker {
   Maker(const LongbenchPrompt& request, const PromptContext& context)
       : request_(request), context_(context), wrapped_(wraps(request, context)) {
     if (wrapped_) {
-      wrapper_ = wrapper_of(*context.chat, context);
+      wrapper_ = chat_wrapper(*context.chat, context.thinking);
       overhead_ = size_of(encode_once(context, wrapper_.before)) +
                   size_of(context.tokenizer->encode(wrapper_.after, false));
     }
@@ -132,7 +100,8 @@ class Maker {
                                              : cut_middle(coder, request_.text, limit);
     }
     Prompt prompt;
-    prompt.text = wrapped_ ? render(*context_.chat, cut.text, context_) : std::move(cut.text);
+    prompt.text = wrapped_ ? in_chat_template(*context_.chat, cut.text, context_.thinking)
+                           : std::move(cut.text);
     prompt.ids = encode_once(context_, prompt.text);
     prompt.truncated_tokens = cut.tokens - cut.kept_tokens;
     return prompt;
@@ -196,7 +165,7 @@ class Maker {
   const LongbenchPrompt& request_;
   const PromptContext& context_;
   bool wrapped_;
-  Wrapper wrapper_;
+  ChatWrapper wrapper_;
   std::int64_t overhead_ = 0;  // tokens of the template
   std::int64_t budget_ = 0;    // tokens of the answer
 };

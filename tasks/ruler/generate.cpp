@@ -10,6 +10,8 @@
 #include "base/hash.h"
 #include "base/interrupt.h"
 #include "base/registry.h"
+#include "engine/api/tokenizer.h"
+#include "tasks/chat_wrapper.h"
 #include "tasks/ruler/builtin_pack.h"
 
 namespace elastic::tasks {
@@ -58,21 +60,25 @@ void check_request(const GenerateRequest& request) {
   }
 }
 
+const std::string& template_text(const GenerateRequest& request, const PromptPack& pack) {
+  if (request.model_template == kCheckpointTemplate) return request.checkpoint_template;
+  const auto found = pack.model_templates.find(request.model_template);
+  if (found != pack.model_templates.end()) return found->second;
+  std::vector<std::string> known = {std::string(kCheckpointTemplate)};
+  for (const auto& [name, text] : pack.model_templates) known.push_back(name);
+  throw_unknown_name("model template", request.model_template, known);
+}
+
 GenerationJob make_job(const GenerateRequest& request, const RulerProfile& profile) {
   check_request(request);
-  const auto model_template = profile.pack.model_templates.find(request.model_template);
-  if (model_template == profile.pack.model_templates.end()) {
-    std::vector<std::string> known;
-    for (const auto& [name, text] : profile.pack.model_templates) known.push_back(name);
-    throw_unknown_name("model template", request.model_template, known);
-  }
   return {.config = &ruler_config(request.task),
           .vintage = profile.vintage,
           .length = request.length,
           .count = request.count,
           .seed = request.seed,
           .pack = &profile.pack,
-          .model_template = model_template->second,
+          .model_template = template_text(request, profile.pack),
+          .from_checkpoint = request.model_template == kCheckpointTemplate,
           .remove_newline_tab = request.remove_newline_tab,
           .sources = profile.sources.get(),
           // Every search and every sample counts: one place to hear a signal in all generators.
@@ -110,6 +116,21 @@ std::string make_data_id(const GenerateRequest& request, const RulerProfile& pro
 }
 
 }  // namespace
+
+std::string checkpoint_template(const engine::ChatTemplate* chat,
+                                const engine::Tokenizer& tokenizer, std::optional<bool> thinking,
+                                std::string_view model) {
+  if (chat == nullptr) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--model-template {}: {} has no chat template; copy its "
+                            "chat_template.jinja or tokenizer_config.json, or leave the flag out",
+                            kCheckpointTemplate, model));
+  }
+  ChatWrapper wrapper = chat_wrapper(*chat, thinking);
+  const std::string bos = chat->bos_text();
+  if (tokenizer.bos_id() && wrapper.before.starts_with(bos)) wrapper.before.erase(0, bos.size());
+  return wrapper.before + "{task_template}" + wrapper.after;
+}
 
 const RulerConfig& ruler_config(std::string_view task) {
   return find_entry(std::span<const RulerConfig>(ruler_configs()), "RULER task", task);

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,8 +21,9 @@
 #include "tasks/ruler/generation.h"
 
 namespace elastic::engine {
+class ChatTemplate;
 class Tokenizer;
-}
+}  // namespace elastic::engine
 
 namespace elastic::tasks {
 
@@ -57,12 +59,23 @@ TokenCounter byte_counter();        // a quarter of the bytes, rounded up
 /// Counts without added specials; `tokenizer` must outlive the counter.
 TokenCounter model_counter(const engine::Tokenizer& tokenizer);
 
+/// The model template that stands for the checkpoint's own chat template.
+inline constexpr std::string_view kCheckpointTemplate = "checkpoint";
+
+/// Its text, {task_template} in the user's place; the answer prefix follows the assistant's header.
+/// Without the BOS that the tokenizer puts in front anyway, so that lengths count none. `chat`
+/// null: kInvalidArgument naming `model`.
+std::string checkpoint_template(const engine::ChatTemplate* chat,
+                                const engine::Tokenizer& tokenizer, std::optional<bool> thinking,
+                                std::string_view model);
+
 struct GenerateRequest {
   std::string task;  // "niah_single_1"
   std::int64_t length = 0;
   std::int64_t count = 0;
   std::uint64_t seed = 42;
-  std::string model_template = "base";  // name in the prompt pack
+  std::string model_template = "base";   // name in the prompt pack, or kCheckpointTemplate
+  std::string checkpoint_template = {};  // its text
   bool remove_newline_tab = false;
   TokenCounter counter;
 };

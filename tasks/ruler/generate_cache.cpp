@@ -30,6 +30,7 @@ std::string cache_key(const GenerateRequest& request, const RulerProfile& profil
       "{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n", kCacheVersion, profile.name,
       profile.pack.sha256, profile.wordlist, request.task, request.length, request.count,
       request.seed, request.model_template, request.remove_newline_tab, request.counter.id);
+  if (!request.checkpoint_template.empty()) text += request.checkpoint_template + "\n";
   for (const auto& [name, hash] : sources) text += name + " " + hash + "\n";
   return sha256_hex(text);
 }

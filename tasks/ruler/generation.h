@@ -47,7 +47,8 @@ struct GenerationJob {
   std::int64_t count = 0;   // samples
   std::uint64_t seed = 42;  // below 2^32
   const PromptPack* pack = nullptr;
-  std::string model_template;  // its text, with {task_template}
+  std::string model_template;    // its text, with {task_template}
+  bool from_checkpoint = false;  // the model template is the checkpoint's, not the pack's
   bool remove_newline_tab = false;
   const Sources* sources = nullptr;
   CountTokens count_tokens;

@@ -73,7 +73,7 @@ class NiahGenerator {
 
  private:
   // One value is asked for: the pack's own wording for that, else upstream's edit of the whole
-  // template, model template included.
+  // template, its model templates included.
   void make_singular() {
     kind_.pop_back();
     const TaskTexts& texts = job_.texts();
@@ -82,10 +82,17 @@ class NiahGenerator {
                   texts.answer_prefix_one;
       return;
     }
-    template_ = replace_all(template_, "Some", "A");
-    template_ = replace_all(template_, "are all", "is");
-    template_ = replace_all(template_, "are", "is");
-    template_ = replace_all(template_, "answers", "answer");
+    const std::string& wrapper = job_.model_template;
+    template_ = replace_all(job_.from_checkpoint ? wrapper : singular(wrapper), "{task_template}",
+                            singular(texts.prompt)) +
+                singular(texts.answer_prefix);
+  }
+
+  static std::string singular(std::string text) {
+    text = replace_all(text, "Some", "A");
+    text = replace_all(text, "are all", "is");
+    text = replace_all(text, "are", "is");
+    return replace_all(text, "answers", "answer");
   }
 
   std::string draw_value(ValueKind kind) {

@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::int64_t kDefaultSamples = 50;
 constexpr std::int64_t kAllSamples = 500;  // upstream's number
-constexpr std::string_view kCheckpointTemplate = "checkpoint";
 
 // Word pools, essays and questions serve all tasks of a process, so profiles are kept.
 std::shared_ptr<const RulerProfile> shared_profile(const std::string& name,
@@ -160,21 +159,20 @@ class RulerTask : public Task {
   std::shared_ptr<const GeneratedSet> generated(const LoadRequest& request,
                                                 const RulerProfile& profile) const {
     check(request.tokenizer != nullptr, "RULER counts its lengths with a tokenizer");
-    if (request.model_template == kCheckpointTemplate) {
-      throw Error(ErrorKind::kUnsupported,
-                  fmt::format("{}: model template `checkpoint` is not available for RULER; give a "
-                              "name of the prompt pack or base",
-                              info_.name));
+    GenerateRequest wanted{.task = std::string(config_.name),
+                           .length = request.length,
+                           .count = request.limit > 0 ? request.limit : kAllSamples,
+                           .seed = request.seed,
+                           .model_template = request.model_template,
+                           .counter = model_counter(*request.tokenizer)};
+    if (wanted.model_template == kCheckpointTemplate) {
+      wanted.checkpoint_template =
+          checkpoint_template(request.chat, *request.tokenizer, request.thinking, "the model");
     }
-    const GenerateRequest wanted{.task = std::string(config_.name),
-                                 .length = request.length,
-                                 .count = request.limit > 0 ? request.limit : kAllSamples,
-                                 .seed = request.seed,
-                                 .model_template = request.model_template,
-                                 .counter = model_counter(*request.tokenizer)};
-    const std::string key = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", profile.name,
-                                        request.data_dir.string(), wanted.length, wanted.count,
-                                        wanted.seed, wanted.model_template, wanted.counter.id);
+    const std::string key =
+        fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", profile.name, request.data_dir.string(),
+                    wanted.length, wanted.count, wanted.seed, wanted.model_template,
+                    wanted.checkpoint_template, wanted.counter.id);
     {
       const std::lock_guard lock(mutex_);
       if (kept_ && kept_key_ == key) return kept_;

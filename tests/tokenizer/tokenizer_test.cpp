@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/tokenizer/bpe_merge.h"
 #include "engine/tokenizer/clean_up.h"
 #include "engine/tokenizer/utf8.h"
 #include "tests/testing/folders.h"
@@ -23,25 +22,6 @@ namespace fs = std::filesystem;
 
 Tokenizer load(std::string_view name) {
   return Tokenizer::load(elastic::testing::fixture("tokenizers") / name);
-}
-
-TEST(MergeSymbols, HeapAndScanAgree) {
-  MergeTable table(4);
-  table.add(0, 1, {.rank = 1, .id = 2});  // ab
-  table.add(2, 2, {.rank = 0, .id = 3});  // abab
-  table.add(1, 0, {.rank = 2, .id = 4});  // ba
-  const auto merged = [&](std::size_t symbols) {
-    MergeWorkspace w;
-    for (std::size_t i = 0; i < symbols; ++i) w.symbols.push_back(i % 3 == 2 ? 0 : i % 2);
-    for (std::size_t i = 0; i + 1 < symbols; ++i) {
-      w.merges.push_back(table.find(w.symbols[i], w.symbols[i + 1]));
-    }
-    merge_symbols(table, w);
-    return w.symbols;
-  };
-  const auto scanned = merged(90), heaped = merged(180);  // period 6: the halves are alike
-  ASSERT_EQ(heaped.size(), 2 * scanned.size());
-  EXPECT_TRUE(std::equal(scanned.begin(), scanned.end() - 2, heaped.begin()));
 }
 
 TEST(Tokenizer, AMegabyteOfOneWordIsNotQuadratic) {
@@ -120,6 +100,40 @@ TEST(Tokenizer, SentencepieceConfigTurnsBosOff) {
   EXPECT_EQ(tokenizer.bos_id(), std::nullopt);
   EXPECT_EQ(tokenizer.encode("").size(), 1u);
   EXPECT_EQ(tokenizer.encode("x").back(), 2);
+}
+
+// Beyond the stored cases: what the configuration says of control and added tokens.
+TEST(Tokenizer, SentencepieceTokensWrittenOut) {
+  const elastic::testing::TemporaryFolder folder;
+  fs::copy_file(elastic::testing::fixture("tokenizers/sentencepiece-bpe/tokenizer.model"),
+                folder / "tokenizer.model");
+  const auto ids = [&](std::string_view text) {
+    return Tokenizer::load(folder.path()).encode(text, false);
+  };
+  using Ids = std::vector<std::int32_t>;
+  EXPECT_EQ(ids("<s>"), (Ids{366, 64, 369, 66}));  // sentencepiece's own
+  write_file_atomic(folder / "tokenizer_config.json", "{}");
+  EXPECT_EQ(ids("<s>"), Ids{1});
+  EXPECT_EQ(ids("<s>hello"), (Ids{1, 260, 275, 368}));
+  write_file_atomic(folder / "tokenizer_config.json", R"({"legacy": true})");
+  EXPECT_EQ(ids("<s>hello"), (Ids{1, 366, 260, 275, 368}));
+  EXPECT_EQ(ids("<s> hello"), (Ids{1, 366, 260, 275, 368}));
+  write_file_atomic(folder / "tokenizer_config.json",
+                    R"({"added_tokens_decoder": {"1": {"content": "<s>", "special": true},
+                        "431": {"content": "<|im_start|>", "special": true},
+                        "430": {"content": "<note>"}}})");
+  const Tokenizer tokenizer = Tokenizer::load(folder.path());
+  const Ids encoded = tokenizer.encode("a<|im_start|> a<note>", false);
+  EXPECT_EQ(encoded, (Ids{309, 431, 309, 430}));
+  EXPECT_EQ(tokenizer.count("a<|im_start|> a<note>"), 4);
+  EXPECT_EQ(tokenizer.decode(encoded), "a<|im_start|> a<note>");
+  EXPECT_EQ(tokenizer.decode(encoded, {.skip_special = true}), "a a<note>");
+  EXPECT_EQ(tokenizer.vocab_size(), 432);
+  EXPECT_EQ(tokenizer.piece_id("<|im_start|>"), 431);
+  EXPECT_EQ(tokenizer.special_ids(), (Ids{0, 1, 2, 431}));
+  write_file_atomic(folder / "tokenizer_config.json",
+                    R"({"added_tokens_decoder": {"5": {"content": "<other>"}}})");
+  EXPECT_THROW(Tokenizer::load(folder.path()), Error);
 }
 
 TEST(Tokenizer, VocabAndMergesMakeATokenizer) {
