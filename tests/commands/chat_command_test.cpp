@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "tests/testing/folders.h"
 #include "tests/testing/program.h"
 
 namespace elastic {
@@ -24,7 +25,7 @@ constexpr std::string_view kTemplate =
 class ChatCommand : public ::testing::Test {
  protected:
   void SetUp() override {
-    const fs::path demo = fs::path(ELASTIC_SOURCE_DIR) / "models/demo";
+    const fs::path demo = testing::source_folder() / "models/demo";
     fs::create_directories(folder_ / "model");
     for (const char* file :
          {"config.json", "model.safetensors", "tokenizer.model", "tokenizer_config.json"}) {
