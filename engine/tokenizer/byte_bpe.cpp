@@ -162,7 +162,7 @@ void ByteBpe::encode_segment(std::string_view text, bool first, Workspace& works
 
 // Ids of a word that is not in the cache; valid until the next call.
 std::span<const std::int32_t> ByteBpe::word_ids(std::string_view word, Workspace& workspace) const {
-  if (!spec_.ignore_merges) {
+  if (spec_.ignore_merges) {
     if (const std::int32_t id = bytes_.find(word); id != kNoId) {
       workspace.word_ids.assign(1, id);
       return workspace.word_ids;

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "engine/api/chat_template.h"
 #include "engine/api/tokenizer.h"
+#include "tests/testing/cases.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {
@@ -62,8 +63,8 @@ TEST_F(Golden_smollm2, EncodedTexts) {
     const Ids stored = row.at("ids");
     EXPECT_EQ(tokenizer.encode(text), text == kOtherNumerals ? kOtherNumeralIds : stored) << text;
   }
-  std::cout << rows.size() << " cases ran\n";
-  EXPECT_TRUE(rows.empty() || rows.size() == 66) << rows.size();
+  elastic::testing::expect_all_ran(rows.size(),
+                                   elastic::testing::stored_lines(golden_ / "encode.jsonl"));
 }
 
 TEST_F(Golden_smollm2, PlainAndChatPrompts) {
@@ -80,8 +81,9 @@ TEST_F(Golden_smollm2, PlainAndChatPrompts) {
     EXPECT_EQ(chat->render(std::span(&question, 1), {}), prompt);
     ++chats;
   }
-  std::cout << rows.size() << " cases ran, " << chats << " of them chats\n";
-  EXPECT_TRUE(rows.empty() || (rows.size() == 8 && chats == 3)) << rows.size();
+  EXPECT_EQ(chats, rows.empty() ? 0 : 3);
+  elastic::testing::expect_all_ran(rows.size(),
+                                   elastic::testing::stored_lines(golden_ / "prompts.jsonl"));
 }
 
 }  // namespace
