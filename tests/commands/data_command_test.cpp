@@ -112,7 +112,8 @@ TEST(DataCommand, ASignalWhileDataAreMadeLeavesNothing) {
          "ruler@builtin", "--token-counter", "ws", "--output", (folder / "vt.jsonl").string(),
          "--cache-dir", (folder / "cache").string()},
         {});
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    started.wait_until_handled(number);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
     started.signal(number);
     const auto begin = std::chrono::steady_clock::now();
     const auto result = started.wait();

@@ -244,7 +244,8 @@ TEST_F(RunCommand, ASignalWhileDataAreMadeStopsTheRun) {
     Program started(ELASTIC_BENCH_BINARY,
                     run_arguments("a", {"--lengths=8k", "--limit=3000", "--tasks=ruler"}),
                     variables());
-    std::this_thread::sleep_for(std::chrono::milliseconds(1000));
+    started.wait_until_handled(number);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
     started.signal(number);
     const auto begin = std::chrono::steady_clock::now();
     const ProgramResult result = started.wait();

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 #include <thread>
 
 #include "base/file.h"
@@ -37,6 +39,19 @@ Program::Program(const char* binary, const std::vector<std::string>& arguments,
   }
   execv(binary, argv.data());
   _exit(127);
+}
+
+void Program::wait_until_handled(int number) const {
+  constexpr int kTries = 2000;
+  const std::string status = "/proc/" + std::to_string(pid_) + "/status";
+  for (int i = 0; i < kTries; ++i) {
+    const std::string text = read_file(status);
+    const std::size_t at = text.find("SigCgt:");
+    const unsigned long long caught =
+        at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + 7, nullptr, 16);
+    if ((caught >> (number - 1) & 1) != 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
 }
 
 void Program::signal(int number) const { kill(pid_, number); }

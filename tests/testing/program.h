@@ -38,6 +38,8 @@ class Program {
   Program(const char* binary, const std::vector<std::string>& arguments,
           const Variables& variables = {}, std::size_t file_limit = 0);
   void signal(int number) const;
+  /// Until the program has a handler for the signal; a signal before ends it at once.
+  void wait_until_handled(int number) const;
   /// True once it has said `part` on standard error; false where it has not within 30 s.
   bool wait_for(std::string_view part) const;
   ProgramResult wait();
