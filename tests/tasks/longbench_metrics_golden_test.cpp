@@ -51,7 +51,9 @@ void check_metrics(Rows from) {
   for (const char* metric : {"qa_f1", "qa_f1_zh", "rouge", "rouge_zh", "classification", "count",
                              "retrieval", "retrieval_zh", "code_sim"}) {
     const std::string name = std::string(metric) + ".jsonl";
-    stored += testing::stored_lines(testing::longbench_file(name, from));
+    const std::size_t lines = testing::stored_lines(testing::longbench_file(name, from));
+    if (from == Rows::kOwn) EXPECT_GT(lines, 0U) << name;
+    stored += lines;
     for (const Json& row : longbench_rows(name, from)) {
       const bool zh = needs_segmentation(longbench_set(row.at("dataset").get<std::string>()));
       if (zh && scorer.segmenter == nullptr) {

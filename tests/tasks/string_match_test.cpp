@@ -138,6 +138,7 @@ TEST(Golden_ruler, EvaluateEndToEnd) {
 }
 
 TEST(StringMatch, OwnGoldens) {
+  EXPECT_GT(testing::stored_lines(testing::fixture("ruler_scorer/single.jsonl")), 20U);
   check_single(testing::fixture("ruler_scorer/single.jsonl"));
   check_folder(testing::fixture("ruler_scorer"));
 }
