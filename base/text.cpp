@@ -76,7 +76,7 @@ std::int64_t parse_length(std::string_view text) {
   if (!digits.empty()) {
     const char last = digits.back();
     if (last == 'k' || last == 'K') unit = 1024;
-    if (last == 'm' || last == 'M') unit = 1024 * 1024;
+    if (last == 'm' || last == 'M') unit = std::int64_t{1024} * 1024;
     if (unit != 1) digits.remove_suffix(1);
   }
   const auto value = parse_int(digits);
