@@ -211,6 +211,21 @@ TEST(ModelConfig, BothRopeStylesAgree) {
   }
 }
 
+// Both magnitudes given: the quotient, as DeepSeek's checkpoints have it.
+TEST(ModelConfig, YarnMagnitudesAreAQuotient) {
+  Json json = llama();
+  json["rope_scaling"] = {{"rope_type", "yarn"},
+                          {"factor", 40.0},
+                          {"original_max_position_embeddings", 64},
+                          {"mscale", 0.5},
+                          {"mscale_all_dim", 1.0}};
+  const RopeConfig rope = read(json.dump()).rope;
+  EXPECT_NEAR(rope.attention_factor, (0.05 * std::log(40.0) + 1) / (0.1 * std::log(40.0) + 1),
+              1e-12);
+  EXPECT_EQ(rope.beta_fast, 32);
+  EXPECT_EQ(rope.beta_slow, 1);
+}
+
 TEST(ModelConfig, Qwen3HasItsOwnHeadDim) {
   Json json = llama();
   json["architectures"] = {"Qwen3ForCausalLM"};

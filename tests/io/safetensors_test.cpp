@@ -153,6 +153,25 @@ TEST(Safetensors, ReadsTypesScalarsEmptyTensorsAndMetadata) {
   EXPECT_THROW(integer_values(tensors[0]), Error);
 }
 
+// Halves by hand: -2^-24, the largest subnormal, -1, the largest, the infinities, no number.
+TEST(Safetensors, HalvesOfEveryKindAreWidened) {
+  const std::vector<std::uint16_t> halves = {0x8001, 0x03ff, 0xbc00, 0x7bff,
+                                             0x7c00, 0xfc00, 0x7e01};
+  const TensorView view{
+      "h",
+      TensorType::kF16,
+      {7},
+      {reinterpret_cast<const std::uint8_t*>(halves.data()), halves.size() * sizeof(halves[0])}};
+  const std::vector<float> values = float_values(view);
+  EXPECT_EQ(values[0], -0x1p-24f);
+  EXPECT_EQ(values[1], 1023 * 0x1p-24f);
+  EXPECT_EQ(values[2], -1);
+  EXPECT_EQ(values[3], 65504);
+  EXPECT_EQ(values[4], INFINITY);
+  EXPECT_EQ(values[5], -INFINITY);
+  EXPECT_TRUE(std::isnan(values[6]));
+}
+
 TEST(Safetensors, WrittenTensorsReadBack) {
   const elastic::testing::TemporaryFolder folder;
   const std::vector<NamedTensor> tensors = {{"logits", {2, 3}, {1, 2, 3, 4, 5, 6}},
