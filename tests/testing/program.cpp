@@ -6,10 +6,8 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <thread>
 #include <thread>
 
 #include "base/file.h"
