@@ -26,8 +26,11 @@ class TemplateBudget {
   /// A statement or an expression.
   void step() { take(1, steps_, "takes too many steps"); }
 
-  /// Items, keys and characters that are copied, compared or looked at one by one.
+  /// Items and characters that are copied, compared or written one by one.
   void elements(std::size_t count) { take(count, elements_, "handles lists that are too long"); }
+
+  /// A name looked for among that many; sixteen are as quick as one item.
+  void names(std::size_t count) { elements(count / 16 + 1); }
 
   /// Bytes of texts that are made, searched or compared.
   void bytes(std::size_t count) { take(count, bytes_, "handles too much text"); }
@@ -41,8 +44,8 @@ class TemplateBudget {
   // Throws Interrupted too, where a signal was noted.
   void take(std::size_t count, std::size_t& left, std::string_view what);
 
-  std::size_t steps_ = 2'000'000;
-  std::size_t elements_ = 20'000'000;
+  std::size_t steps_ = 1'000'000;
+  std::size_t elements_ = 5'000'000;
   std::size_t bytes_ = std::size_t{256} << 20;
   int depth_ = 0;
 };

@@ -151,7 +151,7 @@ Value map_of(ValueMap entries) {
 }  // namespace
 
 const Value* ValueMap::find(TemplateBudget& budget, std::string_view key) const {
-  budget.elements(entries.size());
+  budget.names(entries.size());
   for (const auto& [name, value] : entries) {
     if (name == key) return &value;
   }
@@ -159,7 +159,7 @@ const Value* ValueMap::find(TemplateBudget& budget, std::string_view key) const 
 }
 
 void ValueMap::set(TemplateBudget& budget, std::string_view key, Value value) {
-  budget.elements(entries.size());
+  budget.names(entries.size());
   for (auto& [name, known] : entries) {
     if (name == key) {
       known = std::move(value);

@@ -4,6 +4,7 @@
 // word having one place where a newer one replaces it. Words over 31 bytes or 7 ids are not kept.
 // One cache belongs to one thread at a time.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -46,7 +47,7 @@ class WordCache {
                     Kind kind = Kind::kWholeWord) {
     if (ids.size() > kMaxIds) return;
     std::memcpy(entry.key.data(), word.data(), word.size());
-    std::memcpy(entry.ids.data(), ids.data(), ids.size_bytes());
+    std::copy(ids.begin(), ids.end(), entry.ids.begin());  // none for a word of unknown bytes
     entry.count = static_cast<std::uint32_t>(ids.size());
     entry.length = static_cast<std::uint8_t>(word.size() + static_cast<std::size_t>(kind));
   }
