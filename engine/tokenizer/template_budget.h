@@ -45,7 +45,7 @@ class TemplateBudget {
   void take(std::size_t count, std::size_t& left, std::string_view what);
 
   std::size_t steps_ = 1'000'000;
-  std::size_t elements_ = 5'000'000;
+  std::size_t elements_ = 8'000'000;
   std::size_t bytes_ = std::size_t{256} << 20;
   int depth_ = 0;
 };

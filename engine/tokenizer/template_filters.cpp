@@ -68,8 +68,7 @@ Value split_text(TemplateBudget& budget, const std::string& text, const CallArgu
       most != nullptr && most->get<std::int64_t>() != nullptr ? *most->get<std::int64_t>() : -1;
   ValueList parts;
   const auto add = [&](std::string_view part) {
-    budget.bytes(kTextItemBytes + part.size());
-    budget.elements(1);
+    charge_text_item(budget, part.size());
     parts.emplace_back(std::string(part));
   };
   if (separator == nullptr || separator->is_none()) {
@@ -156,7 +155,7 @@ Value string_method(TemplateBudget& budget, const std::string& text, std::string
 Value pairs_of(TemplateBudget& budget, const ValueMap& map) {
   ValueList pairs;
   for (const auto& [key, item] : map.entries) {
-    budget.bytes(kTextItemBytes + key.size());
+    charge_text_item(budget, key.size());
     pairs.push_back(Value::list(budget, {key, item}));
   }
   return Value::list(budget, std::move(pairs));
@@ -168,7 +167,7 @@ Value map_method(TemplateBudget& budget, const ValueMap& map, std::string_view n
   if (name == "keys" || name == "values") {
     ValueList list;
     for (const auto& [key, item] : map.entries) {
-      budget.bytes(kTextItemBytes + key.size());
+      charge_text_item(budget, key.size());
       list.push_back(name == "keys" ? Value(key) : item);
     }
     return Value::list(budget, std::move(list));

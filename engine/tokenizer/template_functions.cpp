@@ -183,16 +183,14 @@ std::optional<ValueList> iterate(TemplateBudget& budget, const Value& value) {
   if (const auto* text = value.as_text()) {
     for (std::size_t i = 0; i < text->size();) {
       const std::size_t bytes = code_point_at(*text, i).bytes;
-      budget.elements(1);
-      budget.bytes(kTextItemBytes);
+      charge_text_item(budget, bytes);
       items.emplace_back(text->substr(i, bytes));
       i += bytes;
     }
     return items;
   }
   for (const auto& entry : value.as_map()->entries) {
-    budget.elements(1);
-    budget.bytes(kTextItemBytes + entry.first.size());
+    charge_text_item(budget, entry.first.size());
     items.emplace_back(entry.first);
   }
   return items;

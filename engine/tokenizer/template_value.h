@@ -80,8 +80,11 @@ struct Value {
   std::string type_name() const;  // "string", "list", ... for errors
 };
 
-/// What a short text takes as an item of a list: value, text and allocation.
-inline constexpr std::size_t kTextItemBytes = sizeof(Value) + 80;
+/// A text that is made as one of many: its bytes, the value and, dearest, the allocation.
+inline void charge_text_item(TemplateBudget& budget, std::size_t size) {
+  budget.elements(8);
+  budget.bytes(size + sizeof(Value) + 80);
+}
 
 struct CallArguments {
   ValueList positional;

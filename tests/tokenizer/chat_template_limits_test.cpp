@@ -96,8 +96,8 @@ TEST(ChatTemplateLimits, TextsThatExplode) {
   const std::string big = big_text("n", 20);  // 8 MB
   expect_error(big + "{{ n.x|replace('x', n.x) }}", "64 MB");
   expect_error(big + "{{ range(100000)|join(n.x) }}", "64 MB");
-  expect_error(big + "{{ n.x|list }}", "too much text");
-  expect_error(big + "{{ n.x.split('x') }}", "too much text");
+  expect_error(big + "{{ n.x|list }}", "too long");
+  expect_error(big + "{{ n.x.split('x') }}", "too long");
   expect_error(big + "{{ n.x.strip('y' + n.x) }}", "too long");
   expect_error(big + "{% for i in range(100000) %}{% set y = n[n.x + 'a'] %}{% endfor %}",
                "too much text");
