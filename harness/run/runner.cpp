@@ -17,7 +17,13 @@
 namespace elastic::harness {
 namespace {
 
-constexpr std::ptrdiff_t kWarmUpTokens = 256;
+// Of the request before a mode's first sample: prompt tokens at most, and new tokens. A GPU loads
+// each kernel at its first use, which ones depends on the length, and its clocks rise with work.
+struct WarmUp {
+  std::ptrdiff_t prompt = 0;
+  std::int64_t answer = 0;
+};
+constexpr WarmUp kCpuWarmUp{256, 2}, kGpuWarmUp{8192, 32};
 
 // Work of a sample for the estimate of time left, in tokens.
 double sample_tokens(const PreparedCell& cell, const tasks::Sample& sample) {
@@ -117,11 +123,13 @@ class Run {
     if (!warm_.insert(mode).second) return;
     const PreparedPrompt& prompt = prompt_of(cell, position);
     if (prompt.error) return;
+    const WarmUp& size = job_.generator.device() == "cpu" ? kCpuWarmUp : kGpuWarmUp;
     engine::Request request;
-    request.ids.assign(prompt.prompt.ids.begin(),
-                       prompt.prompt.ids.begin() +
-                           std::min<std::ptrdiff_t>(kWarmUpTokens, std::ssize(prompt.prompt.ids)));
-    request.max_new_tokens = 2;
+    request.ids.assign(
+        prompt.prompt.ids.begin(),
+        prompt.prompt.ids.begin() + std::min(size.prompt, std::ssize(prompt.prompt.ids)));
+    request.max_new_tokens = size.answer;
+    request.ignore_eos = true;
     try {
       job_.generator.generate(request);
     } catch (const Error& error) {
