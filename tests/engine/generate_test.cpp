@@ -1,4 +1,4 @@
-// The generator over small checkpoints: batches, sampling, ends of generation, cut caches, errors.
+// The generator over small checkpoints: batches, sampling, cut caches, errors.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
@@ -9,9 +9,6 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
-#include "engine/api/tokenizer.h"
 #include "engine/io/checkpoint.h"
 #include "engine/io/model_config.h"
 #include "engine/model/norm.h"
@@ -24,35 +21,11 @@ namespace elastic::engine {
 namespace {
 
 using elastic::testing::cpu_generator;
-using elastic::testing::demo;
 using elastic::testing::fixture;
+using elastic::testing::fixture_with;
+using elastic::testing::request_of;
+using elastic::testing::some_ids;
 using elastic::testing::tensor_named;
-
-std::vector<std::int32_t> some_ids(std::int64_t count, std::int32_t step, std::int32_t vocab = 94) {
-  std::vector<std::int32_t> ids;
-  for (std::int64_t i = 0; i < count; ++i) {
-    ids.push_back(2 + static_cast<std::int32_t>((i * step + i / 5) % vocab));
-  }
-  return ids;
-}
-
-Request request_of(std::vector<std::int32_t> ids, std::int64_t new_tokens) {
-  Request request;
-  request.ids = std::move(ids);
-  request.max_new_tokens = new_tokens;
-  request.ignore_eos = true;
-  return request;
-}
-
-// A copy of a fixture whose config.json has another value.
-std::filesystem::path fixture_with(const testing::TemporaryFolder& folder, const char* name,
-                                   const char* key, const Json& value) {
-  std::filesystem::copy(fixture(name), folder.path(), std::filesystem::copy_options::recursive);
-  Json config = read_json(fixture(name) / "config.json");
-  config[key] = value;
-  write_file_atomic(folder / "config.json", dump_pretty(config));
-  return folder.path();
-}
 
 TEST(Generate, ABatchEqualsItsRequestsAlone) {
   const auto generator = cpu_generator(fixture("routed/paw_llama_small"));
@@ -126,84 +99,6 @@ TEST(Generate, SparseDecodeCutsTheCacheAndSeesTheWindow) {
   generator->set_mode("ssa:sink=8,local=210,block=1");
   const Result full = generator->generate(request_of(prompt, 40));
   EXPECT_EQ(full.kv_bytes, full.kv_bytes_full);
-}
-
-TEST(Generate, EndsAtEosUnlessTold) {
-  const auto generator = cpu_generator(fixture("models/llama_linear_bias"));
-  const Result free = generator->generate(request_of(some_ids(20, 3), 20));
-  Request request = request_of(some_ids(20, 3), 20);
-  request.stop_ids = {free.ids[4]};
-  const auto first = std::find(free.ids.begin(), free.ids.end(), free.ids[4]) - free.ids.begin();
-  const Result ended = generator->generate(request);
-  EXPECT_EQ(ended.finish, Finish::kEos);
-  EXPECT_EQ(ended.ids, std::vector<std::int32_t>(free.ids.begin(), free.ids.begin() + first + 1));
-  EXPECT_EQ(free.finish, Finish::kLength);
-  EXPECT_TRUE(free.text.empty());  // no tokenizer in the folder
-}
-
-// Position of the first token that is not among those before it, behind `from`.
-std::size_t first_new_token(const std::vector<std::int32_t>& ids, std::size_t from) {
-  for (std::size_t i = from; i < ids.size(); ++i) {
-    const auto here = ids.begin() + static_cast<std::ptrdiff_t>(i);
-    if (std::find(ids.begin(), here, *here) == here) return i;
-  }
-  throw std::runtime_error("the continuation repeats itself");
-}
-
-// `request` generates `ids` when nothing ends it; token `at` of them is one that ends. With `least`
-// tokens asked for, the answer ends there if least <= at, and goes on past it otherwise.
-void expect_end(Generator& generator, Request request, const std::vector<std::int32_t>& ids,
-                std::size_t at) {
-  const auto position = static_cast<std::int64_t>(at);
-  for (const std::int64_t least : {std::int64_t{0}, position, position + 1}) {
-    SCOPED_TRACE(std::to_string(least) + " tokens at least");
-    request.min_new_tokens = least;
-    const Result result = generator.generate(request);
-    if (least <= position) {
-      EXPECT_EQ(result.finish, Finish::kEos);
-      EXPECT_EQ(result.ids, std::vector<std::int32_t>(ids.begin(), ids.begin() + position + 1));
-    } else {
-      ASSERT_GT(result.ids.size(), at + 1);
-      EXPECT_NE(result.ids[at], ids[at]);
-      EXPECT_TRUE(std::equal(ids.begin(), ids.begin() + position, result.ids.begin()));
-    }
-  }
-}
-
-TEST(Generate, AnAnswerEndsNoEarlierThanAskedFor) {
-  constexpr const char* kModel = "models/llama_linear_bias";
-  const auto generator = cpu_generator(fixture(kModel));
-  Request request = request_of(some_ids(20, 3), 20);
-  const std::vector<std::int32_t> ids = generator->generate(request).ids;
-  const std::size_t at = first_new_token(ids, 3);
-  {
-    SCOPED_TRACE("stop id");
-    request.stop_ids = {ids[at]};
-    expect_end(*generator, request, ids, at);
-  }
-  const testing::TemporaryFolder folder;
-  const auto ending = cpu_generator(fixture_with(folder, kModel, "eos_token_id", ids[at]));
-  SCOPED_TRACE("eos");
-  request.stop_ids = {};
-  request.ignore_eos = false;
-  expect_end(*ending, request, ids, at);
-  request.ignore_eos = true;
-  request.min_new_tokens = 0;
-  EXPECT_EQ(ending->generate(request).ids, ids);
-}
-
-TEST(Generate, StopStringsCutTheText) {
-  const auto generator = cpu_generator(demo());
-  const Tokenizer tokenizer = Tokenizer::load(demo());
-  Request request = request_of(tokenizer.encode("The lake lies still. A cart rolls past."), 40);
-  const Result free = generator->generate(request);
-  ASSERT_GT(free.text.size(), 12u);
-  const std::string stop = free.text.substr(5, 4);  // crosses tokens or not: both must work
-  request.stop = {"never said", stop};
-  const Result result = generator->generate(request);
-  EXPECT_EQ(result.finish, Finish::kStop);
-  EXPECT_EQ(result.text, free.text.substr(0, free.text.find(stop)));
-  EXPECT_LT(result.ids.size(), free.ids.size());
 }
 
 TEST(Generate, TimesAndTraceAreFilled) {
@@ -317,6 +212,61 @@ TEST(Generate, RoutersPoolOverAsManyRowsAsTheirConfigSays) {
     const at::Tensor pooled = at::tensor(generator->router_features(ids, 1).at(0).pooled_keys);
     EXPECT_LT((pooled - wanted).abs().max().item<double>(), 1e-5);
   }
+}
+
+// More rows than are computed at a time come in the order of the prompt.
+TEST(Generate, LogitsOfALongPromptAreInItsOrder) {
+  const auto generator = cpu_generator(fixture("models/llama_linear_bias"));
+  Request request = request_of(some_ids(1100, 7), 1);
+  request.all_logits = true;
+  const Result result = generator->generate(request);
+  const NamedTensor& logits = tensor_named(result, "logits");
+  const auto width = static_cast<std::size_t>(logits.shape[1]);
+  ASSERT_EQ(logits.values.size(), 1100 * width);
+  const auto last = std::span(logits.values).last(width);
+  EXPECT_EQ(std::max_element(last.begin(), last.end()) - last.begin(), result.ids[0]);
+  request.ids.resize(1);
+  const Result alone = generator->generate(request);
+  for (std::size_t i = 0; i < width; ++i) {
+    EXPECT_NEAR(logits.values[i], tensor_named(alone, "logits").values[i], 1e-4);
+  }
+}
+
+TEST(Generate, MoreTokensThanPositionsAreSaid) {
+  const auto generator = cpu_generator(fixture("models/llama_linear_bias"));  // 512 positions
+  const auto said = [&](std::int64_t new_tokens) {
+    ::testing::internal::CaptureStderr();
+    generator->generate(request_of(some_ids(510, 7), new_tokens));
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(said(3), "");  // the last one is never fed back
+  EXPECT_NE(said(4).find("exceed the model's 512 positions"), std::string::npos);
+}
+
+TEST(Generate, ParametersAreThoseOfTheFile) {
+  for (const char* name :
+       {"models/llama_linear_bias", "models/llama_llama3_shards"}) {  // untied, tied
+    SCOPED_TRACE(name);
+    const Checkpoint checkpoint(fixture(name));
+    std::int64_t stored = 0;
+    for (const auto& path : checkpoint.files()) {
+      const SafetensorsFile file(path);
+      for (const TensorView& tensor : file.tensors()) {
+        stored += static_cast<std::int64_t>(tensor.bytes.size() / item_size(tensor.type));
+      }
+    }
+    EXPECT_EQ(cpu_generator(fixture(name))->model().parameters, stored);
+  }
+}
+
+TEST(Generate, RandomShapesHaveTheRopeOfTheirModels) {
+  const ModelConfig llama = shape_config("llama-3.1-8b");
+  EXPECT_EQ(llama.rope.type, RopeType::kLlama3);
+  EXPECT_EQ(llama.rope.factor, 8);
+  EXPECT_EQ(llama.rope.original_max_positions, 8192);
+  EXPECT_EQ(shape_config("qwen3-4b").rope.type, RopeType::kDefault);
+  EXPECT_TRUE(shape_config("qwen3-4b").qk_norm);
+  EXPECT_FALSE(llama.qk_norm);
 }
 
 TEST(Generate, RandomWeightsAreSeeded) {

@@ -1,7 +1,6 @@
 #pragma once
 
-// What the golden suites of whole models share: a prompt through a generator, values beside stored
-// ones.
+// What tests of whole models share: a prompt through a generator, values beside stored ones.
 
 #include <gtest/gtest.h>
 
@@ -12,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "engine/generate/make_generator.h"
 #include "engine/io/safetensors.h"
 #include "tests/testing/folders.h"
@@ -68,6 +69,35 @@ inline std::vector<std::string> prompt_keys(const engine::SafetensorsFile& file,
     if (tensor.name.starts_with(prefix)) keys.push_back(tensor.name.substr(prefix.size()));
   }
   return keys;
+}
+
+/// Ids 2 .. vocab + 1 in an order of `step`.
+inline std::vector<std::int32_t> some_ids(std::int64_t count, std::int32_t step,
+                                          std::int32_t vocab = 94) {
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < count; ++i) {
+    ids.push_back(2 + static_cast<std::int32_t>((i * step + i / 5) % vocab));
+  }
+  return ids;
+}
+
+/// Greedy, of exactly `new_tokens` tokens.
+inline engine::Request request_of(std::vector<std::int32_t> ids, std::int64_t new_tokens) {
+  engine::Request request;
+  request.ids = std::move(ids);
+  request.max_new_tokens = new_tokens;
+  request.ignore_eos = true;
+  return request;
+}
+
+/// A copy of a fixture whose config.json has another value.
+inline std::filesystem::path fixture_with(const TemporaryFolder& folder, const char* name,
+                                          const char* key, const Json& value) {
+  std::filesystem::copy(fixture(name), folder.path(), std::filesystem::copy_options::recursive);
+  Json config = read_json(fixture(name) / "config.json");
+  config[key] = value;
+  write_file_atomic(folder / "config.json", dump_pretty(config));
+  return folder.path();
 }
 
 }  // namespace elastic::testing

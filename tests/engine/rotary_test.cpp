@@ -120,6 +120,16 @@ TEST(Rotary, YarnBlendsBetweenWholeFrequencies) {
          64 * std::log(4096 / (2 * M_PI)) / (2 * std::log(1e4)));
 }
 
+TEST(Rotary, TheTableGrowsAndKeepsItsRows) {
+  RotaryTable table({}, 8, at::kFloat, at::kCPU);
+  table.reserve(10);
+  const at::Tensor before = table.cos().narrow(0, 0, 10).clone();
+  table.reserve(5000);
+  ASSERT_GE(table.cos().size(0), 5000);
+  EXPECT_TRUE(table.cos().narrow(0, 0, 10).equal(before));
+  EXPECT_NEAR(table.cos()[4999][0].item<double>(), std::cos(4999.0), 1e-6);
+}
+
 TEST(Rotary, LinearDividesFrequencies) {
   RopeConfig config;
   config.type = RopeType::kLinear;

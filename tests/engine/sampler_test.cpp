@@ -71,6 +71,11 @@ TEST(Sampler, TopKAndTopPKeepTheMostLikely) {
   EXPECT_EQ(draw(logits, {.temperature = 1, .top_p = 1}, 2000).size(), 4u);
 }
 
+// The share is reached, so no more are kept.
+TEST(Sampler, TopPStopsWhereTheShareIsReached) {
+  EXPECT_EQ(draw({0, 0, 0, 0}, {.temperature = 1, .top_p = 0.5}, 200).size(), 2u);
+}
+
 // The one kept is the one that greedy decoding takes.
 TEST(Sampler, TopOneOfEqualsIsTheFirst) {
   const std::vector<float> logits = {1, 3, 0, 3, 3};

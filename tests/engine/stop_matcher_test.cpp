@@ -31,6 +31,13 @@ TEST(StopMatcher, EmptyStringsStopNothing) {
   EXPECT_THROW(StopMatcher(nullptr, {"x"}), Error);
 }
 
+// Tokens without text of their own may stand inside a stop string.
+TEST(StopMatcher, SpecialTokensDoNotHideAString) {
+  std::vector<std::int32_t> ids = demo_tokenizer().encode("A cart rolls past.");
+  ids.insert(ids.end() - 1, 5, *demo_tokenizer().bos_id());
+  EXPECT_EQ(StopMatcher(&demo_tokenizer(), {"t."}).find(ids), "A cart rolls pas");
+}
+
 // A stop string is seen whole although only a tail of the tokens is decoded at each step.
 TEST(StopMatcher, TheTailHoldsTheLongestString) {
   std::string long_stop;

@@ -60,6 +60,33 @@ TEST(TrainLoop, TimeIsUpLeavesACheckpoint) {
   EXPECT_EQ(rows.size(), 7u);
 }
 
+TEST(TrainLoop, MinutesAreMinutes) {
+  TrainOptions options = small_options({});
+  options.steps = 1000000;
+  options.max_minutes = 1e-3;
+  const TrainResult result = train_backbone(options, made_source());
+  EXPECT_EQ(result.end, TrainEnd::kTimeUp);
+  EXPECT_GE(result.seconds, 0.06);
+  EXPECT_LT(result.seconds, 5);
+}
+
+TEST(TrainLoop, BatchesAreAskedForByTheirPlace) {
+  TrainOptions options = small_options({});
+  options.steps = 4;
+  options.micro_steps = 2;
+  options.feed_threads = 1;
+  BatchSource source = made_source();
+  std::vector<std::pair<int, double>> places;  // micro step, progress
+  source.draw = [&, draw = source.draw](const BatchPosition& at) {
+    places.emplace_back(at.micro_step, at.progress);
+    EXPECT_EQ(at.micro_steps, 2);
+    return draw(at);
+  };
+  train_backbone(options, source);
+  EXPECT_EQ(places, (std::vector<std::pair<int, double>>{
+                        {0, 0}, {1, 0}, {0, .25}, {1, .25}, {0, .5}, {1, .5}, {0, .75}, {1, .75}}));
+}
+
 // Nothing was done, so nothing is written but the empty curves.
 TEST(TrainLoop, ASignalBeforeTheFirstStepEndsWithoutOne) {
   const TemporaryFolder folder;
@@ -163,6 +190,26 @@ TEST(TrainLoop, WeightDecayShrinksMatricesAndSparesVectors) {
   EXPECT_EQ(matrices, 2 * 4 + 2);
 }
 
+TEST(TrainLoop, TheModelIsStoredAsItsConfigSays) {
+  const TemporaryFolder folder;
+  for (const bool tied : {true, false}) {
+    for (const auto& [name, type] :
+         {std::pair{"float32", TensorType::kF32}, std::pair{"float16", TensorType::kF16},
+          std::pair{"bfloat16", TensorType::kBF16}}) {
+      SCOPED_TRACE(name);
+      Json config = parse_json(small_config(!tied), "small");
+      config["torch_dtype"] = name;
+      TrainOptions options = small_options(folder / (std::string(name) + (tied ? "-tied" : "")));
+      options.config_json = config.dump();
+      options.steps = 1;
+      train_backbone(options, made_source());
+      const SafetensorsFile file(options.output / "model.safetensors");
+      EXPECT_EQ(file.find("lm_head.weight") == nullptr, tied);
+      for (const TensorView& tensor : file.tensors()) EXPECT_EQ(tensor.type, type) << tensor.name;
+    }
+  }
+}
+
 TEST(TrainLoop, MultipliersAscendAndTheModelRuns) {
   const TemporaryFolder folder;
   TrainOptions options = router_options(folder, "routers");
@@ -177,6 +224,10 @@ TEST(TrainLoop, MultipliersAscendAndTheModelRuns) {
       EXPECT_GE(std::stod(rows[r][column(name)]), std::stod(rows[r - 1][column(name)])) << name;
     }
     EXPECT_GT(std::stod(rows.back()[column(name)]), std::stod(rows[1][column(name)])) << name;
+  }
+  for (std::size_t r = 1; r < rows.size(); ++r) {  // -p ln p is at most 1/e
+    const double entropy = std::stod(rows[r][column("entropy")]);
+    EXPECT_TRUE(entropy > 0 && entropy <= 0.3679) << entropy;
   }
   const SafetensorsFile base(options.base / "model.safetensors");
   const SafetensorsFile routed(options.output / "model.safetensors");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -31,6 +32,13 @@ TEST(TrainSchedule, RateWarmsUpHoldsAndFalls) {
   EXPECT_DOUBLE_EQ(rate_factor(options, 50, 100), 1);
   EXPECT_DOUBLE_EQ(rate_factor(options, 75, 100), 0.1 + 0.9 * 0.5);
   EXPECT_NEAR(rate_factor(options, 99, 100), 0.1, 1e-2);
+}
+
+// The defaults: no flat part, so the fall begins where the warm-up ends.
+TEST(TrainSchedule, RateFallsFromTheEndOfTheWarmUp) {
+  const OptimizerOptions options{.warmup = 0.2, .hold = 0, .floor = 0};
+  EXPECT_DOUBLE_EQ(rate_factor(options, 20, 100), 1);
+  EXPECT_DOUBLE_EQ(rate_factor(options, 60, 100), 0.5);
 }
 
 TEST(TrainSchedule, TemperatureFollowsThePublishedCosine) {
@@ -166,6 +174,33 @@ TEST(TrainForward, IsTheRoutedModelWithoutNoise) {
   }
 }
 
+// Deviations that docs/training.md and parameters.h state.
+TEST(TrainParameters, StartAsWideAsStated) {
+  const auto expect = [](const char* name, const at::Tensor& tensor, double deviation) {
+    // Four standard errors of a deviation estimated from so many values.
+    const double slack = 4 / std::sqrt(2.0 * static_cast<double>(tensor.numel()));
+    EXPECT_NEAR(tensor.detach().pow(2).mean().sqrt().item<double>() / deviation, 1, slack) << name;
+  };
+  DecoderWeights weights = initial_weights(parse_config(small_config(true)), 3, at::kCPU);
+  const LayerWeights& layer = weights.layers[1];
+  expect("qkv", layer.qkv, 1 / std::sqrt(24.0));
+  expect("o", layer.o, 0.5 / std::sqrt(32.0));
+  expect("gate_up", layer.gate_up, 1 / std::sqrt(24.0));
+  expect("down", layer.down, 0.5 / std::sqrt(40.0));
+  expect("embedding", weights.embedding, 0.02);
+  EXPECT_TRUE(layer.q_norm.eq(1).all().item<bool>());
+  for (const auto& [init, wide] :
+       {std::pair{"spec", 0.02}, std::pair{"he", 1.4 / std::sqrt(8.0)}}) {
+    RouterOptions options;
+    options.init = init;
+    add_routers(weights, options, 3);
+    expect(init, weights.routers[0].task_up, wide);
+    expect(init, weights.routers[0].head_up, wide);
+    expect(init, at::cat({weights.routers[0].logits, weights.routers[1].logits}), 0.02);
+    EXPECT_EQ(weights.routers[1].logits_bias.abs().max().item<float>(), 0);
+  }
+}
+
 TEST(TrainPack, RefusesDocumentsThatAreNotUsable) {
   PackOptions options;
   options.tasks = 2;
@@ -186,7 +221,15 @@ TEST(TrainPack, RefusesDocumentsThatAreNotUsable) {
   expect([](TrainingDocument& d) { d.task = -1; }, "task -1");
   expect([](TrainingDocument& d) { d.ids[3] = 61; }, "token id 61");
   expect([](TrainingDocument& d) { d.prompt_tokens = 61; }, "prompt of 61 tokens");
+  expect([](TrainingDocument& d) { d.prompt_tokens = 0; }, "prompt of 0 tokens");
   expect([](TrainingDocument& d) { d.is_answer.pop_back(); }, "59 answer marks");
+  expect(
+      [](TrainingDocument& d) {
+        d.ids.resize(1);
+        d.is_answer.resize(1);
+        d.prompt_tokens = 1;
+      },
+      "1 tokens");
   expect([](TrainingDocument& d) { d.ids.clear(); }, "0 tokens");
   expect(
       [](TrainingDocument& d) {

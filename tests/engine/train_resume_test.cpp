@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/io/safetensors.h"
 #include "engine/io/state_header.h"
 #include "engine/train/train_options.h"
 #include "tests/engine/train_run.h"
@@ -78,6 +81,51 @@ TEST(TrainResume, ResumeRefusesAnotherBase) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("`weights of the base, sha256`"), std::string::npos)
         << error.what();
+  }
+}
+
+// A row that a kill cut short is dropped, not continued.
+TEST(TrainResume, ATornRowIsDropped) {
+  const TemporaryFolder folder;
+  TrainOptions options = small_options(folder / "a");
+  EXPECT_THROW(train_backbone(options, made_source(5)), Error);  // rows 0 .. 3, checkpoint of 4
+  const fs::path path = options.output / "curves.csv";
+  const std::string text = read_file(path);
+  write_file_atomic(path, std::string_view(text).substr(0, text.size() - 9));
+  options.resume = true;
+  train_backbone(options, made_source());
+  const auto rows = parse_csv(read_file(path), "curves.csv");
+  std::vector<std::string> steps;
+  for (const auto& row : rows) {
+    EXPECT_EQ(row.size(), rows[0].size());
+    steps.push_back(row[0]);
+  }
+  EXPECT_EQ(steps, (std::vector<std::string>{"step", "0", "1", "2", "4", "5"}));
+}
+
+TEST(TrainResume, AStateOfAnotherTypeIsRefused) {
+  const TemporaryFolder folder;
+  TrainOptions options = small_options(folder / "a");
+  options.steps = 1;
+  train_backbone(options, made_source());
+  const fs::path path = options.output / "state.safetensors";
+  {
+    const SafetensorsFile file(path);
+    std::vector<TensorView> tensors = file.tensors();
+    const auto norm = std::find_if(tensors.begin(), tensors.end(),
+                                   [](const auto& t) { return t.name == "master.final_norm"; });
+    ASSERT_NE(norm, tensors.end());
+    norm->type = TensorType::kBF16;  // the same shape in half the bytes
+    norm->bytes = norm->bytes.first(norm->bytes.size() / 2);
+    write_safetensors(path, tensors);
+  }
+  options.resume = true;
+  try {
+    train_backbone(options, made_source());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kCorrupt);
+    EXPECT_NE(std::string(error.what()).find("`master.final_norm`"), std::string::npos);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/csv.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "tests/reports/sample_runs.h"
 
 namespace elastic::reports {
@@ -53,6 +54,61 @@ TEST(Rules, NeedleDepthsOnTheEdgeBelongToTheTenthTheyBegin) {
     return;
   }
   FAIL() << "no such document";
+}
+
+// A sample that failed has no place in the grid, whatever score its record holds.
+TEST(Rules, FailedNeedlesAreNotCounted) {
+  RunData run;
+  run.samples.push_back(make_sample("fa", "ruler/niah_single_1", 1024, 0, 1));
+  run.samples.back().strata["needle_depth"] = "50";
+  run.samples.back().outcome = "error";
+  EXPECT_FALSE(report_files(std::move(run)).contains("tables/needle_depth.md"));
+}
+
+TEST(Rules, RequestedSparsityOfEveryMode) {
+  RunData run;
+  for (const char* mode : {"fa", "ssa", "xa", "fa-ssa", "duo:sparsity=0.5"}) {
+    run.samples.push_back(make_sample(mode, "ruler/a", 1024, 0, 1));
+  }
+  const std::string table = report_files(std::move(run)).at("tables/router.md");
+  const auto requested = [&](std::string_view mode) {
+    const std::string cell = "| " + std::string(mode) + " ";
+    const std::size_t row = table.find(cell);
+    if (row == std::string::npos) return std::string("no row");
+    const std::size_t begin = table.find("| ", row + cell.size() - 1) + 2;
+    return std::string(strip(table.substr(begin, table.find(" |", begin) - begin)));
+  };
+  EXPECT_EQ(requested("fa"), "0.00");
+  EXPECT_EQ(requested("ssa"), "1.00");
+  EXPECT_EQ(requested("xa"), "1.00");
+  EXPECT_EQ(requested("fa-ssa"), "router");
+  EXPECT_EQ(requested("duo:sparsity=0.5"), "0.50");
+}
+
+TEST(Rules, TheBetterOfTwoModesIsBold) {
+  RunData run;
+  run.samples.push_back(make_sample("fa", "ruler/a", 1024, 0, 1));
+  EXPECT_FALSE(contains(report_files(run).at("tables/score_ruler.md"), "**")) << "nothing to beat";
+  run.samples.push_back(make_sample("ssa", "ruler/a", 1024, 0, 0));
+  const std::string table = report_files(std::move(run)).at("tables/score_ruler.md");
+  EXPECT_TRUE(contains(table, "**100.0**"));
+  EXPECT_FALSE(contains(table, "**0.0**"));
+}
+
+TEST(Rules, SettingsInWhichTwoRunsDifferAreBold) {
+  std::vector<RunData> runs(2);
+  runs[0].folder = "runs/a";
+  runs[1].folder = "runs/b";
+  runs[0].spec.settings = {{"seed", "42"}, {"dtype", "fp32"}};
+  runs[1].spec.settings = {{"seed", "43"}, {"dtype", "fp32"}};
+  const std::vector<Document> documents = build_documents(make_input(std::move(runs)));
+  for (const OutputFile& file : render_markdown(documents)) {
+    if (file.path != "tables/settings.md") continue;
+    EXPECT_TRUE(contains(file.bytes, "**42**") && contains(file.bytes, "**43**")) << file.bytes;
+    EXPECT_FALSE(contains(file.bytes, "**fp32**"));
+    return;
+  }
+  FAIL() << "no table of settings";
 }
 
 TEST(Rules, LatencyNamesTheBatch) {

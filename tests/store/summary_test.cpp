@@ -65,6 +65,17 @@ TEST(Summary, CountsWhatIsMissingAndWhatFailed) {
   EXPECT_NE(summary.by_length[0].score->rule.find("unweighted mean of 1"), 0u);
 }
 
+TEST(Summary, OneTokenLostIsATruncation) {
+  RunData run;
+  for (int i = 0; i < 3; ++i) {
+    run.samples.push_back(sample("fa", "ruler/a", 1024, i, 1));
+    run.samples.back().truncated_tokens = i;
+  }
+  const Cell cell = summarise(run).cells.at(0);
+  EXPECT_EQ(cell.truncated, 2);
+  EXPECT_EQ(cell.truncated_tokens, 3);
+}
+
 TEST(Summary, KeepsTheOrderOfTheSpec) {
   RunData run;
   run.spec.modes = {"ssa", "fa"};
@@ -111,6 +122,8 @@ TEST(Summary, TimePerTokenLeavesOutTheFirstTokenOfEveryPass) {
   record.passes = 3;
   record.later_prefill_ms = 500;
   EXPECT_DOUBLE_EQ(*tpot_ms(record), 2);
+  record.passes = 11;
+  EXPECT_DOUBLE_EQ(*tpot_ms(record), 18);
   record.passes = 12;
   EXPECT_FALSE(tpot_ms(record));
   record.passes = 1;
