@@ -18,7 +18,7 @@ std::int64_t prefill_chunk_bytes(const PrefillShape& shape, std::int64_t rows, b
   const std::int64_t mlp = shape.element_bytes * (shape.hidden + 3 * shape.intermediate);
   // Normed rows, queries before and after RoPE and the layer's result, which a CPU kernel writes
   // itself. A GPU kernel's own comes on top; a merge holds two of them, and both in fp32.
-  const std::int64_t gpu_parts = merges ? 2 * shape.element_bytes + 2 * 4 : shape.element_bytes;
+  const std::int64_t gpu_parts = merges ? 2 * (shape.element_bytes + 4) : shape.element_bytes;
   const std::int64_t parts = shape.cpu ? 0 : gpu_parts;
   const std::int64_t attention =
       shape.element_bytes * (shape.hidden + 3 * shape.q_width) + parts * shape.q_width;

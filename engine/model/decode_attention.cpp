@@ -32,8 +32,7 @@ void decode_attention(const at::Tensor& q, const std::vector<KvView>& views,
                       const at::Tensor& out) {
   for (const KvView& view : views) {
     if (view.heads.defined()) {
-      at::Tensor target = out;
-      target.index_copy_(0, view.heads, attend(q.index_select(0, view.heads), view));
+      out.index_copy_(0, view.heads, attend(q.index_select(0, view.heads), view));
     } else {
       out.copy_(attend(q, view));
     }

@@ -37,6 +37,7 @@ struct Part {
 
 at::Tensor load_stacked(const Target& target, const std::vector<Part>& parts, std::int64_t inputs) {
   std::vector<at::Tensor> tensors;
+  tensors.reserve(parts.size());
   for (const Part& part : parts)
     tensors.push_back(target.load(part.name + ".weight", {part.rows, inputs}));
   return at::cat(tensors, 0);
@@ -45,6 +46,7 @@ at::Tensor load_stacked(const Target& target, const std::vector<Part>& parts, st
 at::Tensor load_stacked_bias(const Target& target, const std::vector<Part>& parts, bool wanted) {
   if (!wanted) return {};
   std::vector<at::Tensor> tensors;
+  tensors.reserve(parts.size());
   for (const Part& part : parts) tensors.push_back(target.load(part.name + ".bias", {part.rows}));
   return at::cat(tensors, 0);
 }

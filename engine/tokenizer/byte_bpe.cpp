@@ -92,7 +92,7 @@ void ByteBpe::build_merges() {
     merges_.add(rule.left, rule.right, {static_cast<std::uint32_t>(rank), rule.merged});
   }
   spec_.merges = {};
-  byte_pairs_.resize(256 * 256);
+  byte_pairs_.resize(std::size_t{256} * 256);
   for (std::size_t pair = 0; pair < byte_pairs_.size(); ++pair) {
     byte_pairs_[pair] = merges_.find(byte_ids_[pair >> 8], byte_ids_[pair & 255]);
   }

@@ -148,20 +148,20 @@ void read_metaspace(const JsonNode& node, std::vector<PreTokenizerStep>& steps) 
   if (scheme != "always" && scheme != "first" && scheme != "never") {
     node.fail(ErrorKind::kCorrupt, fmt::format("has the unknown prepend_scheme `{}`", scheme));
   }
-  steps.push_back(BlankStep{.text = replacement});
+  steps.emplace_back(BlankStep{.text = replacement});
   if (scheme != "never") {
-    steps.push_back(PrefixStep{.text = replacement, .first_only = scheme == "first"});
+    steps.emplace_back(PrefixStep{.text = replacement, .first_only = scheme == "first"});
   }
   if (node.flag("split", true)) {
-    steps.push_back(SplitStep{.pattern = quoted_pattern(replacement),
-                              .behavior = SplitBehavior::kMergedWithNext});
+    steps.emplace_back(SplitStep{.pattern = quoted_pattern(replacement),
+                                 .behavior = SplitBehavior::kMergedWithNext});
   }
 }
 
 void read_byte_level(const JsonNode& node, std::vector<PreTokenizerStep>& steps) {
-  if (node.flag("add_prefix_space", true)) steps.push_back(PrefixStep{.text = " "});
+  if (node.flag("add_prefix_space", true)) steps.emplace_back(PrefixStep{.text = " "});
   if (node.flag("use_regex", true)) {
-    steps.push_back(SplitStep{.pattern = std::string(pattern_of(ScanKind::kGpt2))});
+    steps.emplace_back(SplitStep{.pattern = std::string(pattern_of(ScanKind::kGpt2))});
   }
 }
 
@@ -176,21 +176,21 @@ bool read_pre_tokenizer(const JsonNode& node, std::vector<PreTokenizerStep>& ste
     return true;
   }
   if (type == "Split") {
-    steps.push_back(read_split(node));
+    steps.emplace_back(read_split(node));
   } else if (type == "Digits") {
-    steps.push_back(SplitStep{.pattern = "\\p{N}",
-                              .behavior = node.flag("individual_digits", false)
-                                              ? SplitBehavior::kIsolated
-                                              : SplitBehavior::kContiguous});
+    steps.emplace_back(SplitStep{.pattern = "\\p{N}",
+                                 .behavior = node.flag("individual_digits", false)
+                                                 ? SplitBehavior::kIsolated
+                                                 : SplitBehavior::kContiguous});
   } else if (type == "Punctuation") {
-    steps.push_back(
+    steps.emplace_back(
         SplitStep{.pattern = "[\\p{P}$+<=>^`|~]", .behavior = read_behavior(node, "Isolated")});
   } else if (type == "Whitespace") {
-    steps.push_back(SplitStep{.pattern = fmt::format("[{0}]+|[^{0}\\s]+", kRustWord),
-                              .behavior = SplitBehavior::kRemoved,
-                              .invert = true});
+    steps.emplace_back(SplitStep{.pattern = fmt::format("[{0}]+|[^{0}\\s]+", kRustWord),
+                                 .behavior = SplitBehavior::kRemoved,
+                                 .invert = true});
   } else if (type == "WhitespaceSplit") {
-    steps.push_back(SplitStep{.pattern = "\\s", .behavior = SplitBehavior::kRemoved});
+    steps.emplace_back(SplitStep{.pattern = "\\s", .behavior = SplitBehavior::kRemoved});
   } else if (type == "Metaspace") {
     read_metaspace(node, steps);
   } else if (type == "Sequence") {

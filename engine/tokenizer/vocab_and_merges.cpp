@@ -61,8 +61,8 @@ void set_class(const TokenizerConfig& config, TokenizerSpec& spec) {
                             config.source, type));
   }
   spec.nfc = qwen;
-  if (config.add_prefix_space) spec.pre_tokenizer.push_back(PrefixStep{.text = " "});
-  spec.pre_tokenizer.push_back(
+  if (config.add_prefix_space) spec.pre_tokenizer.emplace_back(PrefixStep{.text = " "});
+  spec.pre_tokenizer.emplace_back(
       SplitStep{.pattern = std::string(pattern_of(qwen ? ScanKind::kQwen2 : ScanKind::kGpt2))});
 }
 
