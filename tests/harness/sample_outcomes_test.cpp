@@ -152,7 +152,7 @@ class ThinkingRunner : public Runner {
   }
 
   // The thought ends as `finish` says with `thought`; what comes then is `rest`.
-  void think(engine::Finish finish, std::string thought, std::string rest) {
+  void think(engine::Finish finish, const std::string& thought, const std::string& rest) {
     engine_.after_ = [=](const engine::Request& request, engine::Result& result) {
       const bool first = !request.stop.empty();
       result.text = first ? thought : rest;

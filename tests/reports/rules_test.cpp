@@ -112,7 +112,7 @@ TEST(Rules, SettingsInWhichTwoRunsDifferAreBold) {
 }
 
 TEST(Rules, LatencyNamesTheBatch) {
-  const auto batch_of = [](std::vector<std::optional<std::int64_t>> batches) {
+  const auto batch_of = [](const std::vector<std::optional<std::int64_t>>& batches) {
     RunData run;
     for (const auto& batch : batches) {
       run.samples.push_back(

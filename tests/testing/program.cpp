@@ -21,6 +21,7 @@ Program::Program(const char* binary, const std::vector<std::string>& arguments,
   std::vector<std::string> texts{binary};
   texts.insert(texts.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
+  argv.reserve(texts.size() + 1);
   for (std::string& text : texts) argv.push_back(text.data());
   argv.push_back(nullptr);
   const std::string out = folder_ / "out", err = folder_ / "err";
