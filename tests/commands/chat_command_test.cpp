@@ -56,6 +56,7 @@ class ChatCommand : public ::testing::Test {
 };
 
 TEST_F(ChatCommand, GenerateWrapsThePromptWithOneBos) {
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   const auto result = [&](const std::vector<std::string>& flags) {
     const auto generated = generate(flags);
     EXPECT_EQ(generated.code, 0) << generated.err;
@@ -88,6 +89,7 @@ TEST_F(ChatCommand, GenerateSaysWhatIsMissingOrWrong) {
 }
 
 TEST_F(ChatCommand, RulerPutsTheAnswerPrefixAfterTheAssistantsHeader) {
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   if (testing::word_list_folder().empty()) GTEST_SKIP() << testing::kNoWordLists;
   const std::vector<std::string> flags = {
       "--model", model(), "--profile", "ruler@builtin", "--model-template", "checkpoint"};
