@@ -15,7 +15,6 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -24,6 +23,7 @@
 #include "engine/attention/masked_attention.h"
 #include "engine/io/head_pattern.h"
 #include "engine/io/safetensors.h"
+#include "tests/engine/all_heads.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::testing {
@@ -72,12 +72,6 @@ std::vector<std::int64_t> integers(const SafetensorsFile& file, const std::strin
   return engine::integer_values(file.at(name));
 }
 
-std::vector<int> all_heads(const at::Tensor& k) {
-  std::vector<int> heads(static_cast<std::size_t>(k.size(0)));
-  std::iota(heads.begin(), heads.end(), 0);
-  return heads;
-}
-
 // Query rows at the end of the keys, scale 1/sqrt(d).
 AttentionInput input_of(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   return {q, k, v, k.size(1) - q.size(1), 1 / std::sqrt(static_cast<double>(q.size(2)))};
@@ -91,7 +85,7 @@ struct Computed {
 Computed compute(const AttentionInput& input, const BlockMask& mask) {
   at::Tensor out = at::empty(input.q.sizes(), input.q.options());
   Computed result{{}, at::empty({input.q.size(0), input.q.size(1)}, at::kFloat)};
-  engine::masked_attention(input, all_heads(input.k), mask, out, &result.lse);
+  engine::masked_attention(input, elastic::testing::all_heads(input), mask, out, &result.lse);
   result.out = out.to(at::kFloat);
   return result;
 }

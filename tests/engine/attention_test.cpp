@@ -13,7 +13,6 @@
 #include <barrier>
 #include <future>
 #include <limits>
-#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -22,10 +21,13 @@
 #include "engine/attention/masked_attention.h"
 #include "engine/attention/reference.h"
 #include "engine/attention/registry.h"
+#include "tests/engine/all_heads.h"
 #include "tests/testing/tolerance.h"
 
 namespace elastic::engine {
 namespace {
+
+using elastic::testing::all_heads;
 
 struct Shape {
   std::int64_t heads_q = 1, heads_kv = 1, head_dim = 64, q_start = 0, rows = 1, spare = 0;
@@ -50,12 +52,6 @@ AttentionInput random_input(const Shape& s, at::ScalarType type) {
   return {heads_first(s.rows, s.heads_q, s.head_dim), heads_first(tokens, s.heads_kv, s.head_dim),
           at::randn({s.heads_kv, tokens + 7, s.head_dim}).to(type).narrow(1, 0, tokens), s.q_start,
           1 / std::sqrt(static_cast<double>(s.head_dim))};
-}
-
-std::vector<int> all_heads(const AttentionInput& input) {
-  std::vector<int> heads(static_cast<std::size_t>(input.k.size(0)));
-  std::iota(heads.begin(), heads.end(), 0);
-  return heads;
 }
 
 double max_difference(const at::Tensor& a, const at::Tensor& b) {

@@ -16,6 +16,7 @@
 
 #include "engine/attention/masked_attention.h"
 #include "engine/model/decode_attention.h"
+#include "tests/engine/all_heads.h"
 #include "tests/engine/gpu.h"
 #include "tests/testing/tolerance.h"
 
@@ -117,10 +118,8 @@ class Gpu_Attention : public elastic::testing::GpuSuite {
 TEST_F(Gpu_Attention, FullHeadsEqualFloat64) {
   for (const Shape& shape : shapes()) {
     const AttentionInput input = random_input(shape);
-    std::vector<int> all;
-    for (int head = 0; head < shape.heads_kv; ++head) all.push_back(head);
-    expect_heads(input, all, dense_mask(input.span()), visible(shape, nullptr, device_),
-                 "fa " + label(shape));
+    expect_heads(input, elastic::testing::all_heads(input), dense_mask(input.span()),
+                 visible(shape, nullptr, device_), "fa " + label(shape));
   }
   EXPECT_GT(heads_checked_, 100);
 }
@@ -134,9 +133,7 @@ TEST_F(Gpu_Attention, StreamingHeadsEqualFloat64) {
   for (const StreamingWindow& window : windows) {
     for (const Shape& shape : shapes()) {
       const AttentionInput input = random_input(shape);
-      std::vector<int> all;
-      for (int head = 0; head < shape.heads_kv; ++head) all.push_back(head);
-      expect_heads(input, all, streaming_mask(window, input.span()),
+      expect_heads(input, elastic::testing::all_heads(input), streaming_mask(window, input.span()),
                    visible(shape, &window, device_),
                    "ssa sink " + std::to_string(window.sink) + " local " +
                        std::to_string(window.local) + " " + label(shape));

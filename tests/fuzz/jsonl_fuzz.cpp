@@ -1,8 +1,5 @@
 // JSON lines, RULER prediction files and CSV: any bytes are rows or an Error.
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,14 +8,13 @@
 #include "base/error.h"
 #include "tasks/ruler_predictions.h"
 #include "tasks/ruler_scores.h"
+#include "tests/fuzz/input_files.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace elastic;
-  static const int file = ::memfd_create("rows", 0);
-  if (::ftruncate(file, 0) != 0 || ::pwrite(file, data, size, 0) != static_cast<ssize_t>(size)) {
-    return 0;
-  }
-  const std::vector<std::filesystem::path> path = {"/proc/self/fd/" + std::to_string(file)};
+  static const testing::InputFile file;
+  file.set(testing::input_text(data, size));
+  const std::vector<std::filesystem::path> path = {file.path()};
   try {
     const std::vector<tasks::RulerTaskResult> results = {
         tasks::score_ruler_task("vt", "string_match_all", tasks::read_ruler_predictions(path))};
@@ -29,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const Error&) {
   }
   try {
-    tasks::parse_ruler_summary({reinterpret_cast<const char*>(data), size}, "summary.csv");
+    tasks::parse_ruler_summary(testing::input_text(data, size), "summary.csv");
   } catch (const Error&) {
   }
   return 0;

@@ -1,9 +1,6 @@
 // LongBench prediction files, LongBench-V2 results and streamed rows: any bytes are rows or an
 // Error.
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <string>
 
@@ -11,14 +8,13 @@
 #include "datasets/object_stream.h"
 #include "tasks/longbench/evaluate.h"
 #include "tasks/longbench/v2_scores.h"
+#include "tests/fuzz/input_files.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace elastic;
-  static const int file = ::memfd_create("rows", 0);
-  if (::ftruncate(file, 0) != 0 || ::pwrite(file, data, size, 0) != static_cast<ssize_t>(size)) {
-    return 0;
-  }
-  const std::filesystem::path path = "/proc/self/fd/" + std::to_string(file);
+  static const testing::InputFile file;
+  file.set(testing::input_text(data, size));
+  const std::filesystem::path path = file.path();
   for (const char* set : {"trec", "samsum", "lcc", "passage_retrieval_en"}) {
     try {
       const auto result = tasks::evaluate_longbench_file({path, set}, {});

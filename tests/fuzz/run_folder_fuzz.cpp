@@ -1,9 +1,6 @@
 // run.json and samples.rank<N>.jsonl: any bytes are a spec, records with notes, or an Error; what
 // was read is written back to the same line.
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,23 +9,21 @@
 #include "base/error.h"
 #include "harness/store/record_json.h"
 #include "harness/store/run_reader.h"
+#include "tests/fuzz/input_files.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace elastic;
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::string_view text = testing::input_text(data, size);
   try {
     const harness::RunSpec spec = harness::spec_from_json({parse_json(text, "run"), "run.json"});
     const Json json = harness::spec_to_json(spec);
     check(harness::spec_to_json(harness::spec_from_json({json, "own"})) == json, "spec round trip");
   } catch (const Error&) {
   }
-  static const int file = ::memfd_create("samples", 0);
-  if (::ftruncate(file, 0) != 0 || ::pwrite(file, data, size, 0) != static_cast<ssize_t>(size)) {
-    return 0;
-  }
+  static const testing::InputFile file;
+  file.set(text);
   std::vector<std::string> notes;
-  const harness::SampleFile samples =
-      harness::read_sample_file("/proc/self/fd/" + std::to_string(file), notes);
+  const harness::SampleFile samples = harness::read_sample_file(file.path(), notes);
   check(samples.whole_bytes + samples.torn_bytes == static_cast<std::int64_t>(size), "all bytes");
   for (const harness::SampleRecord& record : samples.records) {
     const std::string line = harness::record_line(record);
