@@ -3,6 +3,7 @@
 #
 #   scripts/fuzz.sh TARGET|all [SECONDS]     scripts/fuzz.sh zip 60; SECONDS 0, the default: the seeds only
 #
+# FUZZ_JOBS: how many targets run at once (default: one a core).
 # Seeds of tests/fuzz/<name>_fuzz.cpp are the files of tests/fuzz/seeds/<name>_fuzz/. Beside that folder,
 # <name>_fuzz.options may hold arguments of libFuzzer, one a line: flags and further folders of seeds. An input
 # that breaks its target is kept in build/fuzz/finds/, with the log of the run.
@@ -10,6 +11,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh
 finds=build/fuzz/finds
+# The check of memmem() looks at the whole rest of a text at every match.
+export ASAN_OPTIONS="intercept_memmem=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
 # run_target NAME SECONDS: one line on what was run; the end of the log where the target broke.
 run_target() {
@@ -37,7 +40,7 @@ mkdir -p "$finds"
 if [[ "$target" == all ]]; then
   ninja -C build/fuzz fuzzers
   find tests/fuzz -name '*_fuzz.cpp' -printf '%f\n' | sort | sed 's/\.cpp$//' |
-    xargs -P "$(nproc)" -I{} bash -c 'run_target {} "$0"' "$seconds"
+    xargs -P "${FUZZ_JOBS:-$(nproc)}" -I{} bash -c 'run_target {} "$0"' "$seconds"
 else
   target="${target%_fuzz}_fuzz"
   ninja -C build/fuzz "$target"
