@@ -23,6 +23,16 @@ const PunktParameters& parameters() {
 
 Sentences sentences(std::string_view text) { return punkt_sentences(parameters(), text); }
 
+TEST(punkt, every_file_is_read) {
+  using Words = std::unordered_set<std::string>;
+  EXPECT_EQ(parameters().abbreviations, (Words{"dr", "mr", "mrs", "p.m", "st", "u.s"}));
+  EXPECT_EQ(parameters().collocations, (Words{"##number##\tpounds", "st\tives"}));
+  EXPECT_EQ(parameters().sentence_starters, (Words{"the", "he"}));
+  EXPECT_EQ(parameters().orthography,
+            (std::unordered_map<std::string, int>{
+                {"asked", 32}, {"hale", 4}, {"mr", 14}, {"the", 46}, {"vance", 4}, {"ives", 4}}));
+}
+
 TEST(punkt, marks_end_sentences_abbreviations_do_not) {
   EXPECT_EQ(sentences("Snow fell. Tea went cold! Why?"),
             (Sentences{"Snow fell.", "Tea went cold!", "Why?"}));
