@@ -7,8 +7,11 @@
 #include <filesystem>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "base/text.h"
+#include "reports/ablation.h"
 #include "reports/input.h"
 #include "reports/registry.h"
 #include "reports/render/render.h"
@@ -52,13 +55,15 @@ std::vector<OutputFile> all_files() {
   return files;
 }
 
-TEST(Goldens, EveryFileOfTheFixtureReport) {
-  const fs::path folder = testing::fixture("reports/expected");
-  const std::vector<OutputFile> files = all_files();
+// Holds files against those of tests/data/reports/<name>, or writes these.
+void expect_goldens(const char* name, const std::vector<OutputFile>& files) {
+  const fs::path folder = testing::fixture("reports") / name;
   if (std::getenv("ELASTIC_UPDATE_GOLDENS") != nullptr) {
     fs::remove_all(folder);
-    create_folders(folder / "tables");
-    for (const OutputFile& file : files) write_file_atomic(folder / file.path, file.bytes);
+    for (const OutputFile& file : files) {
+      create_folders((folder / file.path).parent_path());
+      write_file_atomic(folder / file.path, file.bytes);
+    }
     GTEST_SKIP() << files.size() << " goldens written";
   }
   std::set<std::string> names;
@@ -69,9 +74,40 @@ TEST(Goldens, EveryFileOfTheFixtureReport) {
   }
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (!entry.is_regular_file()) continue;
-    const std::string name = entry.path().lexically_relative(folder).string();
-    EXPECT_TRUE(names.contains(name)) << name << " is no longer written";
+    const std::string path = entry.path().lexically_relative(folder).string();
+    EXPECT_TRUE(names.contains(path)) << path << " is no longer written";
   }
+}
+
+TEST(Goldens, EveryFileOfTheFixtureReport) { expect_goldens("expected", all_files()); }
+
+// An ablation that the paper has and one that it has not: three settings, one without scores.
+TEST(Goldens, Ablations) {
+  harness::RunData sparser = fixture_run();
+  for (harness::SampleRecord& sample : sparser.samples) {
+    if (sample.msr) *sample.msr = .5 + *sample.msr / 2;
+    if (sample.score && sample.index == 0) *sample.score /= 2;
+  }
+  harness::RunData empty = fixture_run();
+  empty.samples.clear();
+  sparser.folder = "sparser", empty.folder = "empty";
+  const ReportInput input = make_input({fixture_run(), std::move(sparser), std::move(empty)});
+  std::string steps = "step,lm,msr\n";
+  for (int step = 1; step <= 20; ++step)
+    steps += fmt::format("{},{},0.{}\n", step, 40 - step, step + 10);
+  const TrainingCurves curves = parse_training_curves(steps, "curves.csv");
+  std::vector<Document> documents;
+  for (const char* name : {"our-own", "target-sparsity"}) {
+    const Ablation ablation{
+        name, "fa-ssa", 0, {{"0.7", 1, curves}, {"0.4", 0, {}}, {"all", 2, {}}}};
+    documents.push_back(ablation_document(ablation, input));
+  }
+  std::vector<OutputFile> files;
+  for (const auto& render : {render_csv, render_svg}) {
+    for (OutputFile& file : render(documents)) files.push_back(std::move(file));
+  }
+  for (OutputFile& file : render_markdown(std::span(documents).last(1))) files.push_back(std::move(file));
+  expect_goldens("ablations", files);
 }
 
 // What a figure's file adds to the drawings of the page, which are goldens already.

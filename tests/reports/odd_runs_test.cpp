@@ -97,6 +97,22 @@ TEST(OddRuns, RoutingOfUnlikeShapesIsNotMixed) {
   for (std::size_t i = 1; i < rows.size(); ++i) EXPECT_EQ(rows[i][5], "1");
 }
 
+TEST(OddRuns, LongTextIsCutBetweenCharacters) {
+  std::string text = "x";
+  for (int i = 0; i < 1000; ++i) text += "é";
+  RunData run;
+  run.samples.push_back(make_sample("fa", "ruler/a", 1024, 0, 1));
+  run.samples.push_back(make_sample("fa", "ruler/a", 1024, 1, 1));
+  run.samples[0].prediction = text;
+  run.samples[0].error = text.substr(1, 1200);
+  run.samples[0].references = {text};
+  const Json shown = samples_json(input_of(std::move(run)));
+  EXPECT_EQ(shown["prediction"][0], text.substr(0, 1199)) << "1200 bytes, not within a letter";
+  EXPECT_EQ(shown["references"][0], text.substr(0, 599));
+  EXPECT_EQ(shown["error"][0], text.substr(1, 1200));
+  EXPECT_EQ(shown["cut"], Json::array({1, 0}));
+}
+
 TEST(OddRuns, HostileTextStaysText) {
   const std::string attack =
       "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"|\n,";
