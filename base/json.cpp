@@ -42,6 +42,9 @@ std::size_t scan(std::string_view text, std::string_view source) {
       --depth;
     } else if (c == ':') {
       ++keys;
+    } else if (c == '\0') {  // nlohmann takes it for the end of the text
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: not valid JSON: byte {} is zero", source, i));
     }
   }
   return keys;

@@ -139,6 +139,10 @@ std::vector<TensorView> parse_header(std::string_view header, std::span<const st
     if (name != "__metadata__") tensors.push_back(parse_entry(name, parsed, data, source));
     return false;
   };
+  if (header.find('\0') != std::string_view::npos) {  // the parser would end there
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: header is not JSON: it holds a zero byte", source));
+  }
   try {
     const HeaderJson rest = HeaderJson::parse(header.begin(), header.end(), callback);
   } catch (const HeaderJson::exception& error) {

@@ -13,7 +13,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/api/mode_list.h"
 #include "engine/attention/reference.h"
 #include "engine/attention/registry.h"
 #include "engine/io/head_pattern.h"
@@ -208,15 +207,6 @@ TEST(StaticPattern, MalformedFilesAreNamed) {
         error_of("fa-ssa:sparsity=0.5,pattern=" + path, context(), ErrorKind::kCorrupt);
     EXPECT_NE(message.find("bad.tsv"), std::string::npos) << message;
   }
-}
-
-TEST(ModeList, OptionsStayWithTheirMode) {
-  EXPECT_EQ(split_modes("fa,ssa:sink=128,local=2048,fa-ssa"),
-            (std::vector<std::string>{"fa", "ssa:sink=128,local=2048", "fa-ssa"}));
-  EXPECT_EQ(split_modes(" fa , ssa "), (std::vector<std::string>{"fa", "ssa"}));
-  EXPECT_EQ(split_modes("ssa,local=5"), (std::vector<std::string>{"ssa:local=5"}));
-  EXPECT_TRUE(split_modes("").empty());
-  EXPECT_THROW(split_modes("local=5,fa"), Error);
 }
 
 }  // namespace

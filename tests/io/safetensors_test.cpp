@@ -53,6 +53,7 @@ std::vector<Malformed> malformed() {
       {"header cut", file_bytes(good.substr(0, 20), kEight), "not JSON"},
       {"header is text", file_bytes("hello", kEight), "not JSON"},
       {"header empty", file_bytes("", ""), "not JSON"},
+      {"header padded with zeros", file_bytes(good + std::string(4, '\0'), kEight), "not JSON"},
       {"header is a list", file_bytes("[1,2]", ""), "not a JSON object"},
       {"header is a number", file_bytes("7", ""), "not a JSON object"},
       {"header nested deep", file_bytes(deep, ""), "too deep"},

@@ -1,0 +1,87 @@
+// Words that stand for models and modes, and the one rule of prefill's chunks.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "engine/api/hub_cache.h"
+#include "engine/api/mode_list.h"
+#include "engine/api/prefill_memory.h"
+#include "tests/testing/folders.h"
+
+namespace elastic::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(ModeList, OptionsStayWithTheirMode) {
+  EXPECT_EQ(split_modes("fa,ssa:sink=128,local=2048,fa-ssa"),
+            (std::vector<std::string>{"fa", "ssa:sink=128,local=2048", "fa-ssa"}));
+  EXPECT_EQ(split_modes(" fa , ssa "), (std::vector<std::string>{"fa", "ssa"}));
+  EXPECT_EQ(split_modes("ssa,local=5"), (std::vector<std::string>{"ssa:local=5"}));
+  EXPECT_TRUE(split_modes("").empty());
+  EXPECT_THROW(split_modes("local=5,fa"), Error);
+}
+
+TEST(HubCache, IdsHaveTwoWords) {
+  for (const char* id : {"Qwen/Qwen3-4B", "a/b", "Org_1/x.y-Z0"}) EXPECT_TRUE(is_hub_id(id)) << id;
+  for (const char* id : {"", "Qwen", "/b", "a/", "a/b/c", ".a/b", "a/.b", "a/b..c", "../a", "a b/c",
+                         "ä/b", "a/b\n"}) {
+    EXPECT_FALSE(is_hub_id(id)) << id;
+  }
+}
+
+TEST(HubCache, TheSnapshotThatMainNames) {
+  const testing::TemporaryFolder folder;
+  ASSERT_EQ(::setenv("HF_HUB_CACHE", folder.path().c_str(), 1), 0);
+  const fs::path model = folder / "models--Org--Tiny-1B";
+  EXPECT_EQ(find_in_hub_cache("Org/Tiny-1B").looked, model);
+  EXPECT_TRUE(find_in_hub_cache("Org/Tiny-1B").folder.empty()) << "nothing there";
+  create_folders(model / "refs");
+  write_file_atomic(model / "refs/main", " 0a1b\n");
+  EXPECT_TRUE(find_in_hub_cache("Org/Tiny-1B").folder.empty()) << "no snapshot";
+  create_folders(model / "snapshots/0a1b");
+  EXPECT_EQ(find_in_hub_cache("Org/Tiny-1B").folder, model / "snapshots/0a1b");
+  write_file_atomic(model / "refs/main", "../../etc");
+  EXPECT_THROW(find_in_hub_cache("Org/Tiny-1B"), Error);
+  ::unsetenv("HF_HUB_CACHE");
+}
+
+TEST(HubCache, NamesOfModels) {
+  EXPECT_EQ(model_name("/x/models/Qwen3-4B"), "Qwen3-4B");
+  EXPECT_EQ(model_name("/x/models--Org--Tiny-1B/snapshots/0a1b"), "Tiny-1B");
+  EXPECT_EQ(model_name("/x/models--Org--Tiny-1B/other/0a1b"), "0a1b");
+  EXPECT_EQ(model_name("/x/Org/snapshots/0a1b"), "0a1b");
+}
+
+// Qwen3-8B: hidden 4096, intermediate 12288, 32 query heads of 128.
+TEST(PrefillMemory, RowsFitTheBudget) {
+  PrefillShape shape{
+      .hidden = 4096, .intermediate = 12288, .q_width = 4096, .element_bytes = 2, .cpu = false};
+  // A row takes 2 * (8192 + 36864 + 12288) = 114688 bytes; 2 GiB hold 18724 rows, in 1024s 18432.
+  EXPECT_EQ(prefill_chunk_rows(shape), 18432);
+  shape.element_bytes = 4, shape.cpu = true;  // 512 MiB hold 2340 rows
+  EXPECT_EQ(prefill_chunk_rows(shape), 2048);
+  shape.intermediate = 1 << 20;
+  EXPECT_EQ(prefill_chunk_rows(shape), 1024) << "at least";
+  EXPECT_EQ(prefill_chunk_rows({.hidden = 8, .intermediate = 8, .q_width = 8}), 32768) << "at most";
+}
+
+TEST(PrefillMemory, BytesAreThoseOfTheLargerHalf) {
+  const PrefillShape wide{
+      .hidden = 10, .intermediate = 100, .q_width = 20, .element_bytes = 2, .cpu = false};
+  EXPECT_EQ(prefill_chunk_bytes(wide, 3, true), 3 * 2 * (10 + 300)) << "MLP";
+  PrefillShape narrow{
+      .hidden = 10, .intermediate = 1, .q_width = 20, .element_bytes = 2, .cpu = false};
+  EXPECT_EQ(prefill_chunk_bytes(narrow, 3, false), 3 * (2 * (10 + 60) + 2 * 20)) << "one result";
+  EXPECT_EQ(prefill_chunk_bytes(narrow, 3, true), 3 * (2 * (10 + 60) + 2 * 6 * 20))
+      << "two and fp32";
+  narrow.cpu = true;
+  EXPECT_EQ(prefill_chunk_bytes(narrow, 3, true), 3 * 2 * (10 + 60))
+      << "a CPU kernel writes itself";
+}
+
+}  // namespace
+}  // namespace elastic::engine
