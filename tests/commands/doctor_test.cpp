@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstdio>
 #include <fstream>
@@ -15,9 +17,7 @@ struct Outcome {
   std::string output;
 };
 
-Outcome doctor(const std::filesystem::path& data_dir) {
-  const std::string command =
-      std::string(ELASTIC_BENCH_BINARY) + " doctor --data-dir '" + data_dir.string() + "' 2>&1";
+Outcome run(const std::string& command) {
   Outcome outcome;
   FILE* pipe = popen(command.c_str(), "r");
   std::array<char, 4096> buffer{};
@@ -26,6 +26,11 @@ Outcome doctor(const std::filesystem::path& data_dir) {
   }
   outcome.exit_code = WEXITSTATUS(pclose(pipe));
   return outcome;
+}
+
+Outcome doctor(const std::filesystem::path& data_dir) {
+  return run(
+      fmt::format("'{}' doctor --data-dir '{}' 2>&1", ELASTIC_BENCH_BINARY, data_dir.string()));
 }
 
 TEST(Doctor, NamesVersionsDevicesAndData) {
@@ -62,6 +67,40 @@ TEST(Doctor, WrongBytesAreAFaultWithItsCure) {
   EXPECT_NE(outcome.output.find("data fetch ruler/wonderwords-3.0.1"), std::string::npos)
       << outcome.output;
 }
+
+#ifdef ELASTIC_FAKE_CUDA
+// A copy of the program beside a library that stands for libelastic_cuda.so, with a driver.
+TEST(Doctor, SaysWhatTheCudaLibrarySays) {
+  const testing::TemporaryFolder folder;
+  std::filesystem::copy_file(ELASTIC_BENCH_BINARY, folder / "elastic-bench");
+  std::filesystem::copy_file(ELASTIC_FAKE_CUDA, folder / "libcuda.so.1");
+  const auto accelerator = [&](const std::string& variables) {
+    const std::string text =
+        run(fmt::format("{} LD_LIBRARY_PATH='{}' '{}' doctor --data-dir '{}' 2>&1", variables,
+                        folder.path().string(), (folder / "elastic-bench").string(),
+                        (folder / "data").string()))
+            .output;
+    const std::size_t begin = text.find("accelerator ");
+    return text.substr(begin, text.find('\n', begin) - begin);
+  };
+  EXPECT_NE(accelerator("").find("libelastic_cuda.so is not there: it is built where"),
+            std::string::npos);
+  std::ofstream(folder / "libelastic_cuda.so") << "no library\n";
+  EXPECT_NE(accelerator("").find("setup.sh --cuda installs"), std::string::npos);
+  std::filesystem::remove(folder / "libelastic_cuda.so");
+  std::filesystem::copy_file(ELASTIC_FAKE_CUDA, folder / "libelastic_cuda.so");
+  const std::pair<const char*, const char*> rows[] = {
+      {"FAKE_CUDA_VERSION=1", "none (libelastic_cuda.so is of another version"},
+      {"FAKE_CUDA_DEVICES=0", "none (the NVIDIA driver shows no GPU to this process)"},
+      {"FAKE_CUDA_DEVICES=-35", "none (CUDA error 35: made up)"},
+      {"FAKE_CUDA_DEVICES=1", "Fake GPU"},
+      {"FAKE_CUDA_DEVICES=70", "Fake GPU"}};
+  for (const auto& [variables, expected] : rows) {
+    const std::string line = accelerator(variables);
+    EXPECT_NE(line.find(expected), std::string::npos) << variables << ": " << line;
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace elastic
