@@ -34,9 +34,9 @@ PartialAttention plain_kernel(const at::Tensor& q, const at::Tensor& k, const at
 }
 
 AttentionInput random_input(std::int64_t q_start, std::int64_t rows) {
-  constexpr std::int64_t kHeadsQ = 6, kHeadsKv = 3, kDim = 16, kSpare = 5;
-  return {at::randn({kHeadsQ, rows, kDim}), at::randn({kHeadsKv, q_start + rows + kSpare, kDim}),
-          at::randn({kHeadsKv, q_start + rows + kSpare, kDim}), q_start, 0.25};
+  constexpr std::int64_t kQ = 6, kKv = 3, kSize = 16, kSpare = 5;
+  return {at::randn({kQ, rows, kSize}), at::randn({kKv, q_start + rows + kSpare, kSize}),
+          at::randn({kKv, q_start + rows + kSpare, kSize}), q_start, 0.25};
 }
 
 double band_error(const StreamingWindow& window, std::int64_t q_start, std::int64_t rows,

@@ -161,6 +161,18 @@ TEST(Router, WrongShapesAreNamed) {
   }
 }
 
+TEST(Router, ThreeOutputsAreNoDecision) {
+  TensorMap tensors = random_tensors(16, 4, 2);
+  tensors["cls_router_head_agnostic.4.weight"] = at::zeros({3, 16});
+  tensors["cls_router_head_agnostic.4.bias"] = at::zeros({3});
+  try {
+    load(tensors);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("has 3 outputs"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Pooling, WeightFormula) {
   for (const std::int64_t tokens : {1, 50, 100, 150, 200, 10000}) {
     const at::Tensor keys = at::randn({tokens, 3, 8});

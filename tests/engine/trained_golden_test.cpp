@@ -101,8 +101,12 @@ void check_routed_prompt(Generator& generator, const Tokenizer& tokenizer, const
     counts.different_answers += same_answer ? 0 : 1;
     EXPECT_TRUE(same_routing || close) << "routing";
     EXPECT_TRUE(same_answer || (routed && close)) << "continuation " << result.text;
-    if (same_answer) EXPECT_EQ(result.text, row[mode]["text"].get<std::string>());
-    if (routed && same_routing) EXPECT_NEAR(result.trace.msr, row["msr"].get<double>(), 1e-6);
+    if (same_answer) {
+      EXPECT_EQ(result.text, row[mode]["text"].get<std::string>());
+    }
+    if (routed && same_routing) {
+      EXPECT_NEAR(result.trace.msr, row["msr"].get<double>(), 1e-6);
+    }
     ++counts.cases;
   }
 }

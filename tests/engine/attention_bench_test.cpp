@@ -1,0 +1,95 @@
+// What `bench attention` measures: the shares asked for, checked, with counts that follow from the
+// mask; and the names of devices.
+
+#include "engine/generate/attention_bench.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "engine/generate/device.h"
+
+namespace elastic::engine {
+namespace {
+
+const AttentionBenchOptions kSmall = {.mode = "fa-ssa:sink=64,local=64",
+                                      .heads_q = 6,
+                                      .heads_kv = 3,
+                                      .head_dim = 16,
+                                      .lengths = {65, 400},
+                                      .msr = {0, 0.3, 0.35, 1},
+                                      .device = "cpu",
+                                      .repetitions = 3};
+
+TEST(AttentionBench, RowsAreSharesThatRoundToOtherHeads) {
+  const std::vector<AttentionBenchRow> rows = bench_attention(kSmall);
+  ASSERT_EQ(rows.size(), 6u) << "0, 1 and 3 sparse heads at two lengths";
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const AttentionBenchRow& row = rows[i];
+    EXPECT_EQ(row.tokens, i < 3 ? 65 : 400);
+    EXPECT_DOUBLE_EQ(row.msr, std::vector<double>({0, 1. / 3, 1})[i % 3]);
+    EXPECT_EQ(row.milliseconds.size(), 3u);
+    EXPECT_GT(row.max_error, 0);
+    EXPECT_LT(row.max_error, 2e-5);
+    EXPECT_EQ(row.device, "cpu");
+    EXPECT_EQ(row.dtype, "fp32");
+    EXPECT_EQ(row.heads_q, 6);
+    EXPECT_EQ(row.heads_kv, 3);
+    EXPECT_EQ(row.head_dim, 16);
+  }
+  // A head of full attention sees n (n + 1) / 2 pairs, each of two products of 16 terms.
+  EXPECT_DOUBLE_EQ(rows[0].visible_flop, 65. * 66 / 2 * 4 * 6 * 16);
+  EXPECT_DOUBLE_EQ(rows[0].visited_blocks, 1);
+  EXPECT_DOUBLE_EQ(rows[2].visited_blocks, 1) << "65 tokens fit into sinks and window";
+  EXPECT_LT(rows[5].visited_blocks, rows[4].visited_blocks);
+  EXPECT_LT(rows[5].visible_flop, rows[4].visible_flop);
+  EXPECT_LT(rows[4].visible_flop, rows[3].visible_flop);
+}
+
+TEST(AttentionBench, BoundsAreKept) {
+  AttentionBenchOptions shortest = kSmall;
+  shortest.lengths = {1}, shortest.heads_kv = 1, shortest.heads_q = 1, shortest.head_dim = 1;
+  EXPECT_EQ(bench_attention(shortest).size(), 2u);
+  const auto refused = [](auto change) {
+    AttentionBenchOptions options = kSmall;
+    change(options);
+    try {
+      bench_attention(options);
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::kInvalidArgument;
+    }
+    return false;
+  };
+  EXPECT_TRUE(refused([](auto& o) { o.lengths = {0}; }));
+  EXPECT_TRUE(refused([](auto& o) { o.heads_q = 7; }));
+  EXPECT_TRUE(refused([](auto& o) { o.heads_q = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.heads_kv = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.head_dim = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.dtype = "fp8"; }));
+  EXPECT_TRUE(refused([](auto& o) { o.mode = "fa"; }));
+  EXPECT_TRUE(refused([](auto& o) { o.device = "tpu"; }));
+}
+
+TEST(AttentionBench, TakesTheHeadsOfAShape) {
+  AttentionBenchOptions options = kSmall;
+  options.shape = "llama-3.1-8b", options.lengths = {16}, options.msr = {1}, options.dtype = "bf16";
+  const std::vector<AttentionBenchRow> rows = bench_attention(options);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].heads_q, 32);
+  EXPECT_EQ(rows[0].heads_kv, 8);
+  EXPECT_EQ(rows[0].head_dim, 128);
+  EXPECT_EQ(rows[0].dtype, "bf16");
+}
+
+TEST(Device, AutoIsOneOfTheTwo) {
+  EXPECT_TRUE(resolve_device("cpu").is_cpu());
+  EXPECT_NO_THROW(resolve_device("auto"));
+  try {
+    resolve_device("gpu");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+  }
+}
+
+}  // namespace
+}  // namespace elastic::engine
