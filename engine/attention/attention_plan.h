@@ -32,7 +32,7 @@ namespace elastic::engine {
 
 /// What the checkpoint brings to a plan.
 struct PlanContext {
-  std::int64_t layers = 0, heads_q = 0, heads_kv = 0, head_dim = 0;
+  std::int64_t layers = 0, heads_q = 0, heads_kv = 0;
   std::optional<std::int64_t> sink, local;  // config.json sink_size, local_window_size
   std::span<const RouterWeights> routers;   // one per layer; empty without. Must outlive the plan
 };

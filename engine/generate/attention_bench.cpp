@@ -52,7 +52,6 @@ AttentionPlan make_plan(const AttentionBenchOptions& options,
   AttentionPlan plan = make_attention_plan(options.mode, {.layers = 1,
                                                           .heads_q = options.heads_q,
                                                           .heads_kv = options.heads_kv,
-                                                          .head_dim = options.head_dim,
                                                           .sink = {},
                                                           .local = {},
                                                           .routers = routers});

@@ -36,7 +36,6 @@ PlanContext context(std::span<const RouterWeights> routers = {}) {
   return {.layers = kLayers,
           .heads_q = kHeadsQ,
           .heads_kv = kHeadsKv,
-          .head_dim = kDim,
           .sink = {},
           .local = {},
           .routers = routers};
