@@ -190,6 +190,30 @@ TEST(TrainLoop, WeightDecayShrinksMatricesAndSparesVectors) {
   EXPECT_EQ(matrices, 2 * 4 + 2);
 }
 
+// Behind one step of Adam every value has moved by the rate against the sign of its first moment:
+// norms as well as matrices.
+TEST(TrainLoop, WeightsDescendTheirGradient) {
+  const TemporaryFolder folder;
+  TrainOptions options = small_options(folder / "a");
+  options.steps = 1;
+  options.optimizer.warmup = 0;
+  options.optimizer.weight_decay = 0;
+  train_backbone(options, made_source());
+  DecoderWeights fresh = initial_weights(parse_config(options.config_json), options.seed, at::kCPU);
+  const SafetensorsFile state(folder / "a/state.safetensors");
+  for (const Parameter& p : backbone_parameters(fresh)) {
+    const std::vector<float> after = float_values(state.at("master." + p.name));
+    const std::vector<float> first = float_values(state.at("adam.first." + p.name));
+    int checked = 0;
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      if (std::abs(first[i]) < 1e-5) continue;
+      ASSERT_LT((after[i] - p.tensor.const_data_ptr<float>()[i]) * first[i], 0) << p.name;
+      ++checked;
+    }
+    EXPECT_GT(checked, 0) << p.name;
+  }
+}
+
 TEST(TrainLoop, TheModelIsStoredAsItsConfigSays) {
   const TemporaryFolder folder;
   for (const bool tied : {true, false}) {

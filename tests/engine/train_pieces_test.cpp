@@ -238,6 +238,14 @@ TEST(TrainPack, RefusesDocumentsThatAreNotUsable) {
       },
       "takes 100");
   EXPECT_THROW(pack({}, options), Error);
+  auto smallest = made_documents({40, 60}, 2, 1);
+  smallest[1].ids.resize(2);
+  smallest[1].is_answer.resize(2);
+  smallest[1].prompt_tokens = 2;
+  EXPECT_NO_THROW(pack(smallest, options)) << "two tokens: one to read, one to guess";
+  auto longest = made_documents({100, 100}, 2, 1);
+  longest[0].ids[0] = 60;
+  EXPECT_NO_THROW(pack(longest, options));
 }
 
 TEST(TrainPack, MixKeepsAnswersAndAShareOfTheRest) {
