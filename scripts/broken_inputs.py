@@ -244,21 +244,15 @@ class Sandbox:
         self.add(trained / "curves.csv", "report", str(self.folder / "run"), "--training", str(trained), "--output", "{new}")
 
 
-def kept_folder(file, folder):
-    """What a command may write beside the broken file is put back from a copy."""
-    return file.parent if file.parent != folder else None
-
-
 def attempt(sandbox, number, seed, seconds):
     """Breaks one file and runs its command: (exit code or what went wrong, words about it)."""
     chance = random.Random(f"{seed} {number}")
     file, command = sandbox.targets[number % len(sandbox.targets)]
     original = file.read_bytes()
-    mutation = chance.choice(MUTATIONS)
+    mutation = chance.choice(MUTATIONS) if original.strip() else put_in
     broken = mutation(original, chance)
     spare = sandbox.folder / "spare"
-    folder = kept_folder(file, sandbox.folder)
-    if folder and "--resume" in command or command[0] == "run":
+    if "--resume" in command or command[0] == "run":  # it writes where the broken file lies
         shutil.copytree(file.parent, spare)
     file.write_bytes(broken)
     try:

@@ -1,0 +1,122 @@
+// The cache against plain copies of what was stored: whole heads keep every row, cut heads the
+// first `sink` and the last `local`.
+
+#include "engine/model/kv_cache.h"
+
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace elastic::engine {
+namespace {
+
+using Row = std::vector<float>;
+using Rows = std::vector<Row>;
+constexpr std::int64_t kHeads = 3, kDim = 4, kPrompt = 23, kSteps = 19;
+
+Rows rows_of(const at::Tensor& head) {
+  const at::Tensor all = head.contiguous();  // [tokens, head_dim]
+  Rows rows;
+  for (std::int64_t t = 0; t < all.size(0); ++t) {
+    const float* row = all.const_data_ptr<float>() + t * all.size(1);
+    rows.emplace_back(row, row + all.size(1));
+  }
+  return rows;
+}
+
+Rows sorted(Rows rows) {
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+struct Stored {
+  at::Tensor k = at::randn({kHeads, kPrompt + kSteps, kDim});
+  at::Tensor v = at::randn({kHeads, kPrompt + kSteps, kDim});
+};
+
+// Rows [0, sink) and [tokens - local, tokens) of a head.
+Rows kept(const at::Tensor& all, std::int64_t head, std::int64_t tokens, std::int64_t sink,
+          std::int64_t local) {
+  Rows rows = rows_of(all[head].narrow(0, 0, sink));
+  for (Row& row : rows_of(all[head].narrow(0, tokens - local, local))) rows.push_back(row);
+  return sorted(std::move(rows));
+}
+
+void expect_step(const KvCache& cache, const Stored& stored, std::int64_t layer,
+                 std::int64_t tokens, const std::vector<std::int64_t>& cut, std::int64_t sink,
+                 std::int64_t local) {
+  std::vector<int> seen(kHeads, 0);
+  for (const KvView& view : cache.read_step(layer, tokens)) {
+    for (std::int64_t i = 0; i < view.k.size(0); ++i) {
+      const std::int64_t head = view.heads.defined() ? view.heads[i].item<std::int64_t>() : i;
+      ++seen[static_cast<std::size_t>(head)];
+      if (std::find(cut.begin(), cut.end(), head) == cut.end()) {
+        EXPECT_EQ(rows_of(view.k[i]), rows_of(stored.k[head].narrow(0, 0, tokens)));
+        EXPECT_EQ(rows_of(view.v[i]), rows_of(stored.v[head].narrow(0, 0, tokens)));
+      } else {
+        EXPECT_EQ(sorted(rows_of(view.k[i])), kept(stored.k, head, tokens, sink, local));
+        EXPECT_EQ(sorted(rows_of(view.v[i])), kept(stored.v, head, tokens, sink, local));
+      }
+    }
+  }
+  EXPECT_EQ(seen, std::vector<int>(kHeads, 1)) << "every head once";
+}
+
+// `expected` below the prompt makes the cache grow; layer 1 stays whole beside a cut layer 0.
+TEST(KvCache, StepsReadWhatWasStored) {
+  constexpr std::int64_t kSink = 3, kLocal = 5;
+  for (const std::int64_t expected : {1, 30, 100}) {
+    for (const std::vector<std::int64_t>& cut :
+         std::vector<std::vector<std::int64_t>>{{}, {1}, {0, 2}, {0, 1, 2}}) {
+      const Stored stored;
+      KvCache cache({.layers = 2, .heads = kHeads, .head_dim = kDim}, expected);
+      for (const std::int64_t layer : {0, 1}) {
+        for (const auto& [start, rows] : {std::pair<int, int>{0, 10}, {10, kPrompt - 10}}) {
+          const KvView room = cache.write_rows(layer, start, rows);
+          room.k.copy_(stored.k.narrow(1, start, rows));
+          room.v.copy_(stored.v.narrow(1, start, rows));
+        }
+        EXPECT_EQ(rows_of(cache.read_all(layer, 12).k[1]), rows_of(stored.k[1].narrow(0, 0, 12)));
+      }
+      const std::int64_t full = 2 * 2 * kHeads * kPrompt * kDim * 4;
+      EXPECT_EQ(cache.bytes(kPrompt), full);
+      cache.cut(0, cut, kPrompt, kSink, kLocal);
+      cache.cut(0, {0}, kPrompt, 1, 1);  // cut once, a layer stays as it is
+      EXPECT_EQ(cache.bytes_full(kPrompt), full);
+      if (cut.empty()) cache.cut(1, {0}, kPrompt, kSink, 0);  // no window: nothing happens
+      const auto heads = static_cast<std::int64_t>(cut.empty() ? 1 : cut.size());
+      const std::int64_t row = 2 * kDim * 4, kept_rows = cut.empty() ? 2 : kSink + kLocal;
+      EXPECT_EQ(cache.bytes(kPrompt), full - heads * (kPrompt - kept_rows) * row);
+      for (std::int64_t t = kPrompt; t < kPrompt + kSteps; ++t) {
+        for (const std::int64_t layer : {0, 1}) {
+          cache.append(layer, t, stored.k.narrow(1, t, 1), stored.v.narrow(1, t, 1));
+        }
+        if (cut.empty()) {
+          expect_step(cache, stored, 0, t + 1, {0}, 1, 1);
+        } else {
+          expect_step(cache, stored, 0, t + 1, cut, kSink, kLocal);
+        }
+        expect_step(cache, stored, 1, t + 1, {}, 0, 0);
+      }
+    }
+  }
+}
+
+TEST(KvCache, ShortPromptsAreNotCut) {
+  const Stored stored;
+  for (const std::int64_t local : {kPrompt - 2, kPrompt - 3}) {
+    KvCache cache({.layers = 1, .heads = kHeads, .head_dim = kDim}, kPrompt);
+    const KvView room = cache.write_rows(0, 0, kPrompt);
+    room.k.copy_(stored.k.narrow(1, 0, kPrompt));
+    room.v.copy_(stored.v.narrow(1, 0, kPrompt));
+    cache.cut(0, {1}, kPrompt, 2, local);
+    const bool is_cut = 2 + local < kPrompt;
+    EXPECT_EQ(cache.bytes(kPrompt) < cache.bytes_full(kPrompt), is_cut) << local;
+    expect_step(cache, stored, 0, kPrompt,
+                is_cut ? std::vector<std::int64_t>{1} : std::vector<std::int64_t>{}, 2, local);
+  }
+}
+
+}  // namespace
+}  // namespace elastic::engine
