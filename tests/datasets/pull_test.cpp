@@ -1,6 +1,7 @@
 #include "datasets/pull.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <csignal>
@@ -363,6 +364,20 @@ TEST_F(Pull, ProgressCountsWhatWasThereBefore) {
   expect_pulled(request({server.url("a")}));
   EXPECT_EQ(last, static_cast<std::int64_t>(body_.size()));
   EXPECT_EQ(total, static_cast<std::int64_t>(body_.size()));
+}
+
+// As on a full disk: what can be written is written, then the reason is said.
+TEST_F(Pull, ADiskThatTakesNoMoreIsNamed) {
+  LoopbackServer server(body_, {});
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{.rlim_cur = 100000, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string message = failure(request({server.url("a")}), ErrorKind::kIo);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_NE(message.find("cannot write: File too large"), std::string::npos) << message;
 }
 
 }  // namespace

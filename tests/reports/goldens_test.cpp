@@ -15,6 +15,7 @@
 #include "reports/input.h"
 #include "reports/registry.h"
 #include "reports/render/render.h"
+#include "reports/task_similarity.h"
 #include "tests/reports/sample_runs.h"
 
 namespace elastic::reports {
@@ -106,8 +107,23 @@ TEST(Goldens, Ablations) {
   for (const auto& render : {render_csv, render_svg}) {
     for (OutputFile& file : render(documents)) files.push_back(std::move(file));
   }
-  for (OutputFile& file : render_markdown(std::span(documents).last(1))) files.push_back(std::move(file));
+  for (OutputFile& file : render_markdown(std::span(documents).last(1)))
+    files.push_back(std::move(file));
   expect_goldens("ablations", files);
+}
+
+TEST(Goldens, TaskSimilarity) {
+  const std::vector<TaskFeatures> tasks{
+      {"ruler/vt", {{1, 2, 0.5F}, {0.25F, 1, 3}}, {{1, 0, 0.125F}, {2, 0.5F, 0}}},
+      {"ruler/cwe", {{1, 2, 1}, {2, 4, 0.75F}}, {{-1, 0, 0.5F}, {-1, 0.25F, 0}}},
+      {"longbench/trec", {{3, 1, 0.375F}}, {{0.5F, 1, 1}}}};
+  const std::vector<Document> documents = {task_similarity_document(
+      {task_similarity("demo", 0, tasks), task_similarity("demo", 7, tasks)})};
+  std::vector<OutputFile> files;
+  for (const auto& render : {render_csv, render_svg, render_markdown}) {
+    for (OutputFile& file : render(documents)) files.push_back(std::move(file));
+  }
+  expect_goldens("similarity", files);
 }
 
 // What a figure's file adds to the drawings of the page, which are goldens already.

@@ -48,6 +48,15 @@ TEST(prompt_pack, malformed_packs_are_named) {
   pack = whole;
   pack["tasks"]["niah"]["tokens_to_generate"] = 0;
   EXPECT_NE(error_of(pack).find("tokens_to_generate"), std::string::npos);
+  pack["tasks"]["niah"]["tokens_to_generate"] = 1;
+  EXPECT_NO_THROW(parse_prompt_pack(pack.dump(), "pack.json"));
+  for (const char* step : {"prose", "lines", "documents"}) {
+    pack = whole;
+    pack["steps"][step] = 0;
+    EXPECT_NO_THROW(parse_prompt_pack(pack.dump(), "pack.json")) << step;
+    pack["steps"][step] = -1;
+    EXPECT_NE(error_of(pack).find("a negative step"), std::string::npos) << step;
+  }
   pack = whole;
   pack["model_templates"]["base"] = "no field";
   EXPECT_NE(error_of(pack).find("model_templates.base"), std::string::npos);

@@ -52,5 +52,20 @@ TEST(training_identity, families_draw_what_they_always_drew) {
   EXPECT_EQ(identities, kIdentities);
 }
 
+// Which families, how long, how full: the mixture as a whole, short lengths and long ones.
+TEST(training_identity, batches_are_what_they_always_were) {
+  const engine::BatchSource source = mix(R"({"tokens_per_batch": 8192, "curriculum": [
+    {"until": 0.5, "lengths": [256, 511]}, {"until": 1, "lengths": [512, 1024], "weights": [1, 3]}]})");
+  std::vector<std::int32_t> all;
+  for (std::int64_t step = 0; step < 12; ++step) {
+    for (const auto& document :
+         source.draw({.step = step, .progress = static_cast<double>(step) / 12})) {
+      all.insert(all.end(), document.ids.begin(), document.ids.end());
+      all.push_back(static_cast<std::int32_t>(document.task));
+    }
+  }
+  EXPECT_EQ(sha256_ids(all).substr(0, 16), "824a5fa43686852c");
+}
+
 }  // namespace
 }  // namespace elastic::tasks
