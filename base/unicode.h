@@ -1,8 +1,9 @@
 #pragma once
 
 // Text as Python's str methods see it, over UTF-8: white space, strip, split, lower(), and the
-// character classes of its regular expressions (Unicode 14). Bytes that are not UTF-8 count as one
-// character each, U+DC80 + byte - 0x80, which has no property and is kept as it is.
+// character classes of its regular expressions (Unicode 14; is_word and is_printable go by the
+// tables of utf8proc). Bytes that are not UTF-8 count as one character each, U+DC80 + byte - 0x80,
+// which has no property and is kept as it is.
 //
 //   std::vector<std::string_view> words = split_white_space(text);   // str.split()
 

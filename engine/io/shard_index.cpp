@@ -7,9 +7,11 @@
 namespace elastic::engine {
 namespace {
 
+constexpr std::size_t kLongestName = 255;  // of a file, on Linux
+
 bool is_file_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
-         name.find('\0') == std::string::npos;
+  return !name.empty() && name.size() <= kLongestName && name != "." && name != ".." &&
+         name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
 }
 
 }  // namespace

@@ -31,6 +31,26 @@ TEST(Cost, CountsParametersAndKeysOfAKnownShape) {
   EXPECT_GT(twice.seconds, cost.seconds);
 }
 
+// Chunks of 32768 rows: behind a whole one, attention comes in parts that are merged.
+TEST(Cost, ActivationsFollowTheChunks) {
+  const testing::TemporaryFolder folder;
+  write_file_atomic(folder / "config.json", kLlama8B);
+  ModelShape shape = read_model_shape(folder.path());
+  shape.intermediate = 1024;  // attention takes more than the MLP
+  const auto activations = [&](const char* device, std::int64_t tokens, bool sparse) {
+    return predict_cost(shape, {.device = device, .dtype = "bf16"},
+                        {.prompt_tokens = tokens, .new_tokens = 0, .sparse = sparse})
+        .activation_bytes;
+  };
+  constexpr std::int64_t kChunk = 32768, kRow = 2 * (4096 + 128);  // a token's own bytes
+  const std::int64_t merged = activations("cuda", 2 * kChunk, true);
+  EXPECT_EQ(activations("cuda", 2 * kChunk, false), merged);
+  EXPECT_LT(activations("cuda", 2 * kChunk - 1, false), merged - kRow) << "not merged";
+  EXPECT_EQ(activations("cuda", 2 * kChunk - 1, true), merged - kRow);
+  EXPECT_EQ(activations("cpu", 8192, true), activations("cpu", 8192, false));
+  EXPECT_EQ(activations("cpu", 0, false), 0);
+}
+
 TEST(Cost, ConfigErrorsNameFileAndKey) {
   const testing::TemporaryFolder folder;
   EXPECT_THROW(read_model_shape(folder.path()), Error);

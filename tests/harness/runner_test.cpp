@@ -114,6 +114,47 @@ TEST_F(Runner, ASecondPassIsNoDecodeTime) {
   }
 }
 
+TEST_F(Runner, ThePeakIsThatOfTheLargerPass) {
+  change_ = [](FakeTask& task) { task.asks_twice_ = true; };
+  for (const bool first_larger : {true, false}) {
+    int asked = 0;
+    engine_.after_ = [&](const engine::Request& request, engine::Result& result) {
+      if (request.max_new_tokens == 2) return;  // the warm-up
+      const bool first = asked++ % 2 == 0;
+      result.peak_bytes = first == first_larger ? 5000 : 900;
+      result.kv_bytes = first ? 1 : 2;
+    };
+    const std::filesystem::path folder = folder_ / (first_larger ? "first" : "second");
+    run(folder);
+    for (const SampleRecord& record : read_run(folder).samples) {
+      EXPECT_EQ(record.peak_bytes, 5000);
+      EXPECT_EQ(record.kv_bytes, 2) << "of the pass that answers";
+    }
+  }
+}
+
+// What the first sample of a mode would pay for alone: kernels loaded, memory taken.
+TEST_F(Runner, EveryModeBeginsWithAShortRequestOfItsOwn) {
+  options_.lengths = "512";
+  run(folder_.path());
+  std::vector<const engine::Request*> warm_ups;
+  for (const engine::Request& request : engine_.requests_) {
+    if (request.ignore_eos) warm_ups.push_back(&request);
+  }
+  ASSERT_EQ(warm_ups.size(), 2u) << "fa, ssa";
+  EXPECT_TRUE(engine_.requests_.front().ignore_eos);
+  for (const engine::Request* request : warm_ups) {
+    EXPECT_EQ(request->ids.size(), 256u);
+    EXPECT_EQ(request->max_new_tokens, 2);
+  }
+  engine_.requests_.clear();
+  engine_.device_ = "cuda:0";
+  run(folder_ / "gpu");
+  EXPECT_TRUE(engine_.requests_.front().ignore_eos);
+  EXPECT_EQ(engine_.requests_.front().ids.size(), 502u) << "the prompt where it is shorter";
+  EXPECT_EQ(engine_.requests_.front().max_new_tokens, 32);
+}
+
 TEST_F(Runner, ChangedSettingsAndChangedDataAreRefused) {
   run(folder_.path());
   options_.max_new_tokens = 3;

@@ -66,6 +66,15 @@ TEST(PrefillMemory, RowsFitTheBudget) {
   EXPECT_EQ(prefill_chunk_rows(shape), 2048);
   shape.intermediate = 1 << 20;
   EXPECT_EQ(prefill_chunk_rows(shape), 1024) << "at least";
+  // A row of 1 MiB fits 2048 times into 2 GiB, one byte more a time less; 256 KiB into 512 MiB.
+  for (const auto& [hidden, intermediate, cpu, rows] : {std::tuple(1 << 19, 0, false, 2048),
+                                                        {(1 << 19) - 1, 1, false, 1024},
+                                                        {1 << 17, 0, true, 2048},
+                                                        {(1 << 17) - 1, 1, true, 1024}}) {
+    EXPECT_EQ(prefill_chunk_rows(
+                  {.hidden = hidden, .intermediate = intermediate, .element_bytes = 1, .cpu = cpu}),
+              rows);
+  }
   EXPECT_EQ(prefill_chunk_rows({.hidden = 8, .intermediate = 8, .q_width = 8}), 32768) << "at most";
 }
 

@@ -34,6 +34,20 @@ TEST(PromptStore, DamageAndStrangeNamesAreErrors) {
   const std::string frame = read_file(path);
   write_file_atomic(folder / "prompts" / (other + ".zst"), frame);
   EXPECT_THROW(read_prompt(folder.path(), other), Error) << "content of another hash";
+  // Headers claim what they like; what is beyond the longest prompt is not taken for one.
+  const auto claims = [](std::string_view size) {
+    return "\x28\xb5\x2f\xfd\xa0" + std::string(size) + "\x01\0\0";  // 4-byte size
+  };
+  for (const auto& [size, expected] :
+       {std::pair<std::string, const char*>(std::string("\0\0\0\x10", 4), "damaged zstd frame"),
+        {std::string("\x01\0\0\x10", 4), "not a zstd frame of a prompt"}}) {  // 2^28, one more
+    try {
+      unpack_prompt(claims(size), "x.zst");
+      ADD_FAILURE() << expected;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.what(), "x.zst: " + std::string(expected));
+    }
+  }
   // A header that claims 3 GiB: magic, descriptor of a single segment with an 8-byte size, size.
   const std::string huge("\x28\xb5\x2f\xfd\xe0\x00\x00\x00\xc0\x00\x00\x00\x00\x01\x00\x00", 16);
   for (const std::string& bytes : {std::string(), std::string("junk"), frame.substr(0, 9), huge}) {
