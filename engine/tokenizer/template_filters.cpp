@@ -61,11 +61,15 @@ std::string upper_ascii(std::string text) {
   return text;
 }
 
+// How many times at most; negative without that argument: as often as there is something.
+std::int64_t times(const CallArguments& arguments, std::size_t position, std::string_view name) {
+  const Value* most = arguments.find(position, name);
+  return most != nullptr && most->get<std::int64_t>() != nullptr ? *most->get<std::int64_t>() : -1;
+}
+
 Value split_text(TemplateBudget& budget, const std::string& text, const CallArguments& arguments) {
   const Value* separator = arguments.find(0, "sep");
-  const Value* most = arguments.find(1, "maxsplit");
-  std::int64_t left =
-      most != nullptr && most->get<std::int64_t>() != nullptr ? *most->get<std::int64_t>() : -1;
+  std::int64_t left = times(arguments, 1, "maxsplit");
   ValueList parts;
   const auto add = [&](std::string_view part) {
     charge_text_item(budget, part.size());
@@ -108,12 +112,13 @@ bool has_affix(TemplateBudget& budget, const std::string& text, const CallArgume
 }
 
 std::string replaced(TemplateBudget& budget, std::string_view text, std::string_view from,
-                     std::string_view to) {
+                     std::string_view to, std::int64_t left) {
   if (from.empty()) fault("replace() of an empty text");
   BudgetedText out(budget);
   std::size_t begin = 0;
-  for (std::size_t at = find_part(budget, text, from); at != std::string_view::npos;
-       at = find_part(budget, text, from, begin)) {
+  for (; left != 0; --left) {
+    const std::size_t at = find_part(budget, text, from, begin);
+    if (at == std::string_view::npos) break;
     out += text.substr(begin, at - begin);
     out += to;
     begin = at + from.size();
@@ -137,7 +142,7 @@ Value string_method(TemplateBudget& budget, const std::string& text, std::string
   if (name == "lower") return lower_case(text);
   if (name == "replace") {
     return replaced(budget, text, text_argument(budget, arguments, 0, "old", ""),
-                    text_argument(budget, arguments, 1, "new", ""));
+                    text_argument(budget, arguments, 1, "new", ""), times(arguments, 2, "count"));
   }
   if (name == "find") {
     const std::string part = text_argument(budget, arguments, 0, "sub", "");
@@ -246,6 +251,10 @@ Value length_of(TemplateBudget& budget, const Value& value) {
 }
 
 Value json_of(TemplateBudget& budget, const Value& value, const CallArguments& arguments) {
+  for (const auto& [name, given] : arguments.named) {
+    if (name == "indent" || (name == "ensure_ascii" && !given.truth())) continue;
+    throw TemplateFault{fmt::format("tojson with `{}`", name), true};
+  }
   std::optional<std::int64_t> indent;
   if (const Value* given = arguments.find(0, "indent"); given != nullptr && !given->is_none()) {
     const auto* width = given->get<std::int64_t>();
@@ -299,7 +308,8 @@ Value apply_filter(TemplateBudget& budget, std::string_view name, const Value& v
   if (name == "reverse") {
     ValueList items = items_of(budget, value, name);
     std::reverse(items.begin(), items.end());
-    return Value::list(budget, std::move(items));
+    Value reversed = Value::list(budget, std::move(items));
+    return value.as_text() == nullptr ? reversed : join(budget, reversed, {});
   }
   if (name == "map") return mapped(budget, value, arguments);
   if (name == "select" || name == "reject" || name == "selectattr" || name == "rejectattr") {

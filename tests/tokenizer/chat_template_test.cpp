@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "engine/api/chat_template.h"
 #include "tests/testing/folders.h"
 
@@ -63,10 +64,24 @@ TEST(ChatTemplate, Language) {
   for (const Case& c : cases) EXPECT_EQ(render(c.source), c.expected) << c.source;
 }
 
+// Expressions of our own with what jinja2 3.1.6 makes of them (sandboxed, blocks trimmed).
+TEST(ChatTemplate, ExpressionsAreThoseOfJinja) {
+  const std::string file = read_file(testing::fixture("chat_templates/expressions.jsonl"));
+  int cases = 0;
+  for (const std::string_view line : split(strip(file), '\n')) {
+    const Json row = parse_json(line, "expressions.jsonl");
+    const auto source = row.at("source").get<std::string>();
+    EXPECT_EQ(render(source), row.at("expected").get<std::string>()) << source;
+    ++cases;
+  }
+  EXPECT_GE(cases, 48);
+}
+
 TEST(ChatTemplate, RefusedWithLineAndConstruct) {
   const std::vector<Case> cases = {
       {"\n{% include 'x' %}", "line 2: the statement `include`"},
       {"{{ 'a'|frobnicate }}", "the filter `frobnicate`"},
+      {"{{ [1]|tojson(separators=(',', ':')) }}", "tojson with `separators`"},
       {"{{ 'a'.zfill(3) }}", "the string method `zfill`"},
       {"{{ 1 is prime }}", "the test `prime`"},
       {"{{ strftime_now('%d') }}", "the function `strftime_now`"},
