@@ -150,6 +150,27 @@ TEST(ModelConfig, MalformedConfigsAreNamedErrors) {
   EXPECT_THROW(read_model_config("/no/such/folder"), Error);
 }
 
+TEST(ModelConfig, BoundsAreTheLastThatPass) {
+  const std::int64_t most = 1 << 24;
+  const std::vector<std::pair<const char*, std::pair<std::int64_t, std::int64_t>>> bounds = {
+      // token 2 ends
+      {"num_hidden_layers", {1, 4096}}, {"vocab_size", {3, most}},
+      {"intermediate_size", {1, most}}, {"max_position_embeddings", {1, most}},
+      {"sink_size", {0, most}},         {"local_window_size", {1, most}}};
+  for (const auto& [key, ends] : bounds) {
+    for (const std::int64_t value : {ends.first, ends.second}) {
+      Json config = llama();
+      config[key] = value;
+      EXPECT_NO_THROW(read(config.dump())) << key << " " << value;
+    }
+    for (const std::int64_t value : {ends.first - 1, ends.second + 1}) {
+      Json config = llama();
+      config[key] = value;
+      EXPECT_THROW(read(config.dump()), Error) << key << " " << value;
+    }
+  }
+}
+
 TEST(ModelConfig, LlamaDefaults) {
   const ModelConfig config = read(llama().dump());
   EXPECT_EQ(config.family, "llama");
