@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <string>
 
@@ -117,6 +119,26 @@ TEST(Safetensors, MalformedFilesAreNamedErrors) {
       const std::string text = error.what();
       EXPECT_NE(text.find("x.safetensors"), std::string::npos) << text;
       EXPECT_NE(text.find(row.words), std::string::npos) << text;
+    }
+  }
+}
+
+TEST(Safetensors, EveryTypeHasItsSize) {
+  const std::pair<const char*, std::size_t> types[] = {
+      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
+      {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
+  for (const auto& [type, size] : types) {
+    for (const std::size_t bytes : {3 * size, 3 * size + 1}) {
+      const std::string header =
+          fmt::format(R"({{"w":{{"dtype":"{}","shape":[3],"data_offsets":[0,{}]}}}})", type, bytes);
+      const std::string file = file_bytes(header, std::string(bytes, 'x'));
+      const std::span<const std::uint8_t> view(reinterpret_cast<const std::uint8_t*>(file.data()),
+                                               file.size());
+      if (bytes == 3 * size) {
+        EXPECT_EQ(parse_safetensors(view, "t").at(0).bytes.size(), bytes) << type;
+      } else {
+        EXPECT_THROW(parse_safetensors(view, "t"), Error) << type;
+      }
     }
   }
 }
