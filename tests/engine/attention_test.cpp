@@ -90,7 +90,8 @@ void expect_reference(const AttentionInput& input, const BlockMask& mask, const 
         at::full({input.q.size(1), input.q.size(0), input.q.size(2) + 1}, 7.0, input.q.options())
             .narrow(2, 0, input.q.size(2))
             .transpose(0, 1);
-    at::Tensor lse = at::full({input.q.size(0), input.q.size(1)}, 7.0, at::kFloat);
+    at::Tensor lse = at::full({input.q.size(0), input.q.size(1) + 2}, 7.0, at::kFloat)
+                         .narrow(1, 0, input.q.size(1));
     run(input, heads, mask, out, &lse);
     EXPECT_LT(max_difference(out, wanted.out), tolerance(input.q.scalar_type()))
         << what << " " << backend;
@@ -133,6 +134,40 @@ TEST(Attention, EveryModeEqualsTheReference) {
       }
     }
   }
+}
+
+// Keys of one query block lie within those of another, behind a gap: the rows are taken together.
+TEST(Attention, KeysOfABlockWithinThoseOfAnother) {
+  constexpr std::int64_t kBlock = 16, kBlocks = 10;
+  std::vector<std::uint8_t> visible(kBlocks * kBlocks, 0);
+  for (std::int64_t b = 0; b < kBlocks; ++b) visible[static_cast<std::size_t>(b * kBlocks)] = 1;
+  for (std::int64_t k = 3; k < 9; ++k) visible[static_cast<std::size_t>(8 * kBlocks + k)] = 1;
+  visible[9 * kBlocks + 5] = visible[9 * kBlocks + 9] = 1;
+  const AttentionInput input = random_input({1, 1, 16, 0, kBlock * kBlocks, 0}, at::kFloat);
+  expect_reference(input, table_mask({visible, 1, kBlocks, kBlocks, kBlock}, input.span()),
+                   "nested");
+}
+
+// The kernels read rows of head_dim neighbours; tensors that are laid out otherwise are a mistake
+// of the caller, named before anything is read.
+TEST(Attention, RowsThatAreNoRowsAreRefused) {
+  const AttentionInput fine = random_input({2, 2, 16, 0, 40, 0}, at::kFloat);
+  const BlockMask mask = dense_mask(fine.span());
+  const CpuKernels& kernels = *all_cpu_kernels().sets[0];
+  const auto turned = [](const at::Tensor& x) {
+    return x.transpose(1, 2).contiguous().transpose(1, 2);
+  };
+  const auto attend_with = [&](const AttentionInput& input, at::Tensor out) {
+    cpu_attention(input, all_heads(input), mask, out, nullptr, kernels);
+  };
+  const at::Tensor out = at::zeros({2, 40, 16});
+  EXPECT_NO_THROW(attend_with(fine, out));
+  AttentionInput q = fine, k = fine, v = fine;
+  q.q = turned(q.q), k.k = turned(k.k), v.v = turned(v.v);
+  for (const AttentionInput& input : {q, k, v}) {
+    EXPECT_THROW(attend_with(input, out), std::logic_error);
+  }
+  EXPECT_THROW(attend_with(fine, turned(out)), std::logic_error);
 }
 
 TEST(Attention, MasksPerQueryHead) {
