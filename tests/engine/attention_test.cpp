@@ -136,6 +136,16 @@ TEST(Attention, EveryModeEqualsTheReference) {
   }
 }
 
+// fp16 has no CPU kernel: the composition computes it.
+TEST(Attention, WhatNoKernelTakesIsComposed) {
+  const AttentionInput input = random_input({4, 2, 16, 0, 70, 0}, at::kHalf);
+  const BlockMask mask = dense_mask(input.span());
+  at::Tensor out = at::zeros(input.q.sizes(), input.q.options());
+  masked_attention(input, all_heads(input), mask, out);
+  EXPECT_LT(max_difference(out, reference_attention(input, all_heads(input), mask).out),
+            tolerance(at::kBFloat16));
+}
+
 // Keys of one query block lie within those of another, behind a gap: the rows are taken together.
 TEST(Attention, KeysOfABlockWithinThoseOfAnother) {
   constexpr std::int64_t kBlock = 16, kBlocks = 10;
