@@ -130,6 +130,28 @@ void write_gz(const fs::path& file, const std::string& bytes) {
   gzclose(out);
 }
 
+// What nobody asks for is passed over whole, whatever its size and kind; long names have a prefix.
+TEST(TarArchive, MembersBehindOthers) {
+  const TemporaryFolder folder;
+  std::string bytes;
+  for (const std::size_t size : {0, 5, 511, 512, 513, 3000}) {
+    bytes += tar_member("p/other", std::string(size, 'o'));
+    std::string extended = tar_member("p/pax", std::string(size, 'x'));
+    extended[156] = 'x';
+    bytes += extended;
+    bytes += tar_member(fmt::format("p/after-{}", size), fmt::format("behind {}", size));
+  }
+  std::string long_name = tar_member("name.txt", "long");
+  long_name.replace(345, 6, "p/deep");
+  write_gz(folder / "p.tar.gz", bytes + long_name + std::string(1024, '\0'));
+  for (const int size : {0, 5, 511, 512, 513, 3000}) {
+    const std::string name = fmt::format("p/after-{}", size);
+    EXPECT_EQ(read_tar_gz(folder / "p.tar.gz", {name}).at(name), fmt::format("behind {}", size));
+  }
+  EXPECT_EQ(read_tar_gz(folder / "p.tar.gz", {"p/deep/name.txt"}).at("p/deep/name.txt"), "long");
+  EXPECT_THROW(read_tar_gz(folder / "p.tar.gz", {"name.txt"}), Error);
+}
+
 TEST(TarArchive, MembersByName) {
   const TemporaryFolder folder;
   const fs::path file = folder / "p.tar.gz";
