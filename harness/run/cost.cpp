@@ -22,13 +22,18 @@ constexpr std::int64_t kKvRows = 64;  // tokens the cache grows by
 // What cuBLAS keeps for its matrix products on a GPU.
 constexpr std::int64_t kGpuWorkspaceBytes = std::int64_t{32} << 20;
 
-std::int64_t positive(const JsonSource& in, std::string_view key) {
-  const auto value = json_get<std::int64_t>(in, key);
+std::int64_t positive_or(const JsonSource& in, std::string_view key, std::int64_t otherwise) {
+  const auto value = json_get_or<std::int64_t>(in, key, otherwise);
   if (value < 1 || value > (std::int64_t{1} << 40)) {
     throw Error(ErrorKind::kCorrupt,
                 fmt::format("{}: key `{}` is {}, expected a size", in.source, key, value));
   }
   return value;
+}
+
+std::int64_t positive(const JsonSource& in, std::string_view key) {
+  json_get<std::int64_t>(in, key);  // it must be there
+  return positive_or(in, key, 0);
 }
 
 // The embedded prompt is worked on in place, a chunk of rows at a time, one sequence at a time.
@@ -69,8 +74,8 @@ ModelShape read_model_shape(const std::filesystem::path& folder) {
   s.intermediate = positive(in, "intermediate_size");
   s.vocab = positive(in, "vocab_size");
   s.heads_q = positive(in, "num_attention_heads");
-  s.heads_kv = json_get_or<std::int64_t>(in, "num_key_value_heads", s.heads_q);
-  s.head_dim = json_get_or<std::int64_t>(in, "head_dim", s.hidden / s.heads_q);
+  s.heads_kv = positive_or(in, "num_key_value_heads", s.heads_q);
+  s.head_dim = positive_or(in, "head_dim", s.hidden / s.heads_q);
   s.max_positions = positive(in, "max_position_embeddings");
   s.tied = json_get_or<bool>(in, "tie_word_embeddings", false);
   const auto dtype =

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::harness {
@@ -63,6 +64,22 @@ TEST(Cost, ConfigErrorsNameFileAndKey) {
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kCorrupt);
       EXPECT_NE(std::string(error.what()).find("config.json"), std::string::npos);
+    }
+  }
+  for (const char* key :
+       {"num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size",
+        "num_attention_heads", "num_key_value_heads", "max_position_embeddings"}) {
+    for (const std::int64_t value :
+         {std::int64_t{0}, std::int64_t{-1}, (std::int64_t{1} << 40) + 1}) {
+      Json config = parse_json(kLlama8B, "test");
+      config[key] = value;
+      write_file_atomic(folder / "config.json", config.dump());
+      try {
+        read_model_shape(folder.path());
+        ADD_FAILURE() << key << " " << value;
+      } catch (const Error& error) {
+        EXPECT_NE(std::string(error.what()).find(key), std::string::npos) << error.what();
+      }
     }
   }
 }

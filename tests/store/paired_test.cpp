@@ -129,6 +129,7 @@ TEST(Paired, SuiteIsTheMeanOfTasksThenOfLengths) {
   add(2048, pairs_of(30, 10, 0, 0));
   const PairedResult suite = compare_suite(cells);
   EXPECT_EQ(suite.n, 100);
+  EXPECT_EQ(suite.clusters, 100);
   EXPECT_NEAR(suite.mean_a, (0.75 + 1.0) / 2, 1e-12);
   EXPECT_NEAR(suite.mean_b, (1.0 + 0.75) / 2, 1e-12);
   EXPECT_NEAR(suite.difference, 0, 1e-12);

@@ -238,6 +238,14 @@ TEST(RunStore, WithoutResumeAFolderThatHoldsARunIsRefused) {
   });
   EXPECT_TRUE(contains(text, "mv ")) << text;
   EXPECT_EQ(read_run(folder / "a").samples.size(), 1u);
+  // One of the two is enough: a run that has no sample yet, samples whose run.json was lost.
+  for (const auto* gone : {"samples.rank0.jsonl", "run.json"}) {
+    const std::filesystem::path half = folder / (std::string("without-") + gone);
+    std::filesystem::copy(folder / "a", half);
+    ASSERT_TRUE(std::filesystem::remove(half / gone)) << gone;
+    error_of(ErrorKind::kInvalidArgument,
+             [&] { RunStore(StoreOptions{.folder = half, .resume = false}, spec()); });
+  }
 }
 
 TEST(RunStore, AnOkRecordBeatsFailuresWhicheverRankWroteIt) {
@@ -279,14 +287,17 @@ TEST(RunStore, KeysDependOnEveryPartAndNotOnTheFolder) {
   EXPECT_TRUE(differs([](KeyParts& p) { p.length = 2048; }));
   EXPECT_TRUE(differs([](KeyParts& p) { p.index = 4; }));
   EXPECT_TRUE(differs([](KeyParts& p) { p.content_sha256 = "d"; }));
-  KeyParts other{.settings = others,
-                 .profile = "p",
-                 .mode = "fa",
-                 .task = "ruler/vt",
-                 .length = 1024,
-                 .index = 3,
-                 .content_sha256 = "c"};
-  EXPECT_TRUE(keys.insert(sample_key(other)).second);
+  const std::map<std::string, std::string> renamed{{"speed", "42"}};
+  for (const auto* changed : {&others, &renamed}) {
+    const KeyParts other{.settings = *changed,
+                         .profile = "p",
+                         .mode = "fa",
+                         .task = "ruler/vt",
+                         .length = 1024,
+                         .index = 3,
+                         .content_sha256 = "c"};
+    EXPECT_TRUE(keys.insert(sample_key(other)).second);
+  }
 }
 
 // A full disk, as a file size limit in a child process: the record that does not fit leaves nothing
