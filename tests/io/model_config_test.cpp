@@ -150,6 +150,14 @@ TEST(ModelConfig, MalformedConfigsAreNamedErrors) {
   EXPECT_THROW(read_model_config("/no/such/folder"), Error);
 }
 
+TEST(ModelConfig, TheFirstArchitectureCounts) {
+  Json config = llama();
+  config["architectures"] = {"LlamaForCausalLM", 7};
+  EXPECT_EQ(read(config.dump()).architecture, "LlamaForCausalLM");
+  config["architectures"] = {"UnknownForCausalLM", "LlamaForCausalLM"};
+  EXPECT_THROW(read(config.dump()), Error);
+}
+
 TEST(ModelConfig, BoundsAreTheLastThatPass) {
   const std::int64_t most = 1 << 24;
   const std::vector<std::pair<const char*, std::pair<std::int64_t, std::int64_t>>> bounds = {
