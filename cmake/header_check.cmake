@@ -5,9 +5,9 @@ function(elastic_add_header_check)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}"
     "${CMAKE_SOURCE_DIR}/base/*.h" "${CMAKE_SOURCE_DIR}/datasets/*.h" "${CMAKE_SOURCE_DIR}/engine/*.h"
     "${CMAKE_SOURCE_DIR}/harness/*.h" "${CMAKE_SOURCE_DIR}/reports/*.h" "${CMAKE_SOURCE_DIR}/tasks/*.h"
-    "${CMAKE_SOURCE_DIR}/tests/*.h")
+    "${CMAKE_SOURCE_DIR}/runs/*.h" "${CMAKE_SOURCE_DIR}/tests/*.h")
   if(NOT ELASTIC_ENGINE)
-    list(FILTER headers EXCLUDE REGEX "^engine/(attention|model|router|generate|train|distributed|demo|io/checkpoint)|^engine/precompiled|^tests/")
+    list(FILTER headers EXCLUDE REGEX "^engine/(attention|device|model|router|generate|train|io/checkpoint)|^engine/precompiled|^tests/")
   endif()
   list(FILTER headers EXCLUDE REGEX "^engine/cuda/")
   foreach(header IN LISTS headers)

@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "base/json.h"
-#include "harness/store/statistics.h"
-#include "harness/store/summary.h"
+#include "runs/statistics.h"
+#include "runs/summary.h"
 
 namespace elastic::reports {
 

@@ -11,7 +11,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "build/libelastic_cuda.so"
-INTERFACE = ROOT / "engine/kernels/cuda_interface.h"
+INTERFACE = ROOT / "engine/device/cuda_interface.h"
 SOURCES = ROOT / "engine/cuda"
 # What the wheel's LibTorch, the Debian packages and the compiler bring; anything else would be missing at the user's.
 MAY_NEED = re.compile(r"lib(torch_cpu|torch_cuda|c10|c10_cuda|cudart|gomp|fmt|crypto|utf8proc|stdc\+\+|m|gcc_s|c)\.so[.\d]*")

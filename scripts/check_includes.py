@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Holds every #include to the table of who may include whom (docs/architecture.md). Exit 1 on a violation."""
+"""Holds every #include to the table of who may include whom (docs/architecture.md). Exit 1 on a violation.
+
+    scripts/check_includes.py [--table]     --table prints the table as Markdown
+"""
 import pathlib
 import re
 import subprocess
@@ -7,61 +10,111 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# Area -> areas it may include besides itself. An area is the longest matching path prefix.
+# Room -> rooms it may include besides itself. A room is a folder, or one file of a folder without its ending; a file
+# belongs to the longest that matches. Rows stand above each other as the rooms do: none may name a row below it, so
+# that there is no circle.
+API = ["base", "engine/api"]
 MAY_INCLUDE = {
     "base": [],
     "datasets": ["base"],
+    "runs": ["base"],
     "engine/api": ["base"],
-    "engine": ["base", "engine/api"],
-    "tasks": ["base", "datasets", "engine/api"],
-    "harness/store": ["base", "engine/api"],
-    "reports": ["base", "harness/store"],
-    "harness/run": ["base", "engine/api", "tasks", "harness/store"],
-    "harness/commands": ["base", "datasets", "engine/api", "tasks", "harness/store", "harness/run", "reports"],
+    "engine/config": ["base"],
+    "engine/io": [*API, "engine/config"],
+    "engine/tokenizer": API,
+    "engine/chat": API,
+    "engine/router": ["base"],
+    "engine/kernels": ["base"],
+    "engine/attention": [*API, "engine/io", "engine/router", "engine/kernels"],
+    "engine/device": ["base", "engine/attention"],
+    "engine/model": ["base", "engine/config", "engine/io", "engine/router", "engine/attention", "engine/device"],
+    "engine/generate": [*API, "engine/config", "engine/io", "engine/router", "engine/attention", "engine/device", "engine/model"],
+    "engine/train": [*API, "engine/config", "engine/io", "engine/router", "engine/kernels", "engine/attention", "engine/device",
+                     "engine/model"],
+    "engine/cuda": ["engine/kernels", "engine/attention", "engine/device"],
+    "engine/no_engine": API,
+    "tasks": [*API, "datasets"],
+    "tasks/metrics": ["base", "datasets"],
+    "tasks/ruler": [*API, "datasets", "tasks", "tasks/metrics"],
+    "tasks/longbench": [*API, "datasets", "tasks", "tasks/metrics"],
+    "tasks/scoring": ["base", "datasets", "tasks", "tasks/metrics", "tasks/longbench"],
+    "tasks/training": [*API, "datasets", "tasks", "tasks/ruler", "tasks/longbench"],
+    "tasks/registry": ["base", "tasks", "tasks/ruler", "tasks/longbench"],
+    "reports": ["base", "runs"],
+    "reports/render": ["base", "runs", "reports"],
+    "harness/run": [*API, "engine/config", "runs", "tasks"],
 }
-MAY_INCLUDE["harness"] = [*MAY_INCLUDE["harness/commands"], "harness/commands"]  # main.cpp
-# What commands may know of the engine: its factories, headers without LibTorch.
-FACTORIES = {"engine/generate/make_generator.h", "engine/generate/attention_bench.h", "engine/train/train_router.h"}
-TORCH_FOLDERS = ("attention", "cuda", "demo", "distributed", "generate", "model", "router", "train")
+ADAPTERS = [room for room in MAY_INCLUDE if room.startswith(("tasks", "reports"))]
+MAY_INCLUDE["harness/commands"] = [*API, "engine/config", "datasets", "runs", *ADAPTERS, "harness/run"]
+MAY_INCLUDE["harness/bench"] = [*MAY_INCLUDE["harness/commands"], "harness/commands"]
+MAY_INCLUDE["harness/main"] = ["base", "harness/commands"]
+# tests/<folder> looks into the rooms of that name and whatever these may include; the others see what users see.
+TEST_ROOMS = {"base": ["base"], "datasets": ["datasets"], "runs": ["runs"],
+              "tokenizer": ["engine/tokenizer", "engine/chat"], "io": ["engine/io", "engine/config", "engine/api"],
+              "tasks": [room for room in MAY_INCLUDE if room.startswith("tasks")],
+              "engine": [room for room in MAY_INCLUDE if room.startswith("engine")],
+              "reports": ["reports", "reports/render"], "harness": ["harness/run"], "commands": ["harness/commands"],
+              "testing": ["harness/run"], "bench": [], "fuzz": list(MAY_INCLUDE)}
+TORCH_ROOMS = ("engine/attention", "engine/router", "engine/device", "engine/model", "engine/generate", "engine/train", "engine/cuda")
+TORCH_FILES = ("engine/precompiled.h", "engine/io/checkpoint.h", "engine/io/checkpoint.cpp")
 TORCH_HEADER = re.compile(r"(ATen|torch|c10|caffe2)/")
-# tests/<folder> mirrors an area and may include what that area may.
-TEST_AREAS = {"tokenizer": "engine", "io": "engine", "store": "harness/store", "harness": "harness/run",
-              "commands": "harness/commands", "fuzz": "harness/commands", "bench": "harness/commands"}
-TEST_ENGINE = ("fuzz", "bench")  # these may look into the engine as well
 
 
-def area_of(path):
-    return max((a for a in MAY_INCLUDE if path.startswith(a + "/")), key=len, default=None)
+def room_of(path):
+    stem = path.rsplit(".", 1)[0]
+    return max((room for room in MAY_INCLUDE if f"{stem}/".startswith(room + "/")), key=len, default=None)
 
 
 def torch_allowed(path):
-    if path.startswith("tests/engine/"):
-        return True
-    parts = path.split("/")
-    in_folder = parts[0] == "engine" and (parts[1] in TORCH_FOLDERS or path == "engine/precompiled.h")
-    return not path.endswith(".cu") and (in_folder or path.startswith("engine/io/checkpoint"))
+    return not path.endswith(".cu") and (path in TORCH_FILES or path.startswith("tests/engine/") or room_of(path) in TORCH_ROOMS)
 
 
 def violation(path, header, quoted):
     if TORCH_HEADER.match(header):
-        return None if torch_allowed(path) else "LibTorch header outside its folders"
+        return None if torch_allowed(path) else "LibTorch header outside its rooms"
     if not quoted:
         return None
-    folder = path.split("/")[1] if path.startswith("tests/") else None
-    area = TEST_AREAS.get(folder, folder) if folder else area_of(path)
-    target = area_of(header)
-    if folder and header.startswith(("tests/testing/", f"tests/{folder}/")) or folder == "testing":
-        return None
+    if path.startswith("tests/"):
+        folder = path.split("/")[1]
+        if header.startswith(("tests/testing/", f"tests/{folder}/")):
+            return None
+        rooms = TEST_ROOMS[folder]
+        name, allowed = f"tests/{folder}", {*rooms, *(inner for room in rooms for inner in MAY_INCLUDE[room])}
+    else:
+        name = room_of(path)
+        if name is None:
+            return "belongs to no room"
+        allowed = {name, *MAY_INCLUDE[name]}
+    target = room_of(header)
     if target is None:
         return "not a path from the repository root"
-    allowed = [area, *MAY_INCLUDE.get(area, [])] + (["engine"] if folder in TEST_ENGINE else [])
-    if area in ("harness", "harness/commands") and header in FACTORIES:
-        return None
-    return None if target in allowed else f"{area} may not include {target}"
+    return None if target in allowed else f"{name} may not include {target}"
+
+
+def check_table():
+    """Every row names rows above it only, and an include that a row does not name is found, planted in each room."""
+    rooms = list(MAY_INCLUDE)
+    for at, room in enumerate(rooms):
+        for below in set(MAY_INCLUDE[room]) - set(rooms[:at]):
+            sys.exit(f"table: {room} names {below}, which stands below it or not at all")
+        planted = [other for other in rooms if other != room and other not in MAY_INCLUDE[room]]
+        for other in planted:
+            if violation(f"{room}/x.cpp", f"{other}/x.h", True) is None:
+                sys.exit(f"table: a planted include of {other} in {room} is not found")
+    return len(rooms)
+
+
+def print_table():
+    print("| room | may include |\n|---|---|")
+    for room, others in MAY_INCLUDE.items():
+        print(f"| {room} | {', '.join(others) or '-'} |")
 
 
 def main():
-    listed = subprocess.run(["find", *{a.split("/")[0] for a in MAY_INCLUDE}, "tests", "-name", "*.h", "-o", "-name",
+    if "--table" in sys.argv:
+        return print_table()
+    rooms = check_table()
+    listed = subprocess.run(["find", *sorted({room.split("/")[0] for room in MAY_INCLUDE}), "tests", "-name", "*.h", "-o", "-name",
                              "*.cpp", "-o", "-name", "*.cu"], cwd=ROOT, text=True, capture_output=True, check=True)
     faults = checked = 0
     for path in sorted(listed.stdout.split()):
@@ -72,7 +125,7 @@ def main():
             if why:
                 faults += 1
                 print(f"{path}:{number}: {why}: {match[2]}")
-    print(f"include table: {checked} includes checked, {faults} violations")
+    print(f"include table: {rooms} rooms, {checked} includes checked, {faults} violations")
     return 1 if faults or not checked else 0
 
 

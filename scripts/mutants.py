@@ -33,7 +33,7 @@ MEMORY = 12 << 30  # bytes of address space that a test may take: mutants loop
 
 # Folder of sources -> the test binaries that are to find its mutants, the nearest first.
 FOLDERS = {
-    "base": ["base_tests", "tokenizer_tests", "tasks_tests", "store_tests", "commands_tests"],
+    "base": ["base_tests", "tokenizer_tests", "tasks_tests", "runs_tests", "commands_tests"],
     "datasets": ["datasets_tests", "tasks_tests", "commands_tests"],
     "engine/api": ["tokenizer_tests", "io_tests", "commands_tests"],
     "engine/tokenizer": ["tokenizer_tests", "commands_tests"],
@@ -45,7 +45,7 @@ FOLDERS = {
     "engine/generate": ["engine_tests", "commands_tests"],
     "engine/train": ["engine_tests", "commands_tests"],
     "tasks": ["tasks_tests", "commands_tests"],
-    "harness/store": ["store_tests", "reports_tests", "commands_tests"],
+    "runs": ["runs_tests", "reports_tests", "commands_tests"],
     "harness/run": ["harness_tests", "commands_tests"],
     "harness/commands": ["commands_tests"],
     "reports": ["reports_tests", "commands_tests"],

@@ -9,7 +9,7 @@
 //
 // Routing convention everywhere in the program: 1 = sparse, 0 = full (the checkpoint's class 1 =
 // full is turned round once, in the router). MSR, ESR and density are defined in
-// engine/router/sparsity.h.
+// engine/attention/sparsity.h.
 
 #include <array>
 #include <cstdint>

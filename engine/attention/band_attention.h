@@ -15,8 +15,8 @@
 #include <optional>
 #include <span>
 
-#include "engine/attention/block_mask.h"
 #include "engine/attention/head_mode.h"
+#include "engine/kernels/block_mask.h"
 
 namespace elastic::engine {
 

@@ -17,7 +17,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/attention/block_mask.h"
+#include "engine/kernels/block_mask.h"
 
 namespace elastic::engine {
 

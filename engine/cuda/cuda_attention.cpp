@@ -12,7 +12,7 @@
 
 #include "engine/attention/band_attention.h"
 #include "engine/attention/masked_attention.h"
-#include "engine/kernels/cuda_interface.h"
+#include "engine/device/cuda_interface.h"
 
 namespace elastic::engine {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/kernels/cuda_interface.h"
+#include "engine/device/cuda_interface.h"
 
 namespace elastic::engine {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/generate/attention_bench.h"
+#include "engine/api/attention_bench.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -12,10 +12,10 @@
 #include "base/error.h"
 #include "engine/attention/reference.h"
 #include "engine/attention/registry.h"
-#include "engine/generate/device.h"
-#include "engine/model/stage_clock.h"
+#include "engine/attention/sparsity.h"
+#include "engine/device/device.h"
+#include "engine/device/stage_clock.h"
 #include "engine/model/weights.h"
-#include "engine/router/sparsity.h"
 
 namespace elastic::engine {
 namespace {

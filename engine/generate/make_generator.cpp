@@ -1,4 +1,4 @@
-#include "engine/generate/make_generator.h"
+#include "engine/api/make_generator.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -15,11 +15,11 @@
 #include "engine/api/hub_cache.h"
 #include "engine/attention/attention_plan.h"
 #include "engine/attention/masked_attention.h"
-#include "engine/generate/device.h"
+#include "engine/config/registry.h"
+#include "engine/device/cuda_library.h"
+#include "engine/device/device.h"
 #include "engine/generate/torch_generator.h"
 #include "engine/io/checkpoint.h"
-#include "engine/kernels/cuda_library.h"
-#include "engine/model/registry.h"
 
 namespace elastic::engine {
 namespace {

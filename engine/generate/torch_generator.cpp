@@ -10,12 +10,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "engine/generate/device_errors.h"
-#include "engine/generate/memory_meter.h"
+#include "engine/attention/sparsity.h"
+#include "engine/device/device_errors.h"
+#include "engine/device/memory_meter.h"
 #include "engine/generate/sampler.h"
 #include "engine/generate/stop_matcher.h"
 #include "engine/router/router.h"
-#include "engine/router/sparsity.h"
 
 namespace elastic::engine {
 namespace {

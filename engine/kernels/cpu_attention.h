@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-#include "engine/attention/block_mask.h"
+#include "engine/kernels/block_mask.h"
 
 namespace elastic::engine {
 

@@ -10,7 +10,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "engine/api/prefill_memory.h"
+#include "engine/config/prefill_memory.h"
 #include "engine/model/decode_attention.h"
 #include "engine/model/norm.h"
 

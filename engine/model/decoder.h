@@ -19,12 +19,12 @@
 #include <vector>
 
 #include "engine/attention/attention_plan.h"
+#include "engine/attention/sparsity.h"
+#include "engine/device/stage_clock.h"
 #include "engine/model/kv_cache.h"
 #include "engine/model/rotary.h"
-#include "engine/model/stage_clock.h"
 #include "engine/model/weights.h"
 #include "engine/router/pooling.h"
-#include "engine/router/sparsity.h"
 
 namespace elastic::engine {
 

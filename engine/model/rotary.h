@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-#include "engine/io/model_config.h"
+#include "engine/config/model_config.h"
 
 namespace elastic::engine {
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/config/model_config.h"
 #include "engine/io/checkpoint.h"
-#include "engine/io/model_config.h"
 #include "engine/router/router.h"
 
 namespace elastic::engine {

@@ -11,8 +11,8 @@
 
 #include <vector>
 
+#include "engine/api/train_router.h"
 #include "engine/train/parameters.h"
-#include "engine/train/train_router.h"
 
 namespace elastic::engine {
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "engine/api/batch_source.h"
+#include "engine/api/train_router.h"
 #include "engine/train/span_attention.h"
-#include "engine/train/train_router.h"
 
 namespace elastic::engine {
 

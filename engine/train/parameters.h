@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/train_router.h"
 #include "engine/io/safetensors.h"
 #include "engine/model/weights.h"
-#include "engine/train/train_router.h"
 
 namespace elastic::engine {
 

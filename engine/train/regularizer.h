@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "engine/api/batch_source.h"
+#include "engine/api/train_router.h"
 #include "engine/train/packed_batch.h"
-#include "engine/train/train_router.h"
 
 namespace elastic::engine {
 

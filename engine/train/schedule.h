@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "engine/train/train_router.h"
+#include "engine/api/train_router.h"
 
 namespace elastic::engine {
 

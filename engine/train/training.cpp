@@ -10,9 +10,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "engine/generate/device.h"
+#include "engine/config/model_config.h"
+#include "engine/device/device.h"
 #include "engine/io/checkpoint.h"
-#include "engine/io/model_config.h"
 #include "engine/train/parameters.h"
 #include "engine/train/train_options.h"
 

@@ -12,9 +12,9 @@
 
 #include "base/file_lock.h"
 #include "engine/api/batch_source.h"
+#include "engine/api/train_router.h"
 #include "engine/model/weights.h"
 #include "engine/train/regularizer.h"
-#include "engine/train/train_router.h"
 
 namespace elastic::engine {
 

@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "engine/api/make_generator.h"
 #include "engine/api/tokenizer.h"
-#include "engine/generate/make_generator.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
@@ -26,12 +26,12 @@
 #include "harness/commands/run_benchmark.h"
 #include "harness/commands/run_setup.h"
 #include "harness/commands/train_config.h"
-#include "harness/store/run_store.h"
 #include "reports/ablation.h"
 #include "reports/input.h"
 #include "reports/render/render.h"
-#include "reports/write.h"
-#include "tasks/training_mix.h"
+#include "reports/render/write.h"
+#include "runs/run_store.h"
+#include "tasks/training/training_mix.h"
 
 namespace elastic::harness {
 namespace {

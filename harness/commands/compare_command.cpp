@@ -17,8 +17,8 @@
 #include "base/unicode.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/store/comparison.h"
-#include "harness/store/run_store.h"
+#include "runs/comparison.h"
+#include "runs/run_store.h"
 
 namespace elastic::harness {
 namespace {

@@ -20,7 +20,7 @@
 #include "datasets/catalog.h"
 #include "datasets/folders.h"
 #include "datasets/sources.h"
-#include "engine/generate/make_generator.h"
+#include "engine/api/make_generator.h"
 #include "harness/commands/build_info.h"
 #include "harness/commands/command.h"
 

@@ -8,9 +8,9 @@
 #include <cmath>
 #include <tuple>
 
-#include "harness/store/summary.h"
-#include "tasks/longbench/v2_scores.h"
+#include "runs/summary.h"
 #include "tasks/metrics/choice.h"
+#include "tasks/scoring/v2_scores.h"
 
 namespace elastic::harness {
 namespace {

@@ -15,10 +15,10 @@
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
 #include "harness/commands/run_setup.h"
-#include "harness/store/run_store.h"
 #include "reports/input.h"
+#include "reports/render/write.h"
 #include "reports/training_curves.h"
-#include "reports/write.h"
+#include "runs/run_store.h"
 
 namespace elastic::harness {
 namespace {

@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/threads.h"
+#include "engine/api/make_generator.h"
 #include "engine/api/tokenizer.h"
-#include "engine/generate/make_generator.h"
 #include "harness/commands/build_info.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
@@ -24,7 +24,7 @@
 #include "harness/run/prepare.h"
 #include "harness/run/runner.h"
 #include "reports/input.h"
-#include "reports/write.h"
+#include "reports/render/write.h"
 
 namespace elastic::harness {
 namespace {

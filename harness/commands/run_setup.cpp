@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "datasets/folders.h"
-#include "engine/generate/make_generator.h"
+#include "engine/api/make_generator.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"

@@ -21,11 +21,11 @@
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
 #include "harness/commands/longbench_profiles.h"
-#include "harness/store/run_store.h"
 #include "reports/input.h"
 #include "reports/registry.h"
 #include "reports/render/render.h"
-#include "reports/write.h"
+#include "reports/render/write.h"
+#include "runs/run_store.h"
 #include "tasks/registry.h"
 
 namespace elastic::harness {

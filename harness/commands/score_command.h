@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "harness/store/record.h"
+#include "runs/record.h"
 #include "tasks/metrics/code_similarity.h"
 
 namespace elastic::harness {

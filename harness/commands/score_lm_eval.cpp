@@ -8,9 +8,9 @@
 
 #include "base/error.h"
 #include "harness/commands/score_command.h"
-#include "tasks/lm_eval_samples.h"
-#include "tasks/longbench/aggregate.h"
 #include "tasks/longbench/scorer.h"
+#include "tasks/longbench/aggregate.h"
+#include "tasks/scoring/lm_eval_samples.h"
 
 namespace elastic::harness {
 namespace {

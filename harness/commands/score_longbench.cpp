@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "harness/commands/longbench_profiles.h"
 #include "harness/commands/score_command.h"
-#include "tasks/longbench/evaluate.h"
+#include "tasks/scoring/evaluate.h"
 
 namespace elastic::harness {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "harness/commands/score_command.h"
-#include "tasks/longbench/v2_scores.h"
+#include "tasks/scoring/v2_scores.h"
 
 namespace elastic::harness {
 namespace {

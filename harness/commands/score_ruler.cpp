@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "harness/commands/score_command.h"
 #include "tasks/registry.h"
-#include "tasks/ruler_predictions.h"
-#include "tasks/ruler_scores.h"
+#include "tasks/scoring/ruler_predictions.h"
+#include "tasks/scoring/ruler_scores.h"
 
 namespace elastic::harness {
 namespace {

@@ -13,13 +13,13 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "engine/generate/make_generator.h"
+#include "engine/api/make_generator.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
 #include "harness/commands/router_vectors.h"
 #include "reports/render/render.h"
-#include "reports/write.h"
+#include "reports/render/write.h"
 
 namespace elastic::harness {
 namespace {

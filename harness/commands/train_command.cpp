@@ -14,13 +14,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/api/tokenizer.h"
-#include "engine/train/train_router.h"
+#include "engine/api/train_router.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
 #include "harness/commands/run_setup.h"
 #include "harness/commands/train_config.h"
 #include "harness/commands/train_tokenizer.h"
-#include "tasks/training_mix.h"
+#include "tasks/training/training_mix.h"
 
 namespace elastic::harness {
 namespace {

@@ -2,14 +2,14 @@
 
 // The JSON file of `train`: an object with the keys of engine::TrainOptions (docs/training.md), the
 // objects `loss`, `optimizer`, `router`, `regularizer`, and `data`, which belongs to
-// tasks/training_mix.h.
+// tasks/training/training_mix.h.
 //
 //   const TrainConfig config = read_train_config("models/demo/training/router.json");
 
 #include <filesystem>
 
 #include "base/json.h"
-#include "engine/train/train_router.h"
+#include "engine/api/train_router.h"
 
 namespace elastic::harness {
 

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "engine/api/hub_cache.h"
-#include "engine/api/prefill_memory.h"
+#include "engine/config/prefill_memory.h"
 
 namespace elastic::harness {
 namespace {

@@ -49,7 +49,7 @@ struct Cost {
 };
 
 /// Time assumes kFlops of cost.cpp and is good to a factor of a few; memory follows the prefill of
-/// the engine (engine/api/prefill_memory.h): sequences of a batch prefill one after the other.
+/// the engine (engine/config/prefill_memory.h): sequences of a batch prefill one after the other.
 Cost predict_cost(const ModelShape& shape, const CostMachine& machine, const CostRequest& request);
 
 }  // namespace elastic::harness

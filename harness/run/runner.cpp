@@ -12,7 +12,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "harness/run/sample_run.h"
-#include "harness/store/prompt_store.h"
+#include "runs/prompt_store.h"
 
 namespace elastic::harness {
 namespace {

@@ -15,7 +15,7 @@
 #include "engine/api/generator.h"
 #include "harness/run/plan.h"
 #include "harness/run/prepare.h"
-#include "harness/store/run_store.h"
+#include "runs/run_store.h"
 
 namespace elastic::harness {
 

@@ -9,7 +9,7 @@
 
 #include "engine/api/generator.h"
 #include "harness/run/prepare.h"
-#include "harness/store/record.h"
+#include "runs/record.h"
 
 namespace elastic::harness {
 

@@ -1,4 +1,4 @@
-#include "engine/attention/block_mask.h"
+#include "engine/kernels/block_mask.h"
 
 #include <gtest/gtest.h>
 

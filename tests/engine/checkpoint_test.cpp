@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/api/make_generator.h"
 #include "engine/api/tensor_file.h"
-#include "engine/generate/make_generator.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {

@@ -9,8 +9,8 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "engine/config/model_config.h"
 #include "engine/io/checkpoint.h"
-#include "engine/io/model_config.h"
 #include "engine/model/norm.h"
 #include "engine/model/weights.h"
 #include "engine/router/router.h"

@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/generate/make_generator.h"
+#include "engine/api/make_generator.h"
 #include "engine/io/safetensors.h"
 #include "tests/testing/folders.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "engine/generate/device.h"
+#include "engine/device/device.h"
 
 namespace elastic::testing {
 

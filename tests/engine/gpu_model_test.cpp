@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/generate/make_generator.h"
+#include "engine/api/make_generator.h"
 #include "tests/engine/golden_run.h"
 #include "tests/engine/gpu.h"
 

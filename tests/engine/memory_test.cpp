@@ -8,8 +8,8 @@
 #include <new>
 
 #include "base/error.h"
-#include "engine/generate/device_errors.h"
-#include "engine/generate/memory_meter.h"
+#include "engine/device/device_errors.h"
+#include "engine/device/memory_meter.h"
 #include "tests/engine/golden_run.h"
 
 namespace elastic::engine {

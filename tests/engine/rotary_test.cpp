@@ -11,7 +11,7 @@
 #include <iostream>
 
 #include "base/json.h"
-#include "engine/io/rope_config.h"
+#include "engine/config/rope_config.h"
 #include "tests/engine/golden_run.h"
 #include "tests/testing/folders.h"
 

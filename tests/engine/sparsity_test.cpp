@@ -1,4 +1,4 @@
-#include "engine/router/sparsity.h"
+#include "engine/attention/sparsity.h"
 
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "engine/train/train_router.h"
+#include "engine/api/train_router.h"
 #include "tests/engine/train_model.h"
 #include "tests/testing/folders.h"
 

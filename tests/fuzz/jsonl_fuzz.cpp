@@ -6,8 +6,8 @@
 
 #include "base/csv.h"
 #include "base/error.h"
-#include "tasks/ruler_predictions.h"
-#include "tasks/ruler_scores.h"
+#include "tasks/scoring/ruler_predictions.h"
+#include "tasks/scoring/ruler_scores.h"
 #include "tests/fuzz/input_files.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "tasks/lm_eval_samples.h"
+#include "tasks/scoring/lm_eval_samples.h"
 #include "tests/fuzz/input_files.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

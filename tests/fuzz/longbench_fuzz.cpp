@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "datasets/object_stream.h"
-#include "tasks/longbench/evaluate.h"
-#include "tasks/longbench/v2_scores.h"
+#include "tasks/scoring/evaluate.h"
+#include "tasks/scoring/v2_scores.h"
 #include "tests/fuzz/input_files.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

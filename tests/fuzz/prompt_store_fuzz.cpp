@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "harness/store/prompt_store.h"
+#include "runs/prompt_store.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace elastic;

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "harness/store/record_json.h"
-#include "harness/store/run_reader.h"
+#include "runs/record_json.h"
+#include "runs/run_reader.h"
 #include "tests/fuzz/input_files.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
-#include "harness/store/prompt_store.h"
+#include "runs/prompt_store.h"
 #include "tests/harness/runner_fixture.h"
 
 namespace elastic::harness {

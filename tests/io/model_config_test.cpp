@@ -1,4 +1,4 @@
-#include "engine/io/model_config.h"
+#include "engine/config/model_config.h"
 
 #include <gtest/gtest.h>
 

@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "reports/registry.h"
 #include "reports/render/render.h"
+#include "reports/render/write.h"
 #include "reports/speedup.h"
-#include "reports/write.h"
 #include "tests/reports/sample_runs.h"
 
 namespace elastic::reports {

@@ -9,7 +9,7 @@
 #include "reports/registry.h"
 #include "reports/render/html_parts.h"
 #include "reports/render/render.h"
-#include "reports/write.h"
+#include "reports/render/write.h"
 #include "tests/reports/sample_runs.h"
 
 namespace elastic::reports {

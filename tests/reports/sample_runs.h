@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "harness/store/run_store.h"
 #include "reports/input.h"
 #include "reports/registry.h"
 #include "reports/render/render.h"
+#include "runs/run_store.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::reports {

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "tasks/longbench/evaluate.h"
-#include "tasks/longbench/v2_scores.h"
+#include "tasks/scoring/evaluate.h"
+#include "tasks/scoring/v2_scores.h"
 #include "tests/tasks/longbench_golden.h"
 
 namespace elastic::tasks {

@@ -7,10 +7,10 @@
 #include "base/file.h"
 #include "datasets/chinese_words.h"
 #include "datasets/object_stream.h"
-#include "tasks/longbench/evaluate.h"
 #include "tasks/longbench/profile.h"
 #include "tasks/longbench/rows.h"
-#include "tasks/longbench/v2_scores.h"
+#include "tasks/scoring/evaluate.h"
+#include "tasks/scoring/v2_scores.h"
 #include "tests/testing/folders.h"
 #include "tests/testing/zip_writer.h"
 

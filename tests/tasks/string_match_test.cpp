@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "datasets/jsonl.h"
-#include "tasks/ruler_predictions.h"
-#include "tasks/ruler_scores.h"
+#include "tasks/scoring/ruler_predictions.h"
+#include "tasks/scoring/ruler_scores.h"
 #include "tests/testing/cases.h"
 #include "tests/testing/folders.h"
 

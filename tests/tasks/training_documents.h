@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "tasks/training/families.h"
-#include "tasks/training_mix.h"
+#include "tasks/training/training_mix.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::tasks {

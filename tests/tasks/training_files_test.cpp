@@ -10,7 +10,7 @@
 #include "base/interrupt.h"
 #include "tasks/training/file_row.h"
 #include "tasks/training/mix_random.h"
-#include "tasks/training_mix.h"
+#include "tasks/training/training_mix.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::tasks {

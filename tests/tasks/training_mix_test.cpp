@@ -1,4 +1,4 @@
-#include "tasks/training_mix.h"
+#include "tasks/training/training_mix.h"
 
 #include <gtest/gtest.h>
 

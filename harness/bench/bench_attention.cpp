@@ -1,0 +1,146 @@
+// `bench attention`: one layer's attention alone over shares of sparse heads (MSR), each result
+// checked against the reference before it is timed; the dense one (MSR 0) is always in the same
+// run.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "engine/api/attention_bench.h"
+#include "engine/api/make_generator.h"
+#include "harness/bench/bench_command.h"
+#include "harness/commands/flag_values.h"
+
+namespace elastic::harness {
+namespace {
+
+struct BenchAttentionOptions {
+  engine::AttentionBenchOptions engine;
+  std::string lengths = "4k,16k";
+  std::string msr = "0,0.5,1";
+  BenchFlags flags;
+};
+
+std::vector<double> parse_shares(const std::string& text) {
+  std::vector<double> shares;
+  for (const std::string& part : split_list(text)) {
+    const std::optional<double> share = parse_double(part);
+    if (!share || !(*share >= 0 && *share <= 1)) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("--msr {}: `{}` is not a number from 0 to 1", text, part));
+    }
+    shares.push_back(*share);
+  }
+  if (std::find(shares.begin(), shares.end(), 0.0) == shares.end())
+    shares.insert(shares.begin(), 0);
+  return shares;
+}
+
+Json row_of(const engine::AttentionBenchRow& row, const engine::AttentionBenchRow& dense) {
+  const auto [low, high] = std::minmax_element(row.milliseconds.begin(), row.milliseconds.end());
+  const double middle = median(row.milliseconds), baseline = median(dense.milliseconds);
+  // The same work at the dense rate, by visited blocks.
+  const double ideal = baseline * row.visited_blocks;
+  return {{"mode", row.mode},
+          {"tokens", row.tokens},
+          {"msr", row.msr},
+          {"visited_blocks", row.visited_blocks},
+          {"ms", middle},
+          {"ms_min", *low},
+          {"ms_max", *high},
+          {"gflop_per_s", row.visible_flop / middle / 1e6},
+          {"speedup_vs_dense", baseline / middle},
+          {"time_over_ideal", middle / ideal},
+          {"max_error", row.max_error}};
+}
+
+void print_markdown(const Json& result) {
+  fmt::print("{}/{} heads of {}, {} on {}; {} repetitions after 1 warm-up, shares in turns\n\n",
+             result["heads_q"].get<int>(), result["heads_kv"].get<int>(),
+             result["head_dim"].get<int>(), result["dtype"].get<std::string>(),
+             result["device"].get<std::string>(), result["repetitions"].get<int>());
+  fmt::print(
+      "| tokens | MSR | visited blocks | ms, median | min | max | GFLOP/s | x dense | time / "
+      "(visited "
+      "x dense) | max error |\n|---|---|---|---|---|---|---|---|---|---|\n");
+  for (const Json& row : result["rows"]) {
+    const auto number = [&row](const char* key) { return row[key].get<double>(); };
+    fmt::print(
+        "| {} | {:.3f} | {:.3f} | {:.2f} | {:.2f} | {:.2f} | {:.1f} | {:.2f} | {:.2f} | {:.1e} |\n",
+        row["tokens"].get<std::int64_t>(), number("msr"), number("visited_blocks"), number("ms"),
+        number("ms_min"), number("ms_max"), number("gflop_per_s"), number("speedup_vs_dense"),
+        number("time_over_ideal"), number("max_error"));
+  }
+}
+
+void print_rows(const Json& result) {
+  print_csv(result, {"device", "dtype", "heads_q", "heads_kv", "head_dim", "repetitions"});
+}
+
+int bench_attention_command(BenchAttentionOptions options) {
+  for (const std::string& length : split_list(options.lengths)) {
+    options.engine.lengths.push_back(parse_length(length));
+  }
+  options.engine.msr = parse_shares(options.msr);
+  const std::vector<engine::AttentionBenchRow> rows = engine::bench_attention(options.engine);
+  if (rows.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
+  const engine::AttentionBenchRow& first = rows.front();
+  Faults faults =
+      engine::fallbacks(options.engine.device, first.device, first.dtype, first.head_dim);
+  Json result = {{"device", rows.front().device},
+                 {"dtype", rows.front().dtype},
+                 {"heads_q", rows.front().heads_q},
+                 {"heads_kv", rows.front().heads_kv},
+                 {"head_dim", rows.front().head_dim},
+                 {"repetitions", options.engine.repetitions},
+                 {"warm_up", 1},
+                 {"clock", "monotonic wall clock between synchronised ends"},
+                 {"rows", Json::array()}};
+  for (const engine::AttentionBenchRow& row : rows) {
+    const auto dense = std::find_if(rows.begin(), rows.end(), [&](const auto& other) {
+      return other.tokens == row.tokens && other.msr == 0;
+    });
+    result["rows"].push_back(row_of(row, *dense));
+    check_interval(options.flags, fmt::format("{} tokens, MSR {:.3f}", row.tokens, row.msr),
+                   row.milliseconds, faults);
+  }
+  return print_result(std::move(result), faults, options.flags, print_rows, print_markdown);
+}
+
+}  // namespace
+
+void add_bench_attention(CLI::App& bench, int& exit_code) {
+  const auto options = std::make_shared<BenchAttentionOptions>();
+  engine::AttentionBenchOptions& engine = options->engine;
+  CLI::App& sub =
+      *bench.add_subcommand("attention", "One layer's attention over shares of sparse heads");
+  sub.add_option("--mode,--modes", engine.mode, "Two modes, with options")->capture_default_str();
+  sub.add_option("--shape", engine.shape, "Heads of a known model: llama-3.1-8b, qwen3-4b, ...");
+  for (auto& [flag, value, summary] :
+       {std::tuple("--heads", &engine.heads_q, "Query heads"),
+        std::tuple("--kv-heads", &engine.heads_kv, "KV heads"),
+        std::tuple("--head-dim", &engine.head_dim, "Head dimension")}) {
+    sub.add_option(flag, *value, summary)->transform(whole_number(1, 4096))->capture_default_str();
+  }
+  sub.add_option("--lengths,--length", options->lengths, "Prompt tokens")->capture_default_str();
+  sub.add_option("--msr", options->msr, "Shares of KV heads in the sparse mode")
+      ->capture_default_str();
+  sub.add_option("--device", engine.device, "cpu, cuda or auto")->capture_default_str();
+  sub.add_option("--dtype", engine.dtype, "fp32, bf16 or auto")->capture_default_str();
+  sub.add_option("-r,--repetitions", engine.repetitions, "Timed runs of each share")
+      ->transform(whole_number(1, kMostRepetitions))
+      ->capture_default_str();
+  add_format_flag(sub, options->flags);
+  add_interval_flag(sub, options->flags);
+  sub.callback([options, &exit_code] { exit_code = bench_attention_command(*options); });
+}
+
+}  // namespace elastic::harness

@@ -1,0 +1,49 @@
+#pragma once
+
+// Two runs set against each other, sample by sample: which samples both have, whether they are the
+// same question, and what the scores say (paired.h).
+//
+//   ComparedRuns compared = compare_runs(read_run("runs/a"), read_run("runs/b"), {});
+//   for (const ComparedRow& row : compared.rows) ... row.result.difference ...
+//
+// A sample is the same where task, length, index, references and the hashes of prompt and ids
+// agree. Runs of different --limit are compared over the samples they share; what only one has is
+// counted and noted. Everything else that makes the runs unlike is refused, or noted where allowed.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runs/paired.h"
+#include "runs/record.h"
+
+namespace elastic::harness {
+
+struct CompareOptions {
+  std::string mode_a, mode_b;    // empty: the modes both have, else the only one of each
+  bool allow_different = false;  // unlike runs are compared and `unlike` says in what
+};
+
+struct ComparedRow {
+  std::string mode_a, mode_b;
+  std::string task;           // of a suite's row: the suite
+  std::int64_t length = 0;    // 0: none, or a suite over its lengths
+  std::int64_t left_out = 0;  // samples that only one run has, that failed, or that are no pair
+  PairedResult result;
+};
+
+struct ComparedRuns {
+  std::vector<ComparedRow> rows;    // by mode, task and length
+  std::vector<ComparedRow> suites;  // of suites with more than one row
+  std::vector<std::string> unlike;  // differences that were allowed
+  std::vector<std::string> notes;   // samples left out because one run has fewer
+};
+
+/// Throws kInvalidArgument naming both runs where profiles, data, prompts, their ids or settings of
+/// the prompt differ, where the smaller sample set is not whole, or where nothing is in common.
+ComparedRuns compare_runs(const RunData& a, const RunData& b, const CompareOptions& options);
+
+/// Whether the interval excludes that b loses `points` of 100 or more.
+bool excludes_loss(const PairedResult& result, double points);
+
+}  // namespace elastic::harness

@@ -1,0 +1,97 @@
+#pragma once
+
+// A run folded into the cells that tables show: one per model, mode, task and length, and their
+// aggregates per suite. Scores are 0..1 here and 0..100 where they are printed.
+//
+//   const Summary summary = summarise(run);
+//   for (const Cell& cell : summary.cells) ... cell.score->value, "n of N": cell.scored,
+//   cell.planned
+//
+// Aggregation rules (each estimate carries the one that made it):
+//   cell            mean of its samples
+//   suite, length   unweighted mean of the suite's tasks at that length (RULER's own rule)
+//   category        unweighted mean of its tasks, for suites without lengths
+//   suite           unweighted mean of the lengths; without lengths, of the tasks
+// MSR, ESR and block density are averaged with the same weights; times are pooled over samples.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runs/record.h"
+#include "runs/statistics.h"
+
+namespace elastic::harness {
+
+/// Distribution of a time over samples, in milliseconds.
+struct Spread {
+  double p50 = 0, p95 = 0, min = 0, max = 0;
+  std::int64_t n = 0;
+};
+
+/// Means over samples (elastic_attention spec 5.2).
+struct Sparsity {
+  std::optional<double> msr, esr_last_query, esr_last_layer, esr_all_layers, block_density;
+  std::optional<double> kv_saved;  // 1 - kv_bytes / kv_bytes_full
+};
+
+/// Medians in milliseconds unless a Spread. `rest` = what the other parts leave of prefill's
+/// median, so that the parts sum to the whole.
+struct Latency {
+  std::optional<Spread> prefill, ttft;
+  std::optional<Spread> tpot;   // tpot_ms()
+  std::optional<Spread> batch;  // sequences decoded together
+  std::optional<double> router, select, attention, rest;
+  std::optional<double> prompt_tokens;     // median
+  std::optional<std::int64_t> peak_bytes;  // maximum
+};
+
+struct Cell {
+  std::string model, mode;
+  std::string task;         // of an aggregate: the suite
+  std::string category;     // empty where unknown, and for aggregates
+  std::int64_t length = 0;  // 0: none, or an aggregate over lengths
+  std::string metric;       // empty where the aggregated tasks differ
+  std::optional<Estimate> score;
+  std::int64_t planned = 0;  // samples that should be there
+  std::int64_t scored = 0;   // samples with a score
+  std::int64_t failed = 0;   // samples that ended in an error
+  std::int64_t truncated = 0, truncated_tokens = 0;
+  Sparsity sparsity;
+  Latency latency;                   // empty for an aggregate over lengths
+  std::vector<std::size_t> samples;  // positions in RunData::samples
+};
+
+struct Summary {
+  std::vector<std::string> models, modes, tasks, suites;  // in the order of the run's spec
+  std::vector<std::int64_t> lengths;                      // ascending
+  std::vector<Cell> cells;                                // by model, mode, task, length
+  std::vector<Cell> by_length;    // suites at one length; none for suites without lengths
+  std::vector<Cell> overall;      // suites
+  std::vector<Cell> by_category;  // of suites without lengths: `task` the suite, `category` set
+};
+
+Summary summarise(const RunData& run);
+
+/// "ruler" of "ruler/niah_single_1"; a name without a slash is its own suite.
+std::string_view suite_of(std::string_view task);
+
+/// "fa-ssa" of "fa-ssa:local=2048".
+std::string_view base_mode(std::string_view mode);
+
+/// The dense baseline among modes: `fa`, else the first variant of it ("fa:..."). Empty if none.
+std::string dense_mode(const std::vector<std::string>& modes);
+
+Latency latency_of(const RunData& run, const std::vector<std::size_t>& samples);
+
+/// Decode time per output token after the first of each pass, or nothing where there was none. In a
+/// batch this is one sequence's wait for its next token, in which the others get one as well.
+std::optional<double> tpot_ms(const SampleRecord& sample);
+
+/// First cell that matches, or null. `task` is the suite for aggregates.
+const Cell* find_cell(const std::vector<Cell>& cells, std::string_view model, std::string_view mode,
+                      std::string_view task, std::int64_t length);
+
+}  // namespace elastic::harness

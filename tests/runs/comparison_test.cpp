@@ -1,0 +1,171 @@
+// Which samples of two runs are set against each other, and which runs are not.
+
+#include "runs/comparison.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace elastic::harness {
+namespace {
+
+// `samples` of one task and length, all with this score.
+void add_cell(RunData& run, const std::string& task, std::int64_t length, int samples,
+              double score) {
+  for (int i = 0; i < samples; ++i) {
+    SampleRecord r;
+    r.key = task + std::to_string(length) + "/" + std::to_string(i);
+    r.mode = "fa";
+    r.task = task;
+    r.length = length;
+    r.index = i;
+    r.prompt_sha256 = "prompt of " + r.key;
+    r.ids_sha256 = "ids of " + r.key;
+    r.references = {"x"};
+    r.score = score;
+    run.samples.push_back(r);
+  }
+  run.spec.planned["fa|" + task + "|" + std::to_string(length)] = samples;
+  run.spec.data_ids[task + "|" + std::to_string(length)] =
+      "data of " + task + std::to_string(length) + " x " + std::to_string(samples);
+}
+
+RunData run_of(const std::string& folder, int samples, double score) {
+  RunData run;
+  run.folder = folder;
+  run.spec.modes = {"fa"};
+  run.spec.settings = {
+      {"profile_ruler", "ruler@builtin"}, {"bos", "single"}, {"model_template", "base"}};
+  add_cell(run, "ruler/vt", 1024, samples, score);
+  return run;
+}
+
+std::string refusal(const RunData& a, const RunData& b) {
+  try {
+    compare_runs(a, b, {});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+    return error.what();
+  }
+  ADD_FAILURE() << "compared";
+  return "";
+}
+
+void expect_refused(const RunData& a, const RunData& b, const std::string& why) {
+  const std::string text = refusal(a, b);
+  EXPECT_NE(text.find(why), std::string::npos) << text;
+  const ComparedRuns allowed = compare_runs(a, b, {.allow_different = true});
+  ASSERT_EQ(allowed.unlike.size(), 1u);
+  EXPECT_NE(allowed.unlike[0].find(why), std::string::npos) << allowed.unlike[0];
+}
+
+TEST(Comparison, FiveSamplesProveNoSmallLoss) {
+  const ComparedRuns lost = compare_runs(run_of("a", 5, 1), run_of("b", 5, 0), {});
+  ASSERT_EQ(lost.rows.size(), 1u);
+  EXPECT_TRUE(lost.suites.empty()) << "one row is its own suite";
+  EXPECT_FALSE(excludes_loss(lost.rows[0].result, 2));
+  EXPECT_FALSE(excludes_loss(lost.rows[0].result, 99));
+  EXPECT_GT(lost.rows[0].result.smallest_visible, 0.4);
+  const ComparedRuns same = compare_runs(run_of("a", 5, 1), run_of("b", 5, 1), {});
+  EXPECT_FALSE(excludes_loss(same.rows[0].result, 2));
+  EXPECT_TRUE(excludes_loss(same.rows[0].result, 50));
+  const ComparedRuns many = compare_runs(run_of("a", 400, 1), run_of("b", 400, 1), {});
+  EXPECT_TRUE(excludes_loss(many.rows[0].result, 2));
+}
+
+TEST(Comparison, RunsOfDifferentLimitsCompareWhatTheyShare) {
+  const ComparedRuns compared = compare_runs(run_of("a", 10, 1), run_of("b", 4, 1), {});
+  ASSERT_EQ(compared.rows.size(), 1u);
+  EXPECT_EQ(compared.rows[0].result.n, 4);
+  EXPECT_EQ(compared.rows[0].left_out, 6);
+  ASSERT_EQ(compared.notes.size(), 1u);
+  EXPECT_EQ(compared.notes[0],
+            "ruler/vt at 1k: 10 and 4 samples planned, the 4 shared ones compared");
+  EXPECT_TRUE(compared.unlike.empty());
+}
+
+TEST(Comparison, ASetWithHolesIsRefused) {
+  RunData b = run_of("b", 10, 1);
+  b.samples.erase(b.samples.begin() + 3);
+  expect_refused(run_of("a", 10, 1), b, "ruler/vt at 1k: 1 of 10 samples have no counterpart");
+  b = run_of("b", 4, 1);
+  b.samples.pop_back();
+  expect_refused(run_of("a", 10, 1), b, "1 of 4 samples have no counterpart");
+}
+
+TEST(Comparison, UnlikeRunsAreRefused) {
+  const RunData a = run_of("a", 10, 1);
+  RunData b = run_of("b", 10, 1);
+  b.samples[2].prompt_sha256 = "another";
+  expect_refused(a, b, "1 of 10 samples have other prompts (prompt_sha256)");
+  b = run_of("b", 10, 1);
+  b.samples[2].ids_sha256 = b.samples[3].ids_sha256 = "another";
+  expect_refused(a, b, "2 of 10 samples have other prompt ids (ids_sha256)");
+  b = run_of("b", 10, 1);
+  b.samples[2].references = {"y"};
+  expect_refused(a, b, "1 of 10 samples have other references");
+  b = run_of("b", 10, 1);
+  b.spec.data_ids.begin()->second = "others";
+  expect_refused(a, b, "the data of ruler/vt at 1k differ");
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, std::string>>{{"bos", "official"},
+                                                        {"model_template", "meta-llama3"},
+                                                        {"profile_ruler", "ruler@gen-b"}}) {
+    b = run_of("b", 10, 1);
+    b.spec.settings[key] = value;
+    expect_refused(a, b, value);
+  }
+}
+
+// Hashes that one side lacks (predictions scored from files) are not differences.
+TEST(Comparison, UnknownHashesAndSettingsCompare) {
+  RunData b = run_of("b", 10, 1);
+  for (SampleRecord& r : b.samples) r.prompt_sha256 = r.ids_sha256 = "";
+  b.spec.settings.clear();
+  b.spec.data_ids.clear();
+  b.spec.planned.clear();
+  EXPECT_EQ(compare_runs(run_of("a", 10, 1), b, {}).rows[0].result.n, 10);
+}
+
+TEST(Comparison, FailedSamplesAreNoPairs) {
+  RunData b = run_of("b", 10, 1);
+  b.samples[0].outcome = "error";
+  b.samples[1].score.reset();
+  const ComparedRow row = compare_runs(run_of("a", 10, 1), b, {}).rows[0];
+  EXPECT_EQ(row.result.n, 8);
+  EXPECT_EQ(row.left_out, 2);
+}
+
+TEST(Comparison, ASuiteHasARowOfItsOwn) {
+  RunData a = run_of("a", 20, 1), b = run_of("b", 20, 0);
+  add_cell(a, "ruler/vt", 2048, 20, 0);
+  add_cell(b, "ruler/vt", 2048, 20, 0);
+  add_cell(a, "ruler/cwe", 2048, 20, 0);
+  add_cell(b, "ruler/cwe", 2048, 20, 1);
+  const ComparedRuns compared = compare_runs(a, b, {});
+  ASSERT_EQ(compared.rows.size(), 3u);
+  ASSERT_EQ(compared.suites.size(), 1u);
+  const ComparedRow& suite = compared.suites[0];
+  EXPECT_EQ(suite.task, "ruler");
+  EXPECT_EQ(suite.result.n, 60);
+  EXPECT_NEAR(suite.result.difference, (-1 + (0 + 1) / 2.0) / 2, 1e-12);
+}
+
+TEST(Comparison, ModesAreNamed) {
+  RunData a = run_of("a", 4, 1), b = run_of("b", 4, 1);
+  b.spec.modes = {"ssa"};
+  for (SampleRecord& r : b.samples) r.mode = "ssa";
+  EXPECT_EQ(compare_runs(a, b, {}).rows[0].mode_b, "ssa") << "the only one of each";
+  b.spec.modes = {"ssa", "xa"};
+  EXPECT_NE(refusal(a, b).find("no scored sample in common"), std::string::npos);
+  EXPECT_EQ(compare_runs(a, b, {.mode_a = "fa", .mode_b = "ssa"}).rows[0].result.n, 4);
+  try {
+    compare_runs(a, b, {.mode_b = "xx"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("has no mode xx"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace elastic::harness
