@@ -12,9 +12,9 @@ namespace elastic::reports {
 namespace {
 
 // The suite's overall cell of a mode, the first suite of the run; null without one.
-const harness::Cell* overall(const ReportInput::Run& run, std::string_view mode) {
-  for (const harness::Cell& cell : run.summary.overall) {
-    if (harness::base_mode(cell.mode) == mode) return &cell;
+const runs::Cell* overall(const ReportInput::Run& run, std::string_view mode) {
+  for (const runs::Cell& cell : run.summary.overall) {
+    if (runs::base_mode(cell.mode) == mode) return &cell;
   }
   return nullptr;
 }
@@ -32,8 +32,8 @@ std::optional<double> task_msr(const ReportInput::Run& run, std::string_view mod
                                std::string_view task) {
   double sum = 0;
   int n = 0;
-  for (const harness::Cell& cell : run.summary.cells) {
-    if (cell.task != task || harness::base_mode(cell.mode) != mode || !cell.sparsity.msr) continue;
+  for (const runs::Cell& cell : run.summary.cells) {
+    if (cell.task != task || runs::base_mode(cell.mode) != mode || !cell.sparsity.msr) continue;
     sum += *cell.sparsity.msr;
     ++n;
   }
@@ -43,7 +43,7 @@ std::optional<double> task_msr(const ReportInput::Run& run, std::string_view mod
 
 struct Row {
   std::string setting;
-  const harness::Cell* cell = nullptr;
+  const runs::Cell* cell = nullptr;
   std::size_t run = 0;
   const TrainingCurves* curves = nullptr;  // null: a baseline
   const PublishedPoint* paper = nullptr;
@@ -73,7 +73,7 @@ Table table_of(const std::vector<Row>& rows, const PublishedAblation* paper) {
                    {"training_msr", "training MSR", 3},
                    {"paper_score", "paper: score", 2},
                    {"paper_msr", "paper: MSR", 3}};
-  const harness::Cell* dense = rows.front().cell;
+  const runs::Cell* dense = rows.front().cell;
   for (const Row& row : rows) {
     std::vector<Cell> cells{cell(row.setting)};
     std::optional<double> delta, msr;
@@ -148,7 +148,7 @@ Chart score_chart(const std::vector<Row>& rows, const std::string& mode) {
       routed.points.push_back(std::move(point));
       continue;
     }
-    const std::string name(harness::base_mode(row.cell->mode));
+    const std::string name(runs::base_mode(row.cell->mode));
     chart.series.push_back({name, name, {std::move(point)}});
   }
   std::stable_sort(routed.points.begin(), routed.points.end(),

@@ -12,9 +12,9 @@ Value number(std::optional<double> value, double scale, int digits) {
   return std::isfinite(rounded) ? Value(rounded + 0.0) : Value(*value * scale);  // + 0.0: no -0
 }
 
-std::optional<harness::Interval> percent(const std::optional<harness::Interval>& interval) {
+std::optional<runs::Interval> percent(const std::optional<runs::Interval>& interval) {
   if (!interval) return std::nullopt;
-  return harness::Interval{interval->low * 100, interval->high * 100};
+  return runs::Interval{interval->low * 100, interval->high * 100};
 }
 
 Value count(std::int64_t value) { return value; }
@@ -24,13 +24,13 @@ Value text_or_null(std::string text) {
   return text;
 }
 
-SampleFilter filter_of(const harness::Cell& cell, std::size_t run) {
+SampleFilter filter_of(const runs::Cell& cell, std::size_t run) {
   SampleFilter filter{run, cell.model, cell.mode, cell.task, std::nullopt, std::nullopt};
   if (cell.length != 0) filter.length = cell.length;
   return filter;
 }
 
-Cell score_cell(const harness::Cell& cell, std::size_t run) {
+Cell score_cell(const runs::Cell& cell, std::size_t run) {
   Cell out;
   out.n = cell.scored;
   out.planned = cell.planned;
@@ -42,7 +42,7 @@ Cell score_cell(const harness::Cell& cell, std::size_t run) {
   return out;
 }
 
-Cell estimate_cell(const std::optional<harness::Estimate>& estimate) {
+Cell estimate_cell(const std::optional<runs::Estimate>& estimate) {
   Cell out;
   if (!estimate) return out;
   out.value = number(estimate->value);

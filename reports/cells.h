@@ -18,19 +18,19 @@ Value count(std::int64_t value);
 Value text_or_null(std::string text);
 
 /// An interval of scores in 0..1 as it is printed, 0..100.
-std::optional<harness::Interval> percent(const std::optional<harness::Interval>& interval);
+std::optional<runs::Interval> percent(const std::optional<runs::Interval>& interval);
 
 /// Score of a cell in 0..100 with its interval, "n of N" and the way to its samples.
-Cell score_cell(const harness::Cell& cell, std::size_t run);
+Cell score_cell(const runs::Cell& cell, std::size_t run);
 
 /// An estimate as it is, with its interval.
-Cell estimate_cell(const std::optional<harness::Estimate>& estimate);
+Cell estimate_cell(const std::optional<runs::Estimate>& estimate);
 
 Cell cell(Value value);
 Cell cell(std::string text);
 
 /// Filter for the samples of a summary cell (an aggregate's task is its suite).
-SampleFilter filter_of(const harness::Cell& cell, std::size_t run);
+SampleFilter filter_of(const runs::Cell& cell, std::size_t run);
 
 /// One system under test: a run and a model in it.
 struct Subject {

@@ -36,7 +36,7 @@ Value requested_msr(std::string_view mode) {
     const std::string_view rest = mode.substr(at + std::string_view(option).size());
     if (const auto value = parse_double(rest.substr(0, rest.find(',')))) return number(*value);
   }
-  const std::string_view base = harness::base_mode(mode);
+  const std::string_view base = runs::base_mode(mode);
   if (base.find('-') != std::string_view::npos) return std::string("router");
   if (base == "fa") return 0.0;
   if (base == "ssa" || base == "xa") return 1.0;
@@ -44,13 +44,13 @@ Value requested_msr(std::string_view mode) {
 }
 
 // Smallest and largest MSR of the samples, as "0.58-0.67".
-Value msr_range(const ReportInput::Run& run, const harness::Cell& cell) {
+Value msr_range(const ReportInput::Run& run, const runs::Cell& cell) {
   std::vector<double> values;
   for (const std::size_t i : cell.samples) {
     if (run.data.samples[i].msr) values.push_back(*run.data.samples[i].msr);
   }
   if (values.empty()) return std::monostate();
-  return fmt::format("{:.3f}-{:.3f}", *harness::quantile(values, 0), *harness::quantile(values, 1));
+  return fmt::format("{:.3f}-{:.3f}", *runs::quantile(values, 0), *runs::quantile(values, 1));
 }
 
 Table decisions_table(const ReportInput& input, const std::vector<Subject>& all) {
@@ -73,15 +73,15 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
   }
   for (const Subject& subject : all) {
     const ReportInput::Run& run = input.runs[subject.run];
-    std::vector<const harness::Cell*> cells;
-    for (const harness::Cell& cell : run.summary.by_length) cells.push_back(&cell);
-    for (const harness::Cell& cell : run.summary.overall) {
+    std::vector<const runs::Cell*> cells;
+    for (const runs::Cell& cell : run.summary.by_length) cells.push_back(&cell);
+    for (const runs::Cell& cell : run.summary.overall) {
       if (!cell.samples.empty() && run.data.samples[cell.samples[0]].length == 0)
         cells.push_back(&cell);
     }
     std::string group;
-    for (const harness::Cell* cell : cells) {
-      const harness::Sparsity& sparsity = cell->sparsity;
+    for (const runs::Cell* cell : cells) {
+      const runs::Sparsity& sparsity = cell->sparsity;
       if (cell->model != subject.model || (!sparsity.msr && !sparsity.block_density)) continue;
       if (!table.rows.empty() && cell->mode != group) table.rules.push_back(table.rows.size());
       group = cell->mode;
@@ -120,7 +120,7 @@ struct Routed {
 
 void add_sheet_rows(const ReportInput& input, const Routed& routed, bool tell_apart, Sheet& sheet) {
   const ReportInput::Run& run = input.runs[routed.subject.run];
-  for (const harness::Cell& cell : run.summary.cells) {
+  for (const runs::Cell& cell : run.summary.cells) {
     if (cell.model != routed.subject.model || cell.mode != routed.mode) continue;
     RoutingGrid grid;
     for (const std::size_t i : cell.samples) grid.add(run.data.samples[i].routing);

@@ -50,7 +50,7 @@ void warn_about_pair(const ReportInput::Run& a, const ReportInput::Run& b,
         b.name, shorten_list(data)));
   }
   const auto profiles =
-      differing(a.data.spec.settings, b.data.spec.settings, harness::kProfileSetting);
+      differing(a.data.spec.settings, b.data.spec.settings, runs::kProfileSetting);
   if (!profiles.empty()) {
     warnings.push_back(
         fmt::format("Runs {} and {} used different profiles ({}): prompts or scoring may differ.",
@@ -62,7 +62,7 @@ void warn_about_run(const ReportInput::Run& run, bool several, std::vector<std::
   const std::string prefix = several ? run.name + ": " : "";
   for (const std::string& note : run.data.notes) warnings.push_back(prefix + note);
   std::int64_t planned = 0, scored = 0, failed = 0, truncated = 0, lost = 0;
-  for (const harness::Cell& cell : run.summary.cells) {
+  for (const runs::Cell& cell : run.summary.cells) {
     planned += cell.planned;
     scored += cell.scored;
     failed += cell.failed;
@@ -99,12 +99,12 @@ std::vector<std::string> run_names(const std::vector<std::string>& folders) {
   return names;
 }
 
-ReportInput make_input(std::vector<harness::RunData> runs) {
+ReportInput make_input(std::vector<runs::RunData> runs) {
   if (runs.empty())
     throw Error(ErrorKind::kInvalidArgument, "report needs at least one run folder");
   std::vector<std::string> folders;
   std::set<fs::path> seen;
-  for (const harness::RunData& run : runs) {
+  for (const runs::RunData& run : runs) {
     if (!run.folder.empty() && !seen.insert(normal(run.folder)).second) {
       throw Error(
           ErrorKind::kInvalidArgument,
@@ -115,7 +115,7 @@ ReportInput make_input(std::vector<harness::RunData> runs) {
   const std::vector<std::string> names = run_names(folders);
   ReportInput input;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    harness::Summary summary = harness::summarise(runs[i]);
+    runs::Summary summary = runs::summarise(runs[i]);
     input.runs.push_back({std::move(runs[i]), std::move(summary), names[i]});
   }
   for (std::size_t i = 0; i < input.runs.size(); ++i) {

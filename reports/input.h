@@ -11,7 +11,7 @@ namespace elastic::reports {
 
 /// Throws kInvalidArgument for no runs and for the same folder twice. Runs whose data ids or
 /// profiles differ are shown together only under a warning that names what differs.
-ReportInput make_input(std::vector<harness::RunData> runs);
+ReportInput make_input(std::vector<runs::RunData> runs);
 
 /// Name of the folder, made unique with its parent's name where two agree.
 std::vector<std::string> run_names(const std::vector<std::string>& folders);

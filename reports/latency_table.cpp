@@ -11,7 +11,7 @@
 namespace elastic::reports {
 namespace {
 
-using harness::Spread;
+using runs::Spread;
 
 Value p50(const std::optional<Spread>& spread) {
   return spread ? number(spread->p50, 1, 3) : Value();
@@ -25,8 +25,8 @@ struct Timed {
   std::string mode;
   std::int64_t length = 0;
   std::vector<std::size_t> samples;
-  harness::Latency time;
-  std::optional<harness::Estimate> speedup;
+  runs::Latency time;
+  std::optional<runs::Estimate> speedup;
 };
 
 std::vector<Timed> timed_cells(const ReportInput::Run& run, const std::string& model) {
@@ -36,11 +36,11 @@ std::vector<Timed> timed_cells(const ReportInput::Run& run, const std::string& m
   for (const std::int64_t length : lengths) {
     for (const std::string& mode : run.summary.modes) {
       Timed timed{mode, length, {}, {}, {}};
-      for (const harness::Cell& cell : run.summary.cells) {
+      for (const runs::Cell& cell : run.summary.cells) {
         if (cell.model != model || cell.mode != mode || cell.length != length) continue;
         timed.samples.insert(timed.samples.end(), cell.samples.begin(), cell.samples.end());
       }
-      timed.time = harness::latency_of(run.data, timed.samples);
+      timed.time = runs::latency_of(run.data, timed.samples);
       timed.speedup = prefill_speedup(run, timed.samples);
       if (timed.time.prefill || timed.time.ttft) out.push_back(std::move(timed));
     }
@@ -78,7 +78,7 @@ std::vector<Column> latency_columns(bool several) {
 }
 
 std::vector<Cell> latency_row(const Timed& timed, const Subject& subject) {
-  const harness::Latency& time = timed.time;
+  const runs::Latency& time = timed.time;
   std::vector<Cell> row;
   if (!subject.label.empty()) row.push_back(cell(subject.label));
   std::optional<double> peak;
@@ -137,7 +137,7 @@ std::string protocol(const ReportInput& input) {
 Bars breakdown(const std::vector<Timed>& cells) {
   Bars bars{"", "prefill, ms (medians)", {"attention", "router", "selection", "rest"}, {}, {}};
   for (const Timed& timed : cells) {
-    const harness::Latency& time = timed.time;
+    const runs::Latency& time = timed.time;
     if (!time.prefill || !time.attention) continue;
     bars.labels.push_back(timed.length == 0 ? timed.mode
                                             : timed.mode + " · " + format_length(timed.length));
@@ -220,7 +220,7 @@ class LatencyTable final : public Report {
  private:
   static void add_rows(const std::vector<Timed>& cells, const ReportInput::Run& run,
                        const Subject& subject, Table& table, Table& even) {
-    const std::string dense = harness::dense_mode(run.summary.modes);
+    const std::string dense = runs::dense_mode(run.summary.modes);
     for (std::size_t i = 0; i < cells.size(); ++i) {
       if (!table.rows.empty() && (i == 0 || cells[i].length != cells[i - 1].length)) {
         table.rules.push_back(table.rows.size());

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kBins = 10;  // of 10 % each; the last one includes 100 %
 
-std::optional<int> depth_bin(const harness::SampleRecord& sample) {
+std::optional<int> depth_bin(const runs::SampleRecord& sample) {
   const auto at = sample.strata.find("needle_depth");
   if (at == sample.strata.end()) return std::nullopt;
   const auto depth = parse_double(strip(at->second));  // "12,60": several needles, no one depth
@@ -30,7 +30,7 @@ using Grid = std::map<std::int64_t, std::array<Tally, kBins>>;  // by length
 
 Grid tally(const ReportInput::Run& run, const Subject& subject, const std::string& mode) {
   Grid grid;
-  for (const harness::SampleRecord& sample : run.data.samples) {
+  for (const runs::SampleRecord& sample : run.data.samples) {
     if (sample.model != subject.model || sample.mode != mode || sample.outcome != "ok") continue;
     const std::optional<int> bin = depth_bin(sample);
     if (!bin || !sample.score || sample.length == 0) continue;

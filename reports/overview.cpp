@@ -9,15 +9,15 @@ namespace elastic::reports {
 namespace {
 
 // Score difference to the dense mode of the same run, in points.
-Cell difference_cell(const harness::Summary& summary, const harness::Cell& cell,
+Cell difference_cell(const runs::Summary& summary, const runs::Cell& cell,
                      const std::string& dense) {
-  const harness::Cell* base = harness::find_cell(summary.overall, cell.model, dense, cell.task, 0);
+  const runs::Cell* base = runs::find_cell(summary.overall, cell.model, dense, cell.task, 0);
   if (base == nullptr || !base->score || !cell.score || cell.mode == dense) return {};
   return reports::cell(number(cell.score->value - base->score->value, 100));
 }
 
 std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
-                               const harness::Cell& cell) {
+                               const runs::Cell& cell) {
   const ReportInput::Run& run = input.runs[subject.run];
   std::vector<Cell> row;
   if (!subject.label.empty()) row.push_back(reports::cell(subject.label));
@@ -26,7 +26,7 @@ std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
   row.push_back(score_cell(cell, subject.run));
   row.back().shade.reset();
   row.back().n = row.back().planned;  // the last two columns say it
-  row.push_back(difference_cell(run.summary, cell, harness::dense_mode(run.summary.modes)));
+  row.push_back(difference_cell(run.summary, cell, runs::dense_mode(run.summary.modes)));
   row.push_back(reports::cell(number(cell.sparsity.msr)));
   row.push_back(reports::cell(number(cell.sparsity.esr_last_query)));
   row.push_back(reports::cell(number(cell.sparsity.block_density)));
@@ -57,7 +57,7 @@ class Overview final : public Report {
     }
     for (const Subject& subject : all) {
       std::string suite;
-      for (const harness::Cell& cell : input.runs[subject.run].summary.overall) {
+      for (const runs::Cell& cell : input.runs[subject.run].summary.overall) {
         if (cell.model != subject.model) continue;
         if (!table.rows.empty() && cell.mode == input.runs[subject.run].summary.modes.front()) {
           table.rules.push_back(table.rows.size());

@@ -13,8 +13,8 @@ namespace elastic::reports {
 namespace {
 
 struct Candidate {
-  const harness::Cell* cell = nullptr;
-  std::optional<harness::Estimate> speedup;
+  const runs::Cell* cell = nullptr;
+  std::optional<runs::Estimate> speedup;
   bool on_msr = false, on_speedup = false, on_front = false;
 };
 
@@ -38,7 +38,7 @@ std::vector<Candidate> candidates_of(const ReportInput& input, const Subject& su
                                      const std::string& suite) {
   const ReportInput::Run& run = input.runs[subject.run];
   std::vector<Candidate> out;
-  for (const harness::Cell& cell : run.summary.overall) {
+  for (const runs::Cell& cell : run.summary.overall) {
     if (cell.model != subject.model || cell.task != suite || !cell.score) continue;
     out.push_back({&cell, prefill_speedup(run, cell.samples)});
   }
@@ -54,7 +54,7 @@ std::vector<Candidate> candidates_of(const ReportInput& input, const Subject& su
 }
 
 std::vector<Value> sheet_row(const Candidate& candidate) {
-  const harness::Cell& cell = *candidate.cell;
+  const runs::Cell& cell = *candidate.cell;
   std::optional<double> speedup;
   if (candidate.speedup) speedup = candidate.speedup->value;
   return {
@@ -62,7 +62,7 @@ std::vector<Value> sheet_row(const Candidate& candidate) {
       number(cell.sparsity.msr), number(speedup), candidate.on_front};
 }
 
-Json interval_json(const std::optional<harness::Interval>& interval, double scale) {
+Json interval_json(const std::optional<runs::Interval>& interval, double scale) {
   if (!interval) return nullptr;
   const auto rounded = [scale](double value) { return std::get<double>(number(value, scale)); };
   return {rounded(interval->low), rounded(interval->high)};
@@ -73,7 +73,7 @@ Json json_row(const Candidate& candidate, const std::vector<Value>& row) {
     const double* held = std::get_if<double>(&value);
     return held == nullptr ? Json(nullptr) : Json(*held);
   };
-  const harness::Cell& cell = *candidate.cell;
+  const runs::Cell& cell = *candidate.cell;
   return {{"model", cell.model.empty() ? Json(nullptr) : Json(cell.model)},
           {"mode", cell.mode},
           {"suite", cell.task},
@@ -93,7 +93,7 @@ Json json_row(const Candidate& candidate, const std::vector<Value>& row) {
 }
 
 std::string detail_of(const std::string& name, const Candidate& candidate) {
-  const harness::Cell& cell = *candidate.cell;
+  const runs::Cell& cell = *candidate.cell;
   std::string text = fmt::format("{}: score {:.1f}", name, cell.score->value * 100);
   if (cell.score->interval) {
     text += fmt::format(" [{:.1f}, {:.1f}]", cell.score->interval->low * 100,
@@ -105,7 +105,7 @@ std::string detail_of(const std::string& name, const Candidate& candidate) {
 }
 
 Point point_of(const Candidate& candidate, const Subject& subject, bool speedup) {
-  const harness::Cell& cell = *candidate.cell;
+  const runs::Cell& cell = *candidate.cell;
   Point point;
   point.x = speedup ? candidate.speedup->value : *cell.sparsity.msr;
   if (speedup) point.x_interval = candidate.speedup->interval;
@@ -158,7 +158,7 @@ class Pareto final : public Report {
       sheet.columns.push_back({key, ""});
     }
     if (input.runs.size() > 1) sheet.columns.push_back({"run", ""});
-    sheet.nested["schema_version"] = harness::kSchemaVersion;
+    sheet.nested["schema_version"] = runs::kSchemaVersion;
     sheet.nested["rows"] = Json::array();
     std::vector<std::string> suites;
     for (const auto& run : input.runs) {

@@ -17,9 +17,8 @@ std::string value_of(const Strings& map, const std::string& key) {
   return at == map.end() ? "" : at->second;
 }
 
-std::string profile_of(const harness::RunSpec& spec, std::string_view task) {
-  return value_of(spec.settings,
-                  std::string(harness::kProfileSetting).append(harness::suite_of(task)));
+std::string profile_of(const runs::RunSpec& spec, std::string_view task) {
+  return value_of(spec.settings, std::string(runs::kProfileSetting).append(runs::suite_of(task)));
 }
 
 // "1k" of the second part of "task|1024"; nothing where the task has no length.
@@ -80,7 +79,7 @@ Table source_table(const ReportInput& input) {
 
 // One row per key, one column per run; rows that differ between runs stand out.
 Table key_table(const ReportInput& input, std::string id, std::string title,
-                Strings harness::RunSpec::*field) {
+                Strings runs::RunSpec::*field) {
   Table table{std::move(id), std::move(title), "", {{"key", "Key"}}, {}, {}};
   std::set<std::string> keys;
   for (const auto& run : input.runs) {
@@ -107,11 +106,10 @@ class Provenance final : public Report {
  public:
   Document build(const ReportInput& input) const override {
     Document document{"provenance", "Data and environment", "", {}, {}, {}};
-    Table settings = key_table(input, "settings", "Settings that determine results",
-                               &harness::RunSpec::settings);
+    Table settings =
+        key_table(input, "settings", "Settings that determine results", &runs::RunSpec::settings);
     settings.caption = "A run resumes, and two runs compare, only where these agree.";
-    Table environment =
-        key_table(input, "environment", "Environment", &harness::RunSpec::environment);
+    Table environment = key_table(input, "environment", "Environment", &runs::RunSpec::environment);
     environment.caption = "What the run ran on; it affects times, not answers.";
     settings.folded = environment.folded = input.runs.size() == 1;
     if (input.runs.size() > 1) settings.caption += " Bold: the runs differ.";

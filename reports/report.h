@@ -27,8 +27,8 @@ namespace elastic::reports {
 /// Runs with their summaries, and what must be said about showing them together.
 struct ReportInput {
   struct Run {
-    harness::RunData data;
-    harness::Summary summary;
+    runs::RunData data;
+    runs::Summary summary;
     std::string name;  // folder name, made unique; shown where there are several runs
   };
   std::vector<Run> runs;
@@ -53,7 +53,7 @@ struct SampleFilter {
 
 struct Cell {
   Value value;
-  std::optional<harness::Interval> interval;
+  std::optional<runs::Interval> interval;
   // "n of N" is shown where n < N.
   std::int64_t n = 0, planned = 0;
   std::optional<SampleFilter> samples;
@@ -78,7 +78,7 @@ struct Axis {
 
 struct Point {
   double x = 0, y = 0;
-  std::optional<harness::Interval> x_interval, y_interval;
+  std::optional<runs::Interval> x_interval, y_interval;
   std::string label;   // short, beside the point; may be empty
   std::string detail;  // one line for the tooltip
   bool emphasised = true;

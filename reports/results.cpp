@@ -22,22 +22,22 @@ std::vector<Column> result_columns(bool several_runs) {
   return columns;
 }
 
-std::optional<double> p50(const std::optional<harness::Spread>& spread) {
+std::optional<double> p50(const std::optional<runs::Spread>& spread) {
   return spread ? std::optional(spread->p50) : std::nullopt;
 }
 
-std::optional<double> p95(const std::optional<harness::Spread>& spread) {
+std::optional<double> p95(const std::optional<runs::Spread>& spread) {
   return spread ? std::optional(spread->p95) : std::nullopt;
 }
 
-std::vector<Value> result_row(const harness::Cell& cell) {
+std::vector<Value> result_row(const runs::Cell& cell) {
   std::optional<double> value, low, high;
   if (cell.score) value = cell.score->value;
   if (cell.score && cell.score->interval) {
     low = cell.score->interval->low;
     high = cell.score->interval->high;
   }
-  const harness::Latency& time = cell.latency;
+  const runs::Latency& time = cell.latency;
   return {text_or_null(cell.model),
           cell.mode,
           cell.task,
@@ -70,13 +70,13 @@ Json json_of(const Value& value) {
 }
 
 // Half the interval's width as a normal standard error: what lm-eval calls <metric>_stderr.
-Json standard_error(const harness::Cell& cell) {
+Json standard_error(const runs::Cell& cell) {
   if (!cell.score || !cell.score->interval) return nullptr;
   const auto& interval = *cell.score->interval;
-  return json_of(number((interval.high - interval.low) / (2 * harness::kNormal975), kPercent));
+  return json_of(number((interval.high - interval.low) / (2 * runs::kNormal975), kPercent));
 }
 
-Json nested_cell(const harness::Cell& cell, const std::vector<Column>& columns) {
+Json nested_cell(const runs::Cell& cell, const std::vector<Column>& columns) {
   const std::vector<Value> row = result_row(cell);
   const std::string metric = cell.metric.empty() ? "score" : cell.metric;
   Json out = Json::object();
@@ -85,7 +85,7 @@ Json nested_cell(const harness::Cell& cell, const std::vector<Column>& columns) 
   out[metric + ",none"] = json_of(row[6]);
   out[metric + "_stderr,none"] = standard_error(cell);
   for (std::size_t i = 3; i < row.size(); ++i) out[columns[i].key] = json_of(row[i]);
-  const harness::Sparsity& sparsity = cell.sparsity;
+  const runs::Sparsity& sparsity = cell.sparsity;
   out["esr_last_layer"] = json_of(number(sparsity.esr_last_layer));
   out["esr_all_layers"] = json_of(number(sparsity.esr_all_layers));
   out["block_density"] = json_of(number(sparsity.block_density));
@@ -99,7 +99,7 @@ Json nested_cell(const harness::Cell& cell, const std::vector<Column>& columns) 
 
 // What a run was, without its samples.
 Json manifest(const ReportInput::Run& run) {
-  const harness::RunSpec& spec = run.data.spec;
+  const runs::RunSpec& spec = run.data.spec;
   return {{"run", run.name},
           {"date", spec.created.empty() ? Json(nullptr) : Json(spec.created)},
           {"config", spec.settings},
@@ -111,9 +111,9 @@ Json manifest(const ReportInput::Run& run) {
 // results[task][mode][length or "all"]; with several runs or models the mode carries their name.
 void add_nested(const ReportInput& input, const Subject& subject,
                 const std::vector<Column>& columns, Json& out) {
-  const harness::Summary& summary = input.runs[subject.run].summary;
+  const runs::Summary& summary = input.runs[subject.run].summary;
   for (const auto* cells : {&summary.cells, &summary.by_length, &summary.overall}) {
-    for (const harness::Cell& cell : *cells) {
+    for (const runs::Cell& cell : *cells) {
       if (cell.model != subject.model) continue;
       const std::string series = series_name(subject, cell.mode);
       const std::string length = cell.length == 0 ? "all" : std::to_string(cell.length);
@@ -126,7 +126,7 @@ void add_nested(const ReportInput& input, const Subject& subject,
 
 Json nested_results(const ReportInput& input, const std::vector<Column>& columns) {
   Json out = Json::object();
-  out["schema_version"] = harness::kSchemaVersion;
+  out["schema_version"] = runs::kSchemaVersion;
   out["model_name"] = nullptr;
   out["results"] = Json::object();
   out["n-samples"] = Json::object();
@@ -147,7 +147,7 @@ class Results final : public Report {
     sheet.nested = nested_results(input, sheet.columns);
     for (const auto& run : input.runs) {
       for (const auto* cells : {&run.summary.cells, &run.summary.by_length, &run.summary.overall}) {
-        for (const harness::Cell& cell : *cells) {
+        for (const runs::Cell& cell : *cells) {
           sheet.rows.push_back(result_row(cell));
           if (several) sheet.rows.back().emplace_back(run.name);
         }

@@ -25,7 +25,7 @@ bool RoutingGrid::add(const std::vector<std::string>& routing) {
 bool has_head_choice(const ReportInput::Run& run, const std::string& model,
                      const std::string& mode) {
   bool routing = false, mixed = false;
-  for (const harness::SampleRecord& sample : run.data.samples) {
+  for (const runs::SampleRecord& sample : run.data.samples) {
     if (sample.model != model || sample.mode != mode || sample.routing.empty()) continue;
     routing = true;
     for (const std::string& layer : sample.routing) {
@@ -34,13 +34,13 @@ bool has_head_choice(const ReportInput::Run& run, const std::string& model,
     if (mixed) return true;
   }
   // A router that happened to choose alike everywhere is still a router.
-  return routing && harness::base_mode(mode).find('-') != std::string_view::npos;
+  return routing && runs::base_mode(mode).find('-') != std::string_view::npos;
 }
 
 RoutingGrid routing_of(const ReportInput::Run& run, const std::string& model,
                        const std::string& mode, const std::string& task, std::int64_t length) {
   RoutingGrid grid;
-  for (const harness::Cell& cell : run.summary.cells) {
+  for (const runs::Cell& cell : run.summary.cells) {
     if (cell.model != model || cell.mode != mode) continue;
     if ((!task.empty() && cell.task != task) || (length != 0 && cell.length != length)) continue;
     for (const std::size_t i : cell.samples) grid.add(run.data.samples[i].routing);

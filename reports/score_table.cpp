@@ -11,12 +11,12 @@
 namespace elastic::reports {
 namespace {
 
-using harness::Summary;
+using runs::Summary;
 
 std::vector<std::string> tasks_of(const Summary& summary, const std::string& suite) {
   std::vector<std::string> tasks;
   for (const std::string& task : summary.tasks) {
-    if (harness::suite_of(task) == suite) tasks.push_back(task);
+    if (runs::suite_of(task) == suite) tasks.push_back(task);
   }
   return tasks;
 }
@@ -33,26 +33,26 @@ std::vector<std::int64_t> lengths_of(const Summary& summary, const std::string& 
 }
 
 // Mean over the lengths of one task and mode; for the last column.
-harness::Cell mean_over_lengths(const Summary& summary, const Subject& subject,
-                                const std::string& mode, const std::string& task) {
-  harness::Cell out;
+runs::Cell mean_over_lengths(const Summary& summary, const Subject& subject,
+                             const std::string& mode, const std::string& task) {
+  runs::Cell out;
   out.model = subject.model;
   out.mode = mode;
   out.task = task;
-  std::vector<harness::Estimate> parts;
-  for (const harness::Cell& cell : summary.cells) {
+  std::vector<runs::Estimate> parts;
+  for (const runs::Cell& cell : summary.cells) {
     if (cell.model != subject.model || cell.mode != mode || cell.task != task) continue;
     out.planned += cell.planned;
     out.scored += cell.scored;
     if (cell.score) parts.push_back(*cell.score);
   }
-  out.score = harness::mean_of_estimates(parts, "lengths");
+  out.score = runs::mean_of_estimates(parts, "lengths");
   return out;
 }
 
-Cell found_score(const std::vector<harness::Cell>& cells, const Subject& subject,
+Cell found_score(const std::vector<runs::Cell>& cells, const Subject& subject,
                  const std::string& mode, const std::string& task, std::int64_t length) {
-  const harness::Cell* cell = harness::find_cell(cells, subject.model, mode, task, length);
+  const runs::Cell* cell = runs::find_cell(cells, subject.model, mode, task, length);
   return cell == nullptr ? Cell() : score_cell(*cell, subject.run);
 }
 
@@ -131,7 +131,7 @@ Table table_by_length(const Block& block, const std::vector<std::string>& tasks,
 void add_category_rows(const Block& block, Table& table) {
   std::vector<std::string> categories;
   for (const Subject& subject : block.subjects) {
-    for (const harness::Cell& c : block.input.runs[subject.run].summary.by_category) {
+    for (const runs::Cell& c : block.input.runs[subject.run].summary.by_category) {
       if (c.task == block.suite &&
           std::find(categories.begin(), categories.end(), c.category) == categories.end()) {
         categories.push_back(c.category);
@@ -142,10 +142,10 @@ void add_category_rows(const Block& block, Table& table) {
     std::vector<Cell> row{cell(std::string("mean of category")), cell(category)};
     for (const Subject& subject : block.subjects) {
       const Summary& summary = block.input.runs[subject.run].summary;
-      std::vector<harness::Cell> of_category;
+      std::vector<runs::Cell> of_category;
       std::copy_if(summary.by_category.begin(), summary.by_category.end(),
                    std::back_inserter(of_category),
-                   [&](const harness::Cell& c) { return c.category == category; });
+                   [&](const runs::Cell& c) { return c.category == category; });
       for (const std::string& mode : summary.modes) {
         row.push_back(found_score(of_category, subject, mode, block.suite, 0));
       }
@@ -174,7 +174,7 @@ Table table_by_mode(const Block& block, const std::vector<std::string>& tasks) {
       const auto& cells = task == block.suite ? summary.overall : summary.cells;
       for (const std::string& mode : summary.modes) {
         row.push_back(found_score(cells, subject, mode, task, 0));
-        const harness::Cell* found = harness::find_cell(cells, subject.model, mode, task, 0);
+        const runs::Cell* found = runs::find_cell(cells, subject.model, mode, task, 0);
         if (found != nullptr) row[1] = cell(text_or_null(found->category));
       }
     }
@@ -202,7 +202,7 @@ std::optional<Figure> length_figure(const Block& block) {
     const Summary& summary = block.input.runs[subject.run].summary;
     for (const std::string& mode : summary.modes) {
       Series series{series_name(subject, mode), series_colour(subject, mode), {}, true};
-      for (const harness::Cell& cell : summary.by_length) {
+      for (const runs::Cell& cell : summary.by_length) {
         if (cell.model != subject.model || cell.mode != mode || cell.task != block.suite ||
             !cell.score) {
           continue;

@@ -8,9 +8,9 @@
 namespace elastic::reports {
 namespace {
 
-using harness::Estimate;
-using harness::Interval;
-using harness::SampleRecord;
+using runs::Estimate;
+using runs::Interval;
+using runs::SampleRecord;
 
 // Dense prefill time over this mode's, by length.
 std::map<std::int64_t, std::vector<double>> ratios_of(const ReportInput::Run& run,
@@ -45,11 +45,11 @@ Estimate transformed(Estimate estimate, double (*function)(double)) {
 
 std::optional<Estimate> prefill_speedup(const ReportInput::Run& run,
                                         const std::vector<std::size_t>& samples) {
-  const std::string dense = harness::dense_mode(run.summary.modes);
+  const std::string dense = runs::dense_mode(run.summary.modes);
   if (dense.empty() || samples.empty()) return std::nullopt;
   std::vector<Estimate> lengths;
   for (const auto& [length, ratios] : ratios_of(run, dense, samples)) {
-    lengths.push_back({*harness::quantile(ratios, 0.5), harness::median_interval(ratios),
+    lengths.push_back({*runs::quantile(ratios, 0.5), runs::median_interval(ratios),
                        static_cast<std::int64_t>(ratios.size()),
                        "median of per-sample ratios, order-statistic interval"});
   }
@@ -59,7 +59,7 @@ std::optional<Estimate> prefill_speedup(const ReportInput::Run& run,
   }
   if (lengths.size() == 1) return lengths.front();
   for (Estimate& length : lengths) length = transformed(std::move(length), std::log);
-  Estimate mean = transformed(*harness::mean_of_estimates(lengths, "lengths"), std::exp);
+  Estimate mean = transformed(*runs::mean_of_estimates(lengths, "lengths"), std::exp);
   mean.rule = "geometric mean of " + std::to_string(lengths.size()) + " lengths";
   return mean;
 }

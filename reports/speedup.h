@@ -20,7 +20,7 @@ namespace elastic::reports {
 
 /// Of the samples of one model and mode, by position in run.data.samples. Nothing where the run has
 /// no dense mode or no pair has times. The dense mode itself is exactly 1.
-std::optional<harness::Estimate> prefill_speedup(const ReportInput::Run& run,
-                                                 const std::vector<std::size_t>& samples);
+std::optional<runs::Estimate> prefill_speedup(const ReportInput::Run& run,
+                                              const std::vector<std::size_t>& samples);
 
 }  // namespace elastic::reports

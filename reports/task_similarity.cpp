@@ -84,9 +84,9 @@ std::vector<double> pairs_of(const SimilarityMatrix& matrix) {
 
 void add_pairs(std::vector<Cell>& row, const SimilarityMatrix& matrix) {
   const std::vector<double> values = pairs_of(matrix);
-  row.push_back(cell(number(harness::mean(values))));
-  row.push_back(cell(number(harness::quantile(values, 0))));
-  row.push_back(cell(number(harness::quantile(values, 1))));
+  row.push_back(cell(number(runs::mean(values))));
+  row.push_back(cell(number(runs::quantile(values, 0))));
+  row.push_back(cell(number(runs::quantile(values, 1))));
 }
 
 Table table_of(const std::vector<TaskSimilarity>& routers) {

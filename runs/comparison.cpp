@@ -10,7 +10,7 @@
 #include "runs/run_store.h"
 #include "runs/summary.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 // Settings under which a sample is another question, or may be answered at another length.
@@ -220,4 +220,4 @@ bool excludes_loss(const PairedResult& result, double points) {
   return 100 * result.interval.low > -points;
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -17,7 +17,7 @@
 #include "runs/paired.h"
 #include "runs/record.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 
 struct CompareOptions {
   std::string mode_a, mode_b;    // empty: the modes both have, else the only one of each
@@ -46,4 +46,4 @@ ComparedRuns compare_runs(const RunData& a, const RunData& b, const CompareOptio
 /// Whether the interval excludes that b loses `points` of 100 or more.
 bool excludes_loss(const PairedResult& result, double points);
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

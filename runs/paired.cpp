@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 constexpr std::size_t kExactFlips = 16;  // clusters up to which all 2^n signs are tried
@@ -191,4 +191,4 @@ void adjust_p_values(std::span<PairedResult> results) {
   }
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -25,7 +25,7 @@
 
 #include "runs/statistics.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 
 struct Pair {
   double a = 0, b = 0;       // scores in [0, 1]
@@ -68,4 +68,4 @@ double sign_flip_p(std::span<const double> differences);
 /// Benjamini-Hochberg: adjusted_p of every result from all p values.
 void adjust_p_values(std::span<PairedResult> results);
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

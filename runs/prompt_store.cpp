@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 constexpr int kLevel = 6;
@@ -63,4 +63,4 @@ std::string read_prompt(const std::filesystem::path& run_folder, std::string_vie
   return text;
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

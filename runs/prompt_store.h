@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace elastic::harness {
+namespace elastic::runs {
 
 /// Does nothing where the prompt is already there. kIo.
 void write_prompt(const std::filesystem::path& run_folder, std::string_view sha256,
@@ -22,4 +22,4 @@ std::string unpack_prompt(std::string_view frame, const std::string& source);
 /// kNotFound where it was not logged, kCorrupt where the bytes do not give that hash.
 std::string read_prompt(const std::filesystem::path& run_folder, std::string_view sha256);
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace elastic::harness {
+namespace elastic::runs {
 
 inline constexpr int kSchemaVersion = 1;
 
@@ -82,4 +82,4 @@ struct RunData {
   std::vector<std::string> notes;     // torn lines skipped and the like
 };
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

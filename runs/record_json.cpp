@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 template <typename T>
@@ -259,4 +259,4 @@ RunSpec spec_from_json(const JsonSource& in) {
   return spec;
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

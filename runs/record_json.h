@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "runs/record.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 
 /// One line with its newline. Unknown values become null; NaN and infinity too.
 std::string record_line(const SampleRecord& record);
@@ -25,4 +25,4 @@ Json spec_to_json(const RunSpec& spec);
 /// Throws kCorrupt naming source and key, kUnsupported for a schema_version above kSchemaVersion.
 RunSpec spec_from_json(const JsonSource& in);
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -14,7 +14,7 @@
 #include "runs/record_json.h"
 #include "runs/run_store.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 namespace fs = std::filesystem;
@@ -164,4 +164,4 @@ RunData read_run(const fs::path& folder) {
   return run;
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

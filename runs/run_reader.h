@@ -12,7 +12,7 @@
 
 #include "runs/record.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 
 struct SampleFile {
   std::vector<SampleRecord> records;  // in file order, keys may repeat
@@ -29,4 +29,4 @@ std::vector<std::filesystem::path> sample_files(const std::filesystem::path& fol
 /// One record a key: an ok one wins over others, else the later one; order of first appearance.
 std::vector<SampleRecord> latest_records(std::vector<SampleRecord> records);
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -16,7 +16,7 @@
 #include "runs/record_json.h"
 #include "runs/run_reader.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 namespace fs = std::filesystem;
@@ -229,4 +229,4 @@ void RunStore::append(const SampleRecord& record) {
   if (record.outcome == "ok") impl_->done.insert(record.key);
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

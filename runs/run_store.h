@@ -20,7 +20,7 @@
 
 #include "runs/record.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 
 /// Throws kNotFound where `folder` holds no run.json, kCorrupt where run.json is not one,
 /// kUnsupported for a newer schema. Lines that are no records are passed over with a note. Of
@@ -75,4 +75,4 @@ class RunStore {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 constexpr int kResamples = 2000;
@@ -156,4 +156,4 @@ std::optional<double> quantile(std::vector<double> values, double q) {
   return values[low] + (at - static_cast<double>(low)) * (values[high] - values[low]);
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace elastic::harness {
+namespace elastic::runs {
 
 inline constexpr double kNormal975 = 1.959963984540054;  // standard normal quantile at 0.975
 
@@ -75,4 +75,4 @@ std::optional<double> mean(std::span<const double> values);
 /// list.
 std::optional<double> quantile(std::vector<double> values, double q);
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 using Field = std::optional<double> SampleRecord::*;
@@ -302,4 +302,4 @@ const Cell* find_cell(const std::vector<Cell>& cells, std::string_view model, st
   return at == cells.end() ? nullptr : &*at;
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -23,7 +23,7 @@
 #include "runs/record.h"
 #include "runs/statistics.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 
 /// Distribution of a time over samples, in milliseconds.
 struct Spread {
@@ -94,4 +94,4 @@ std::optional<double> tpot_ms(const SampleRecord& sample);
 const Cell* find_cell(const std::vector<Cell>& cells, std::string_view model, std::string_view mode,
                       std::string_view task, std::int64_t length);
 
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -271,13 +271,13 @@ class Ablating {
   }
 
   void report(const Similarities& similarities) const {
-    std::vector<RunData> runs{read_run(run_folder("baseline").string())};
+    std::vector<runs::RunData> runs{runs::read_run(run_folder("baseline").string())};
     reports::Ablation ablation{axis_.name, kRouted, 0, {}};
     std::vector<reports::TrainingCurves> trainings;
     for (const std::string& setting : done_) {
       trainings.push_back(reports::read_training_curves(training_folder(setting)));
       ablation.points.push_back({setting, runs.size(), trainings.back()});
-      runs.push_back(read_run(run_folder(run_name(setting)).string()));
+      runs.push_back(runs::read_run(run_folder(run_name(setting)).string()));
     }
     const reports::ReportInput input = reports::make_input(std::move(runs));
     const fs::path folder = fs::path(flags_.output) / "report";

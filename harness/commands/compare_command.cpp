@@ -27,13 +27,13 @@ constexpr double kPercent = 100;
 
 struct CommandOptions {
   std::string a, b;
-  CompareOptions compare;
+  runs::CompareOptions compare;
   std::string output = ".";
   std::optional<double> max_loss;  // points of 100
 };
 
-Json to_json(const ComparedRow& row) {
-  const PairedResult& r = row.result;
+Json to_json(const runs::ComparedRow& row) {
+  const runs::PairedResult& r = row.result;
   return {{"task", row.task},
           {"length", row.length},
           {"mode_a", row.mode_a},
@@ -53,8 +53,8 @@ Json to_json(const ComparedRow& row) {
           {"smallest_visible", kPercent * r.smallest_visible}};
 }
 
-Json to_json(const CommandOptions& options, const ComparedRuns& compared) {
-  Json out = {{"schema_version", kSchemaVersion},
+Json to_json(const CommandOptions& options, const runs::ComparedRuns& compared) {
+  Json out = {{"schema_version", runs::kSchemaVersion},
               {"run_a", options.a},
               {"run_b", options.b},
               {"adjustment",
@@ -64,14 +64,14 @@ Json to_json(const CommandOptions& options, const ComparedRuns& compared) {
               {"max_loss", options.max_loss ? Json(*options.max_loss) : Json(nullptr)},
               {"rows", Json::array()},
               {"suites", Json::array()}};
-  for (const ComparedRow& row : compared.rows) out["rows"].push_back(to_json(row));
-  for (const ComparedRow& row : compared.suites) out["suites"].push_back(to_json(row));
+  for (const runs::ComparedRow& row : compared.rows) out["rows"].push_back(to_json(row));
+  for (const runs::ComparedRow& row : compared.suites) out["suites"].push_back(to_json(row));
   return out;
 }
 
 // One row of the table; `suite` rows stand below the others.
-void print_row(const ComparedRow& row, bool suite) {
-  const PairedResult& r = row.result;
+void print_row(const runs::ComparedRow& row, bool suite) {
+  const runs::PairedResult& r = row.result;
   const std::string modes =
       row.mode_a == row.mode_b ? row.mode_a : row.mode_a + " -> " + row.mode_b;
   const std::string interval =
@@ -83,22 +83,22 @@ void print_row(const ComparedRow& row, bool suite) {
       kPercent * r.difference, interval, r.p_value, r.adjusted_p, kPercent * r.smallest_visible);
 }
 
-void print_table(const ComparedRuns& compared) {
+void print_table(const runs::ComparedRuns& compared) {
   fmt::print("{:<30} {:>7} {:<16} {:>5} {:>7} {:>7} {:>8} {:>18} {:>7} {:>7} {:>8}\n", "task",
              "length", "mode", "n", "a", "b", "b - a", "95 % interval", "p", "p (BH)", "visible");
-  for (const ComparedRow& row : compared.rows) print_row(row, false);
-  for (const ComparedRow& row : compared.suites) print_row(row, true);
+  for (const runs::ComparedRow& row : compared.rows) print_row(row, false);
+  for (const runs::ComparedRow& row : compared.suites) print_row(row, true);
   for (const std::string& note : compared.notes) fmt::print("shared: {}\n", visible(note));
   for (const std::string& note : compared.unlike) fmt::print("unlike: {}\n", visible(note));
   fmt::print("visible: smallest difference that this many samples show with a power of 80 %\n");
 }
 
 // Rows whose interval does not exclude the loss, each with what it would take.
-std::vector<std::string> not_excluded(const ComparedRuns& compared, double max_loss) {
+std::vector<std::string> not_excluded(const runs::ComparedRuns& compared, double max_loss) {
   std::vector<std::string> rows;
   for (const auto* part : {&compared.rows, &compared.suites}) {
-    for (const ComparedRow& row : *part) {
-      if (excludes_loss(row.result, max_loss)) continue;
+    for (const runs::ComparedRow& row : *part) {
+      if (runs::excludes_loss(row.result, max_loss)) continue;
       rows.push_back(fmt::format("{}{} {} (down to {:+.2f} from {} samples)", row.task,
                                  row.length == 0 ? "" : " at " + format_length(row.length),
                                  row.mode_b, kPercent * row.result.interval.low, row.result.n));
@@ -123,11 +123,11 @@ void check_limit(const CommandOptions& options) {
 
 int compare(const CommandOptions& options) {
   check_limit(options);
-  const RunData a = read_run(options.a), b = read_run(options.b);
-  for (const RunData* run : {&a, &b}) {
+  const runs::RunData a = runs::read_run(options.a), b = runs::read_run(options.b);
+  for (const runs::RunData* run : {&a, &b}) {
     for (const std::string& note : run->notes) log_warning(note);
   }
-  const ComparedRuns compared = compare_runs(a, b, options.compare);
+  const runs::ComparedRuns compared = runs::compare_runs(a, b, options.compare);
   print_table(compared);
   const std::filesystem::path file = output_file(options.output);
   create_folders(file.parent_path());

@@ -22,7 +22,7 @@ using tasks::LongbenchSetScores;
 constexpr std::string_view kV1 = "longbench", kE = "longbench_e", kV2 = "longbench_v2";
 constexpr std::array<double, 3> kLengthOfBucket = {0, 4000, 8000};
 
-std::optional<double> length_of(const SampleRecord& record) {
+std::optional<double> length_of(const runs::SampleRecord& record) {
   const auto bucket = record.strata.find("length");
   if (bucket == record.strata.end()) return std::nullopt;
   const auto& names = tasks::kLengthBuckets;
@@ -32,19 +32,20 @@ std::optional<double> length_of(const SampleRecord& record) {
 }
 
 // Scored samples of one suite and mode, by set, in the order of their index.
-std::vector<LongbenchSetScores> sets_of(const RunData& run, std::string_view suite,
+std::vector<LongbenchSetScores> sets_of(const runs::RunData& run, std::string_view suite,
                                         const std::string& mode) {
-  std::vector<const SampleRecord*> records;
-  for (const SampleRecord& record : run.samples) {
-    if (suite_of(record.task) == suite && record.mode == mode && record.score) {
+  std::vector<const runs::SampleRecord*> records;
+  for (const runs::SampleRecord& record : run.samples) {
+    if (runs::suite_of(record.task) == suite && record.mode == mode && record.score) {
       records.push_back(&record);
     }
   }
-  std::sort(records.begin(), records.end(), [](const SampleRecord* a, const SampleRecord* b) {
-    return std::tie(a->task, a->index) < std::tie(b->task, b->index);
-  });
+  std::sort(records.begin(), records.end(),
+            [](const runs::SampleRecord* a, const runs::SampleRecord* b) {
+              return std::tie(a->task, a->index) < std::tie(b->task, b->index);
+            });
   std::vector<LongbenchSetScores> sets;
-  for (const SampleRecord* record : records) {
+  for (const runs::SampleRecord* record : records) {
     const std::string set = record->task.substr(suite.size() + 1);
     if (sets.empty() || sets.back().set != set) sets.push_back({set, {}, {}});
     sets.back().scores.push_back(*record->score);
@@ -53,13 +54,13 @@ std::vector<LongbenchSetScores> sets_of(const RunData& run, std::string_view sui
   return sets;
 }
 
-tasks::V2Set v2_set(const RunData& run, const std::string& mode) {
+tasks::V2Set v2_set(const runs::RunData& run, const std::string& mode) {
   tasks::V2Set set{.name = mode};
-  const auto stratum = [](const SampleRecord& record, const char* key) {
+  const auto stratum = [](const runs::SampleRecord& record, const char* key) {
     const auto at = record.strata.find(key);
     return at == record.strata.end() ? std::string() : at->second;
   };
-  for (const SampleRecord& record : run.samples) {
+  for (const runs::SampleRecord& record : run.samples) {
     if (record.task != kV2 || record.mode != mode) continue;
     if (!record.score) {
       ++set.errors;
@@ -76,7 +77,7 @@ tasks::V2Set v2_set(const RunData& run, const std::string& mode) {
   return set;
 }
 
-void add_summaries(const RunData& run, const fs::path& folder, Scored& scored) {
+void add_summaries(const runs::RunData& run, const fs::path& folder, Scored& scored) {
   std::vector<tasks::V2Set> v2;
   for (const std::string& mode : run.spec.modes) {
     for (const std::string_view suite : {kV1, kE}) {

@@ -33,8 +33,8 @@ struct ReportOptions {
 };
 
 int write_reports(const ReportOptions& options) {
-  std::vector<RunData> runs;
-  for (const std::string& folder : options.runs) runs.push_back(read_run(folder));
+  std::vector<runs::RunData> runs;
+  for (const std::string& folder : options.runs) runs.push_back(runs::read_run(folder));
   const reports::ReportInput input = reports::make_input(std::move(runs));
   for (const std::string& warning : input.warnings) log_warning(warning);
   reports::WriteOptions write{.output = options.output, .formats = split_list(options.formats)};

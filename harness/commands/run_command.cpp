@@ -91,7 +91,7 @@ std::string failures_text(const RunOutcome& outcome) {
 
 // The table of everything in the folder, and what to do next.
 void print_end(const std::string& folder) {
-  const reports::ReportInput input = reports::make_input({read_run(folder)});
+  const reports::ReportInput input = reports::make_input({runs::read_run(folder)});
   std::fputs(reports::summary_text(input).c_str(), stdout);
   log_info(fmt::format("samples: {}", folder));
   log_info(fmt::format("report:  elastic-bench report {} --output {}/report", folder, folder));
@@ -135,17 +135,17 @@ int run_cells(const RunSetup& setup, const Ranks& ranks, RunTable table) {
                    .chat = chat ? &*chat : nullptr,
                    .rank = ranks.rank,
                    .world_size = ranks.world_size};
-  RunSpec spec = run_spec(job);
+  runs::RunSpec spec = run_spec(job);
   spec.environment = environment_of(*generator, options);
   log_info(fmt::format(
       "device: {}{}, {}", generator->device(),
       generator->device() == "cpu" ? "" : fmt::format(" ({})", spec.environment["accelerator"]),
       generator->dtype()));
-  RunStore store({.folder = folder,
-                  .rank = ranks.rank,
-                  .world_size = ranks.world_size,
-                  .resume = options.resume},
-                 spec);
+  runs::RunStore store({.folder = folder,
+                        .rank = ranks.rank,
+                        .world_size = ranks.world_size,
+                        .resume = options.resume},
+                       spec);
   for (const std::string& note : store.found().notes) log_warning(note);
   return finish(run_samples(job, store), folder, ranks.rank == 0 && table == RunTable::kPrint);
 }

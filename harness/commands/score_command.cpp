@@ -96,7 +96,7 @@ std::string scores_jsonl(const reports::ReportInput& input,
                          const std::map<std::string, double>& old_scores) {
   std::string text;
   for (const auto& run : input.runs) {
-    for (const SampleRecord& sample : run.data.samples) {
+    for (const runs::SampleRecord& sample : run.data.samples) {
       Json line = {{"key", sample.key},
                    {"metric", sample.metric},
                    {"score", sample.score ? Json(*sample.score) : Json(nullptr)}};
@@ -113,8 +113,8 @@ std::string scores_jsonl(const reports::ReportInput& input,
 void compare_with_old(const Scored& scored) {
   if (scored.old_scores.empty()) return;
   std::int64_t changed = 0;
-  for (const RunData& run : scored.runs) {
-    for (const SampleRecord& sample : run.samples) {
+  for (const runs::RunData& run : scored.runs) {
+    for (const runs::SampleRecord& sample : run.samples) {
       const auto old = scored.old_scores.find(sample.key);
       changed += old != scored.old_scores.end() && sample.score && *sample.score != old->second;
     }
@@ -123,9 +123,9 @@ void compare_with_old(const Scored& scored) {
                        scored.old_scores.size()));
 }
 
-void rescore(RunData& run, std::map<std::string, double>& old_scores) {
+void rescore(runs::RunData& run, std::map<std::string, double>& old_scores) {
   std::map<std::string, std::unique_ptr<tasks::Task>> by_name;
-  for (SampleRecord& record : run.samples) {
+  for (runs::SampleRecord& record : run.samples) {
     if (record.score) old_scores[record.key] = *record.score;
     if (record.outcome != "ok") continue;
     auto& task = by_name[record.task];
@@ -150,7 +150,7 @@ int score(const ScoreOptions& options) {
     const Error& first = scored.failures.front();
     throw Error(first.kind(), fmt::format("nothing could be scored: {}", first.what()));
   }
-  for (RunData& run : scored.runs) run.spec.environment["scored_by"] = program_line();
+  for (runs::RunData& run : scored.runs) run.spec.environment["scored_by"] = program_line();
   log_info("scored by " + program_line());
   compare_with_old(scored);
   const std::map<std::string, double> old_scores = std::move(scored.old_scores);
@@ -170,7 +170,7 @@ int score(const ScoreOptions& options) {
 
   const bool whole = std::all_of(input.runs.begin(), input.runs.end(), [](const auto& run) {
     return std::all_of(run.summary.cells.begin(), run.summary.cells.end(),
-                       [](const Cell& cell) { return cell.scored == cell.planned; });
+                       [](const runs::Cell& cell) { return cell.scored == cell.planned; });
   });
   return whole && scored.failures.empty() ? kExitComplete : kExitSomeFailed;
 }
@@ -196,8 +196,8 @@ Scored score_elastic(const ScoreInput& input) {
   };
   Scored scored;
   for (const fs::path& path : input.paths) {
-    RunData run = read_run(path);
-    std::erase_if(run.samples, [&](const SampleRecord& s) { return left_out(s.task); });
+    runs::RunData run = runs::read_run(path);
+    std::erase_if(run.samples, [&](const runs::SampleRecord& s) { return left_out(s.task); });
     std::erase_if(run.spec.tasks, [&](const std::string& task) { return left_out(task); });
     std::erase_if(run.spec.planned, [&](const auto& cell) {  // "mode|task|length"
       const auto parts = split(cell.first, '|');

@@ -16,7 +16,7 @@ namespace elastic::harness {
 
 /// What one format makes of its inputs.
 struct Scored {
-  std::vector<RunData> runs;
+  std::vector<runs::RunData> runs;
   std::map<std::string, double> old_scores;            // by sample key, where the input had one
   std::map<std::filesystem::path, std::string> files;  // the format's own summary, by relative path
   std::string text;             // the same for the reader, printed below the table

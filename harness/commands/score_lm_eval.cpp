@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "harness/commands/score_command.h"
-#include "tasks/longbench/scorer.h"
 #include "tasks/longbench/aggregate.h"
+#include "tasks/longbench/scorer.h"
 #include "tasks/scoring/lm_eval_samples.h"
 
 namespace elastic::harness {
@@ -46,7 +46,7 @@ bool wanted(const ScoreInput& input, const std::string& task, const std::string&
 
 void add_sample(const LmEvalFile& file, const KnownTask& task, const LmEvalSample& sample,
                 const tasks::LongbenchScorer& scorer, Scored& scored) {
-  SampleRecord record;
+  runs::SampleRecord record;
   record.key = fmt::format("{}/{}/{}/{}", file.model, file.task, sample.filter, sample.doc_id);
   record.model = file.model;
   record.mode = sample.filter == "none" ? "" : sample.filter;
@@ -78,7 +78,7 @@ void add_sample(const LmEvalFile& file, const KnownTask& task, const LmEvalSampl
 
 Scored score_lm_eval(const ScoreInput& input) {
   Scored scored;
-  RunData& run = scored.runs.emplace_back();
+  runs::RunData& run = scored.runs.emplace_back();
   run.folder = input.paths.front().string();
   for (const auto& path : input.paths) {
     for (const LmEvalFile& file : tasks::find_lm_eval_samples(path)) {

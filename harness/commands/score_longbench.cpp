@@ -91,7 +91,7 @@ CodeSimilarity other_mode(CodeSimilarity mode) {
   return mode == CodeSimilarity::kDifflib ? CodeSimilarity::kIndel : CodeSimilarity::kDifflib;
 }
 
-void add_records(RunData& run, const LongbenchFolder& folder,
+void add_records(runs::RunData& run, const LongbenchFolder& folder,
                  const tasks::LongbenchFileResult& result, CodeSimilarity code) {
   const tasks::LongbenchSet& set = tasks::longbench_set(result.scores.set);
   const std::string task = fmt::format("{}/{}", folder.e ? "longbench_e" : "longbench", set.name);
@@ -101,7 +101,7 @@ void add_records(RunData& run, const LongbenchFolder& folder,
   run.spec.categories[task] = set.category;
   for (std::size_t i = 0; i < result.predictions.size(); ++i) {
     const tasks::LongbenchPrediction& p = result.predictions[i];
-    SampleRecord record;
+    runs::SampleRecord record;
     record.key = fmt::format("{}/{}/{}", folder.model, task, i);
     record.model = folder.model;
     record.task = task;

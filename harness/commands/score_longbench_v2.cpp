@@ -17,13 +17,13 @@ using tasks::V2Set;
 
 constexpr std::string_view kTask = "longbench_v2";
 
-RunData run_of(const V2Set& set, const fs::path& file) {
-  RunData run;
+runs::RunData run_of(const V2Set& set, const fs::path& file) {
+  runs::RunData run;
   run.folder = file.string();
   run.spec.tasks = {std::string(kTask)};
   for (std::size_t i = 0; i < set.predictions.size(); ++i) {
     const tasks::V2Prediction& p = set.predictions[i];
-    SampleRecord record;
+    runs::SampleRecord record;
     record.key = fmt::format("{}/{}", set.name, p.id.empty() ? std::to_string(i) : p.id);
     record.model = set.name;
     record.task = kTask;

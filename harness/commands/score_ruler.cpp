@@ -113,11 +113,11 @@ std::vector<RulerTaskResult> score_set(const RulerPredictionSet& set,
   return results;
 }
 
-void add_records(RunData& run, const RulerPredictionSet& set, const RulerTaskResult& result) {
+void add_records(runs::RunData& run, const RulerPredictionSet& set, const RulerTaskResult& result) {
   const std::string prefix =
       set.model.empty() && set.length == 0 ? "" : fmt::format("{}/{}/", set.model, set.length);
   for (std::size_t i = 0; i < result.predictions.size(); ++i) {
-    SampleRecord record;
+    runs::SampleRecord record;
     record.key = fmt::format("{}{}/{}", prefix, result.task, i);
     record.model = set.model;
     record.task = full_name(result.task);
@@ -161,7 +161,7 @@ Scored score_ruler(const ScoreInput& input) {
   std::vector<RulerPredictionSet> sets = find_sets(input, wanted);
   name_sets(sets);
   Scored scored;
-  RunData& run = scored.runs.emplace_back();
+  runs::RunData& run = scored.runs.emplace_back();
   run.folder = input.paths.front().string();
   std::map<std::string, std::map<std::int64_t, double>> averages;
   for (const RulerPredictionSet& set : sets) {

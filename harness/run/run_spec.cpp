@@ -40,8 +40,8 @@ std::map<std::string, std::string> key_settings(const RunJob& job) {
   return settings;
 }
 
-RunSpec run_spec(const RunJob& job) {
-  RunSpec spec;
+runs::RunSpec run_spec(const RunJob& job) {
+  runs::RunSpec spec;
   spec.created = utc_now();
   spec.settings = key_settings(job);
   for (const RunMode& mode : job.modes) {
@@ -50,7 +50,7 @@ RunSpec run_spec(const RunJob& job) {
   }
   for (const PreparedCell& cell : job.cells) {
     const tasks::TaskInfo& info = cell.task->task->info();
-    spec.settings[std::string(kProfileSetting) + info.suite] = cell.task->profile;
+    spec.settings[std::string(runs::kProfileSetting) + info.suite] = cell.task->profile;
     spec.categories[info.name] = info.category;
     spec.data_ids[fmt::format("{}|{}", info.name, cell.length)] = cell.identity.data_id;
     spec.source_ids.insert(cell.identity.source_ids.begin(), cell.identity.source_ids.end());
@@ -64,7 +64,7 @@ RunSpec run_spec(const RunJob& job) {
     }
     for (const RunMode& mode : job.modes) {
       const auto samples = static_cast<std::int64_t>(cell.samples.size());
-      spec.planned[cell_name(mode.name, info.name, cell.length)] = samples;
+      spec.planned[runs::cell_name(mode.name, info.name, cell.length)] = samples;
       spec.planned_samples += samples;
     }
   }

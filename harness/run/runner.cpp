@@ -39,7 +39,7 @@ struct Pending {
 
 class Run {
  public:
-  Run(const RunJob& job, RunStore& store)
+  Run(const RunJob& job, runs::RunStore& store)
       : job_(job), store_(store), settings_(key_settings(job)) {}
 
   RunOutcome run() {
@@ -68,20 +68,20 @@ class Run {
   }
 
   std::string key_of(const PreparedCell& cell, std::size_t position, const RunMode& mode) const {
-    return sample_key({.settings = settings_,
-                       .profile = cell.task->profile,
-                       .mode = fmt::format("{}={}", mode.name, mode.full),
-                       .task = cell.task->task->info().name,
-                       .length = cell.length,
-                       .index = cell.samples[position].index,
-                       .content_sha256 = cell.content_sha256[position]});
+    return runs::sample_key({.settings = settings_,
+                             .profile = cell.task->profile,
+                             .mode = fmt::format("{}={}", mode.name, mode.full),
+                             .task = cell.task->task->info().name,
+                             .length = cell.length,
+                             .index = cell.samples[position].index,
+                             .content_sha256 = cell.content_sha256[position]});
   }
 
   // Which samples are still to run, and whether those found were made from the same data.
   void collect() {
     std::map<std::string, std::string> found;  // cell and index -> key
-    for (const SampleRecord& r : store_.found().samples) {
-      found[fmt::format("{}|{}", cell_name(r.mode, r.task, r.length), r.index)] = r.key;
+    for (const runs::SampleRecord& r : store_.found().samples) {
+      found[fmt::format("{}|{}", runs::cell_name(r.mode, r.task, r.length), r.index)] = r.key;
     }
     pending_.assign(job_.cells.size(), std::vector<std::vector<Pending>>(job_.modes.size()));
     for (std::size_t c = 0; c < job_.cells.size(); ++c) {
@@ -92,7 +92,7 @@ class Run {
   void collect_cell(std::size_t c, std::size_t m, const std::map<std::string, std::string>& found) {
     const PreparedCell& cell = job_.cells[c];
     const RunMode& mode = job_.modes[m];
-    const std::string name = cell_name(mode.name, cell.task->task->info().name, cell.length);
+    const std::string name = runs::cell_name(mode.name, cell.task->task->info().name, cell.length);
     for (std::size_t i = 0; i < cell.samples.size(); ++i) {
       const std::int64_t index = cell.samples[i].index;
       if (index % job_.world_size != job_.rank) continue;
@@ -182,14 +182,14 @@ class Run {
                              .chat = job_.chat,
                              .model = job_.generator.model().name});
     if (job_.options.log_prompts && !prompt->prompt_sha256.empty()) {
-      write_prompt(store_.found().folder, prompt->prompt_sha256, prompt->prompt.text);
+      runs::write_prompt(store_.found().folder, prompt->prompt_sha256, prompt->prompt.text);
     }
     prompt->prompt.text = {};  // its hash and ids are what later modes need
     return *prompt;
   }
 
   void count(const SampleRun& run) {
-    const SampleRecord& record = run.record;
+    const runs::SampleRecord& record = run.record;
     ++outcome_.ran;
     if (record.outcome != "ok") {
       ++outcome_.failed;
@@ -203,7 +203,7 @@ class Run {
   }
 
   const RunJob& job_;
-  RunStore& store_;
+  runs::RunStore& store_;
   std::map<std::string, std::string> settings_;
   RunOutcome outcome_;
   double tokens_ = 0;
@@ -233,6 +233,6 @@ std::vector<RunMode> resolve_modes(const std::vector<std::string>& names,
   return modes;
 }
 
-RunOutcome run_samples(const RunJob& job, RunStore& store) { return Run(job, store).run(); }
+RunOutcome run_samples(const RunJob& job, runs::RunStore& store) { return Run(job, store).run(); }
 
 }  // namespace elastic::harness

@@ -52,7 +52,7 @@ std::vector<RunMode> resolve_modes(const std::vector<std::string>& names,
                                    engine::Generator& generator);
 
 /// What run.json says of this job: settings, counts, data ids. The caller adds environment.
-RunSpec run_spec(const RunJob& job);
+runs::RunSpec run_spec(const RunJob& job);
 
 /// The settings that go into the key of every sample: those of run_spec() without the profiles,
 /// since a sample depends on its own suite's alone.
@@ -61,6 +61,6 @@ std::map<std::string, std::string> key_settings(const RunJob& job);
 /// Throws kInvalidArgument where a record of the same sample was made from other data, or where
 /// prompt ids begin with two BOS; kIo where a record cannot be written; kDevice where the device
 /// failed and nothing more can run on it.
-RunOutcome run_samples(const RunJob& job, RunStore& store);
+RunOutcome run_samples(const RunJob& job, runs::RunStore& store);
 
 }  // namespace elastic::harness

@@ -80,7 +80,7 @@ void check_length(const PromptRequest& r, PreparedPrompt& prepared) {
 
 void describe(SampleRun& run) {
   const tasks::TaskInfo& info = run.cell->task->task->info();
-  SampleRecord& r = run.record;
+  runs::SampleRecord& r = run.record;
   r.task = info.name;
   r.length = run.cell->length;
   r.index = run.sample->index;
@@ -108,7 +108,7 @@ struct Answer {
 };
 
 void fill(SampleRun& run, Answer answer, std::size_t batch) {
-  SampleRecord& r = run.record;
+  runs::SampleRecord& r = run.record;
   engine::Result& result = answer.result;
   r.batch = static_cast<std::int64_t>(batch);
   r.passes = answer.passes;

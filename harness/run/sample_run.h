@@ -45,7 +45,7 @@ struct SampleRun {
   const PreparedCell* cell = nullptr;
   const tasks::Sample* sample = nullptr;
   const PreparedPrompt* prompt = nullptr;
-  SampleRecord record;  // key and mode are the caller's, the rest is filled here
+  runs::SampleRecord record;  // key and mode are the caller's, the rest is filled here
 };
 
 /// Generates and scores a batch, filling the records. Where a batch fails, its samples run one by

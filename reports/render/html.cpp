@@ -72,7 +72,7 @@ std::string header(const ReportInput& input, std::span<const Document> documents
     modes.insert(run.summary.modes.begin(), run.summary.modes.end());
     tasks.insert(run.summary.tasks.begin(), run.summary.tasks.end());
     lengths.insert(run.summary.lengths.begin(), run.summary.lengths.end());
-    for (const harness::Cell& cell : run.summary.cells) {
+    for (const runs::Cell& cell : run.summary.cells) {
       scored += cell.scored;
       planned += cell.planned;
     }

@@ -9,7 +9,7 @@
 namespace elastic::reports {
 namespace {
 
-Json interval_json(const std::optional<harness::Interval>& interval) {
+Json interval_json(const std::optional<runs::Interval>& interval) {
   if (!interval) return nullptr;
   return {interval->low, interval->high};
 }

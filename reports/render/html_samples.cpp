@@ -38,7 +38,7 @@ Json nullable(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-Json depth_of(const harness::SampleRecord& sample) {
+Json depth_of(const runs::SampleRecord& sample) {
   const auto at = sample.strata.find("needle_depth");
   if (at == sample.strata.end()) return nullptr;
   return nullable(parse_double(strip(at->second)));
@@ -54,8 +54,8 @@ struct Names {
   Dictionary models, modes, tasks, outcomes, routings;
 };
 
-void add_sample(const harness::SampleRecord& sample, std::size_t run, std::size_t limit,
-                Names& names, Json& out) {
+void add_sample(const runs::SampleRecord& sample, std::size_t run, std::size_t limit, Names& names,
+                Json& out) {
   out["run"].push_back(run);
   out["model"].push_back(names.models.add(sample.model));
   out["mode"].push_back(names.modes.add(sample.mode));

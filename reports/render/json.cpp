@@ -18,7 +18,7 @@ Json json_value(const Value& value) {
 // One row a line: a head-routing sheet has thousands.
 std::string rows_json(const Sheet& sheet) {
   std::string text =
-      "{\n  \"schema_version\": " + std::to_string(harness::kSchemaVersion) + ",\n  \"rows\": [";
+      "{\n  \"schema_version\": " + std::to_string(runs::kSchemaVersion) + ",\n  \"rows\": [";
   for (std::size_t i = 0; i < sheet.rows.size(); ++i) {
     Json row = Json::object();
     for (std::size_t k = 0; k < sheet.columns.size(); ++k) {

@@ -20,7 +20,7 @@ struct Range {
     low = std::min(low, value);
     high = std::max(high, value);
   }
-  void add(const std::optional<harness::Interval>& interval) {
+  void add(const std::optional<runs::Interval>& interval) {
     if (interval) add(interval->low), add(interval->high);
   }
 };

@@ -9,11 +9,11 @@
 #include "base/text.h"
 #include "datasets/catalog.h"
 #include "datasets/folders.h"
+#include "tasks/longbench/aggregate.h"
 #include "tasks/longbench/chat.h"
 #include "tasks/longbench/profile.h"
 #include "tasks/longbench/rows.h"
 #include "tasks/longbench/scorer.h"
-#include "tasks/longbench/aggregate.h"
 
 namespace elastic::tasks {
 namespace {

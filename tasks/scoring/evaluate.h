@@ -7,8 +7,8 @@
 
 #include <vector>
 
-#include "tasks/longbench/scorer.h"
 #include "tasks/longbench/aggregate.h"
+#include "tasks/longbench/scorer.h"
 #include "tasks/scoring/longbench_predictions.h"
 
 namespace elastic::tasks {

@@ -9,7 +9,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace elastic;
   try {
-    harness::unpack_prompt({reinterpret_cast<const char*>(data), size}, "prompt.zst");
+    runs::unpack_prompt({reinterpret_cast<const char*>(data), size}, "prompt.zst");
   } catch (const Error&) {
   }
   return 0;

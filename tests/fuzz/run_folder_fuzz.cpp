@@ -15,22 +15,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace elastic;
   const std::string_view text = testing::input_text(data, size);
   try {
-    const harness::RunSpec spec = harness::spec_from_json({parse_json(text, "run"), "run.json"});
-    const Json json = harness::spec_to_json(spec);
-    check(harness::spec_to_json(harness::spec_from_json({json, "own"})) == json, "spec round trip");
+    const runs::RunSpec spec = runs::spec_from_json({parse_json(text, "run"), "run.json"});
+    const Json json = runs::spec_to_json(spec);
+    check(runs::spec_to_json(runs::spec_from_json({json, "own"})) == json, "spec round trip");
   } catch (const Error&) {
   }
   static const testing::InputFile file;
   file.set(text);
   std::vector<std::string> notes;
-  const harness::SampleFile samples = harness::read_sample_file(file.path(), notes);
+  const runs::SampleFile samples = runs::read_sample_file(file.path(), notes);
   check(samples.whole_bytes + samples.torn_bytes == static_cast<std::int64_t>(size), "all bytes");
-  for (const harness::SampleRecord& record : samples.records) {
-    const std::string line = harness::record_line(record);
+  for (const runs::SampleRecord& record : samples.records) {
+    const std::string line = runs::record_line(record);
     const Json json = parse_json(line, "own");
-    check(harness::record_line(harness::record_from_json({json, "own"})) == line,
-          "line round trip");
+    check(runs::record_line(runs::record_from_json({json, "own"})) == line, "line round trip");
   }
-  harness::latest_records(samples.records);
+  runs::latest_records(samples.records);
   return 0;
 }

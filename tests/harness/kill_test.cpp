@@ -37,7 +37,7 @@ void run_all(const std::filesystem::path& folder, std::chrono::microseconds dela
                    .cells = cells,
                    .modes = resolve_modes(plan.modes, engine),
                    .generator = engine};
-  RunStore store({.folder = folder}, run_spec(job));
+  runs::RunStore store({.folder = folder}, run_spec(job));
   run_samples(job, store);
 }
 
@@ -71,7 +71,8 @@ TEST(Kill, FiftyRandomKillsLoseNothingAndRepeatNothing) {
   run_all(folder / "cut", std::chrono::microseconds(0));
   set_log_level(LogLevel::kInfo);
 
-  const RunData whole = read_run(folder / "whole"), cut = read_run(folder / "cut");
+  const runs::RunData whole = runs::read_run(folder / "whole"),
+                      cut = runs::read_run(folder / "cut");
   EXPECT_TRUE(cut.notes.empty());
   const std::string bytes = read_file(folder / "cut" / "samples.rank0.jsonl");
   EXPECT_EQ(std::count(bytes.begin(), bytes.end(), '\n'), std::ssize(whole.samples))

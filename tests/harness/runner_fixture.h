@@ -42,7 +42,7 @@ class Runner : public ::testing::Test {
                      .chat = chat_,
                      .rank = rank,
                      .world_size = world_size};
-    RunStore store({.folder = folder, .rank = rank, .world_size = world_size}, run_spec(job));
+    runs::RunStore store({.folder = folder, .rank = rank, .world_size = world_size}, run_spec(job));
     return run_samples(job, store);
   }
 

@@ -15,9 +15,9 @@
 namespace elastic::harness {
 namespace {
 
-std::map<std::string, SampleRecord> by_key(const RunData& run) {
-  std::map<std::string, SampleRecord> records;
-  for (const SampleRecord& record : run.samples) records[record.key] = record;
+std::map<std::string, runs::SampleRecord> by_key(const runs::RunData& run) {
+  std::map<std::string, runs::SampleRecord> records;
+  for (const runs::SampleRecord& record : run.samples) records[record.key] = record;
   return records;
 }
 
@@ -26,14 +26,14 @@ TEST_F(Runner, EverySampleOfEveryCellAndModeIsRecorded) {
   EXPECT_EQ(outcome.planned, 32);
   EXPECT_EQ(outcome.ran, 32);
   EXPECT_EQ(outcome.failed, 0);
-  const RunData data = read_run(folder_.path());
+  const runs::RunData data = runs::read_run(folder_.path());
   ASSERT_EQ(data.samples.size(), 32u);
   EXPECT_EQ(data.spec.planned_samples, 32);
   EXPECT_EQ(data.spec.planned.at("ssa|ruler/second|256"), 4);
   EXPECT_EQ(data.spec.data_ids.size(), 4u);
   EXPECT_EQ(data.spec.categories.at("ruler/fake"), "testing");
   EXPECT_EQ(data.spec.settings.at("profile_ruler"), "ruler@official");
-  const SampleRecord& first = data.samples.front();
+  const runs::SampleRecord& first = data.samples.front();
   EXPECT_EQ(first.model, "fake");
   EXPECT_EQ(first.mode, "fa");
   EXPECT_EQ(first.task, "ruler/fake");
@@ -53,7 +53,7 @@ TEST_F(Runner, EverySampleOfEveryCellAndModeIsRecorded) {
   EXPECT_EQ(first.strata.at("depth"), "0");
   EXPECT_EQ(first.prompt_sha256.size(), 64u);
   double sparse = 0;
-  for (const SampleRecord& r : data.samples) sparse += r.mode == "ssa" ? *r.score : 0;
+  for (const runs::SampleRecord& r : data.samples) sparse += r.mode == "ssa" ? *r.score : 0;
   EXPECT_EQ(sparse, 8) << "odd samples are wrong in ssa";
 }
 
@@ -79,7 +79,7 @@ TEST_F(Runner, MoreSamplesModesAndLengthsAddToWhatIsThere) {
   EXPECT_EQ(outcome.planned, 36);
   EXPECT_EQ(outcome.found, 8);
   EXPECT_EQ(outcome.ran, 28);
-  EXPECT_EQ(read_run(folder_.path()).spec.planned_samples, 36);
+  EXPECT_EQ(runs::read_run(folder_.path()).spec.planned_samples, 36);
 }
 
 TEST_F(Runner, KeysDoNotDependOnFolderOrOrderOrBatch) {
@@ -88,7 +88,7 @@ TEST_F(Runner, KeysDoNotDependOnFolderOrOrderOrBatch) {
   options_.tasks = "ruler/second,ruler/fake";
   options_.batch_size = 3;
   run(folder_ / "b");
-  const auto a = by_key(read_run(folder_ / "a")), b = by_key(read_run(folder_ / "b"));
+  const auto a = by_key(runs::read_run(folder_ / "a")), b = by_key(runs::read_run(folder_ / "b"));
   ASSERT_EQ(a.size(), b.size());
   for (const auto& [key, record] : a) {
     ASSERT_TRUE(b.contains(key));
@@ -104,7 +104,7 @@ TEST_F(Runner, ASecondPassIsNoDecodeTime) {
   change_ = [](FakeTask& task) { task.asks_twice_ = true; };
   options_.batch_size = 4;
   run(folder_.path());
-  for (const SampleRecord& record : read_run(folder_.path()).samples) {
+  for (const runs::SampleRecord& record : runs::read_run(folder_.path()).samples) {
     EXPECT_EQ(record.passes, 2);
     EXPECT_EQ(record.output_tokens, 4);
     EXPECT_EQ(record.prefill_ms, 2.0);
@@ -167,7 +167,7 @@ TEST_F(Runner, ChangedSettingsAndChangedDataAreRefused) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("other data"), std::string::npos) << error.what();
   }
-  EXPECT_EQ(read_run(folder_.path()).samples.size(), 32u);
+  EXPECT_EQ(runs::read_run(folder_.path()).samples.size(), 32u);
 }
 
 // What a resume says of another setting than the folder's.
@@ -216,7 +216,7 @@ TEST_F(Runner, EverySettingInTurnChangedIsRefused) {
           << error.what();
     }
   }
-  for (const auto& [setting, value] : read_run(folder_.path()).spec.settings) {
+  for (const auto& [setting, value] : runs::read_run(folder_.path()).spec.settings) {
     EXPECT_TRUE(covered.contains(setting)) << setting << " is tried by no row above";
   }
 }
@@ -276,7 +276,7 @@ TEST_F(Runner, RanksShareTheSamplesAndAnyNumberFinishes) {
   const RunOutcome rest = run(folder_.path(), 0, 1);
   EXPECT_EQ(rest.found, 24);
   EXPECT_EQ(rest.ran, 8);
-  EXPECT_EQ(read_run(folder_.path()).samples.size(), 32u);
+  EXPECT_EQ(runs::read_run(folder_.path()).samples.size(), 32u);
   EXPECT_EQ(asked(), 32u);
 }
 
@@ -296,13 +296,13 @@ TEST_F(Runner, ModesThatAreTheSameAreRefused) {
 TEST_F(Runner, PromptsAreLoggedOnceForAllModes) {
   options_.log_prompts = true;
   run(folder_.path());
-  const RunData data = read_run(folder_.path());
+  const runs::RunData data = runs::read_run(folder_.path());
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder_ / "prompts")) {
     files += entry.is_regular_file();
   }
   EXPECT_EQ(files, 8u) << "2 lengths x 4 samples; tasks of this test share their text";
-  EXPECT_EQ(read_prompt(folder_.path(), data.samples[0].prompt_sha256), "text 7 0 128");
+  EXPECT_EQ(runs::read_prompt(folder_.path(), data.samples[0].prompt_sha256), "text 7 0 128");
 }
 
 TEST_F(Runner, ASignalStopsBetweenTwoSamples) {
@@ -313,7 +313,7 @@ TEST_F(Runner, ASignalStopsBetweenTwoSamples) {
   const RunOutcome outcome = run(folder_.path());
   EXPECT_EQ(outcome.signal, SIGTERM);
   EXPECT_EQ(outcome.ran, 5) << "the sample in flight is finished and written";
-  EXPECT_EQ(read_run(folder_.path()).samples.size(), 5u);
+  EXPECT_EQ(runs::read_run(folder_.path()).samples.size(), 5u);
 }
 
 TEST_F(Runner, ASignalIsHeardWhilePromptsAreMade) {

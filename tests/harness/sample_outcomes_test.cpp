@@ -19,7 +19,7 @@ TEST_F(Runner, FailuresAreRecordsAndAreTriedAgainOnce) {
   EXPECT_EQ(outcome.ran, 32);
   EXPECT_EQ(outcome.failed, 24);
   std::map<std::string, int> outcomes;
-  for (const SampleRecord& r : read_run(folder_.path()).samples) {
+  for (const runs::SampleRecord& r : runs::read_run(folder_.path()).samples) {
     ++outcomes[r.outcome];
     EXPECT_EQ(r.score.has_value(), r.outcome == "ok");
     EXPECT_EQ(r.error.has_value(), r.outcome != "ok");
@@ -39,7 +39,7 @@ TEST_F(Runner, FailuresAreRecordsAndAreTriedAgainOnce) {
   EXPECT_EQ(again.found, 8);
   EXPECT_EQ(again.ran, 24);
   EXPECT_EQ(again.failed, 0);
-  EXPECT_EQ(read_run(folder_.path()).samples.size(), 32u);
+  EXPECT_EQ(runs::read_run(folder_.path()).samples.size(), 32u);
 }
 
 TEST_F(Runner, LogitsThatAreNoNumbersAreAnOutcomeOfTheirOwn) {
@@ -53,7 +53,7 @@ TEST_F(Runner, LogitsThatAreNoNumbersAreAnOutcomeOfTheirOwn) {
     EXPECT_EQ(outcome.failed, 16);
     EXPECT_EQ(outcome.failures,
               (std::map<std::string, std::int64_t>{{"error", 8}, {"nonfinite", 8}}));
-    for (const SampleRecord& r : read_run(folder_ / std::to_string(batch)).samples) {
+    for (const runs::SampleRecord& r : runs::read_run(folder_ / std::to_string(batch)).samples) {
       if (r.index != 1) continue;
       EXPECT_EQ(r.outcome, "nonfinite");
       EXPECT_EQ(r.error, "3 of 9 logits are NaN");
@@ -70,7 +70,7 @@ TEST_F(Runner, AFailingDeviceEndsTheRunAndKeepsWhatWasDone) {
   };
   EXPECT_THROW(run(folder_.path()), Error);
   EXPECT_EQ(asked(), 6) << "nothing is asked of a dead device";
-  EXPECT_EQ(read_run(folder_.path()).samples.size(), 5u);
+  EXPECT_EQ(runs::read_run(folder_.path()).samples.size(), 5u);
   engine_.before_ = nullptr;
   EXPECT_EQ(run(folder_.path()).found, 5);
 }
@@ -82,7 +82,7 @@ TEST_F(Runner, ADeviceThatFailsUnderABatchIsNotTriedSampleBySample) {
   };
   EXPECT_THROW(run(folder_.path()), Error);
   EXPECT_EQ(asked(), 2);
-  EXPECT_TRUE(read_run(folder_.path()).samples.empty());
+  EXPECT_TRUE(runs::read_run(folder_.path()).samples.empty());
 }
 
 TEST_F(Runner, PromptsThatDoNotFitSayBothNumbers) {
@@ -91,7 +91,7 @@ TEST_F(Runner, PromptsThatDoNotFitSayBothNumbers) {
   const RunOutcome outcome = run(folder_.path());
   EXPECT_EQ(outcome.failed, 16);
   EXPECT_TRUE(engine_.requests_.empty()) << "the engine is not asked";
-  const SampleRecord r = read_run(folder_.path()).samples.front();
+  const runs::SampleRecord r = runs::read_run(folder_.path()).samples.front();
   EXPECT_EQ(r.outcome, "error");
   EXPECT_EQ(r.error,
             "prompt of 8182 tokens and answer budget of 100 exceed the model's window of 8192");
@@ -144,9 +144,9 @@ class ThinkingRunner : public Runner {
     options_.thinking_tokens = 50;
   }
 
-  SampleRecord only_record() {
+  runs::SampleRecord only_record() {
     run(folder_.path());
-    const RunData data = read_run(folder_.path());
+    const runs::RunData data = runs::read_run(folder_.path());
     EXPECT_EQ(data.samples.size(), 1u);
     return data.samples.front();
   }
@@ -172,7 +172,7 @@ class ThinkingRunner : public Runner {
 
 TEST_F(ThinkingRunner, TheAnswerIsWhatFollowsTheLastClosingTag) {
   think(engine::Finish::kStop, "<think>so", "wrong</think> or</think>\n\nright-0 ");
-  const SampleRecord r = only_record();
+  const runs::SampleRecord r = only_record();
   EXPECT_EQ(r.outcome, "ok");
   EXPECT_EQ(r.prediction, "right-0");
   EXPECT_EQ(r.score, 1.0);
@@ -188,7 +188,7 @@ TEST_F(ThinkingRunner, TheAnswerIsWhatFollowsTheLastClosingTag) {
 
 TEST_F(ThinkingRunner, AThoughtThatDoesNotEndIsAnOutcomeOfItsOwn) {
   think(engine::Finish::kLength, "<think>and so on", "right-0");
-  const SampleRecord r = only_record();
+  const runs::SampleRecord r = only_record();
   EXPECT_EQ(r.outcome, "thinking");
   EXPECT_EQ(r.error, "cut off while thinking after 50 tokens; raise --thinking-tokens");
   EXPECT_EQ(asked_requests().size(), 1u);
@@ -217,7 +217,7 @@ TEST_F(Runner, PromptsThatCannotBeMadeAreRecords) {
   change_ = [](FakeTask& task) { task.refused_ = 2; };
   const RunOutcome outcome = run(folder_.path());
   EXPECT_EQ(outcome.failed, 8);
-  for (const SampleRecord& r : read_run(folder_.path()).samples) {
+  for (const runs::SampleRecord& r : runs::read_run(folder_.path()).samples) {
     if (r.index == 2) {
       EXPECT_EQ(r.error, "cannot be asked");
     }
@@ -233,7 +233,7 @@ TEST_F(Runner, ShortSamplesAreCountedAndStrictFailsThem) {
   options_.strict = true;
   const RunOutcome strict = run(folder_ / "b");
   EXPECT_EQ(strict.failed, 8);
-  const SampleRecord r = read_run(folder_ / "b").samples.front();
+  const runs::SampleRecord r = runs::read_run(folder_ / "b").samples.front();
   EXPECT_EQ(r.error, "--strict: 108 tokens of the stated length 128 are below 95 %");
 }
 

@@ -84,12 +84,12 @@ TEST(Goldens, EveryFileOfTheFixtureReport) { expect_goldens("expected", all_file
 
 // An ablation that the paper has and one that it has not: three settings, one without scores.
 TEST(Goldens, Ablations) {
-  harness::RunData sparser = fixture_run();
-  for (harness::SampleRecord& sample : sparser.samples) {
+  runs::RunData sparser = fixture_run();
+  for (runs::SampleRecord& sample : sparser.samples) {
     if (sample.msr) *sample.msr = .5 + *sample.msr / 2;
     if (sample.score && sample.index == 0) *sample.score /= 2;
   }
-  harness::RunData empty = fixture_run();
+  runs::RunData empty = fixture_run();
   empty.samples.clear();
   sparser.folder = "sparser", empty.folder = "empty";
   const ReportInput input = make_input({fixture_run(), std::move(sparser), std::move(empty)});

@@ -17,7 +17,7 @@
 namespace elastic::reports {
 namespace {
 
-using harness::RunData;
+using runs::RunData;
 
 bool mentions(const std::vector<std::string>& texts, std::string_view part) {
   return std::any_of(texts.begin(), texts.end(),

@@ -15,7 +15,7 @@
 namespace elastic::reports {
 namespace {
 
-using harness::RunData;
+using runs::RunData;
 
 struct Rendered {
   std::map<std::string, std::string> files;
@@ -120,7 +120,7 @@ TEST(OddRuns, HostileTextStaysText) {
   run.folder = "runs/" + attack;
   for (const char* mode : {"fa", "fa-ssa"}) {
     run.samples.push_back(make_sample(mode, "../../" + attack + "/x", 1024, 0, 1));
-    harness::SampleRecord& sample = run.samples.back();
+    runs::SampleRecord& sample = run.samples.back();
     sample.mode += ":" + attack;
     sample.model = attack;
     sample.prediction = attack;

@@ -10,7 +10,7 @@
 namespace elastic::reports {
 namespace {
 
-using harness::RunData;
+using runs::RunData;
 
 // The best score has no MSR: it is no point of the score-MSR plane and beats none there.
 TEST(Rules, AModeWithoutMsrTakesNoPartInThatPlane) {
@@ -159,7 +159,7 @@ TEST(Rules, EscapesOfARunAreSpeltOut) {
   run.folder = "runs/" + attack;
   for (const std::string& mode : {std::string("fa"), "fa-ssa:" + attack}) {
     run.samples.push_back(make_sample(mode, "ruler/" + attack, 1024, 0, 1));
-    harness::SampleRecord& sample = run.samples.back();
+    runs::SampleRecord& sample = run.samples.back();
     sample.model = sample.metric = sample.prediction = attack;
     sample.strata["needle_depth"] = "50";
   }

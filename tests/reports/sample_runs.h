@@ -17,11 +17,11 @@ namespace elastic::reports {
 
 /// tests/data/reports/run: two tasks, two lengths, three modes, three samples each; some are
 /// missing and some ended in an error.
-inline harness::RunData fixture_run() { return harness::read_run(testing::fixture("reports/run")); }
+inline runs::RunData fixture_run() { return runs::read_run(testing::fixture("reports/run")); }
 
-inline harness::SampleRecord make_sample(std::string mode, std::string task, std::int64_t length,
-                                         std::int64_t index, double score) {
-  harness::SampleRecord record;
+inline runs::SampleRecord make_sample(std::string mode, std::string task, std::int64_t length,
+                                      std::int64_t index, double score) {
+  runs::SampleRecord record;
   record.model = "m";
   record.mode = std::move(mode);
   record.task = std::move(task);
@@ -35,14 +35,14 @@ inline harness::SampleRecord make_sample(std::string mode, std::string task, std
   return record;
 }
 
-inline ReportInput input_of(harness::RunData run) {
-  std::vector<harness::RunData> runs;
+inline ReportInput input_of(runs::RunData run) {
+  std::vector<runs::RunData> runs;
   runs.push_back(std::move(run));
   return make_input(std::move(runs));
 }
 
 /// Every file of the report but its figures, by path.
-inline std::map<std::string, std::string> report_files(harness::RunData run) {
+inline std::map<std::string, std::string> report_files(runs::RunData run) {
   const ReportInput input = input_of(std::move(run));
   const std::vector<Document> documents = build_documents(input);
   std::map<std::string, std::string> files;

@@ -13,7 +13,7 @@
 namespace elastic::reports {
 namespace {
 
-using harness::RunData;
+using runs::RunData;
 
 void add_sample(RunData& run, const std::string& mode, std::int64_t length, std::int64_t index,
                 double prefill_ms) {
@@ -33,7 +33,7 @@ RunData run_with_an_outlier() {
 }
 
 std::vector<std::size_t> samples_of(const ReportInput& input, const std::string& mode) {
-  return harness::find_cell(input.runs[0].summary.overall, "m", mode, "ruler", 0)->samples;
+  return runs::find_cell(input.runs[0].summary.overall, "m", mode, "ruler", 0)->samples;
 }
 
 TEST(Speedup, OneSlowSampleDoesNotMoveIt) {
@@ -67,13 +67,11 @@ TEST(Speedup, LengthsCountOnceAndByTheirProduct) {
   // One length alone, as a row of the latency table.
   const auto& by_length = input.runs[0].summary.by_length;
   EXPECT_DOUBLE_EQ(
-      prefill_speedup(input.runs[0],
-                      harness::find_cell(by_length, "m", "ssa", "ruler", 1024)->samples)
+      prefill_speedup(input.runs[0], runs::find_cell(by_length, "m", "ssa", "ruler", 1024)->samples)
           ->value,
       0.5);
   EXPECT_DOUBLE_EQ(
-      prefill_speedup(input.runs[0],
-                      harness::find_cell(by_length, "m", "ssa", "ruler", 2048)->samples)
+      prefill_speedup(input.runs[0], runs::find_cell(by_length, "m", "ssa", "ruler", 2048)->samples)
           ->value,
       8);
 }
@@ -93,7 +91,7 @@ TEST(Speedup, UnknownWithoutPairs) {
 // Mean of ratios 1.71, ratio of medians 2.29: the report knows neither, 2 everywhere.
 TEST(Speedup, IsTheSameInEveryTable) {
   RunData run = run_with_an_outlier();
-  for (harness::SampleRecord& sample : run.samples) {
+  for (runs::SampleRecord& sample : run.samples) {
     if (sample.mode == "fa" && sample.index == 3) *sample.prefill_ms = 460;
   }
   const auto files = report_files(std::move(run));

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 // `samples` of one task and length, all with this score.
@@ -168,4 +168,4 @@ TEST(Comparison, ModesAreNamed) {
 }
 
 }  // namespace
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -12,7 +12,7 @@
 #include "runs/run_store.h"
 #include "tests/testing/folders.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 using testing::TemporaryFolder;
@@ -229,4 +229,4 @@ TEST(MalformedRun, ManyBadLinesGiveFewNotes) {
 }
 
 }  // namespace
-}  // namespace elastic::harness
+}  // namespace elastic::runs

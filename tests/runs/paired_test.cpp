@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 std::vector<Pair> pairs_of(int both, int only_a, int only_b, int neither) {
@@ -200,4 +200,4 @@ TEST(Paired, FalseAlarms) {
 }
 
 }  // namespace
-}  // namespace elastic::harness
+}  // namespace elastic::runs

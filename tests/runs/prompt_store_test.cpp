@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "tests/testing/folders.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 TEST(PromptStore, KeepsEachPromptOnceAndSmall) {
@@ -57,4 +57,4 @@ TEST(PromptStore, DamageAndStrangeNamesAreErrors) {
 }
 
 }  // namespace
-}  // namespace elastic::harness
+}  // namespace elastic::runs

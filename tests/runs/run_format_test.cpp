@@ -12,7 +12,7 @@
 #include "runs/record_json.h"
 #include "tests/testing/folders.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 std::vector<std::string> json_examples() {
@@ -50,4 +50,4 @@ TEST(RunFormat, ExamplesOfTheContractRoundTrip) {
 }
 
 }  // namespace
-}  // namespace elastic::harness
+}  // namespace elastic::runs

@@ -16,7 +16,7 @@
 #include "runs/run_reader.h"
 #include "tests/testing/folders.h"
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 namespace fs = std::filesystem;
@@ -332,4 +332,4 @@ TEST(RunStore, FullDiskTearsNothing) {
 }
 
 }  // namespace
-}  // namespace elastic::harness
+}  // namespace elastic::runs

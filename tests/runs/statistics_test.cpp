@@ -5,7 +5,7 @@
 #include <cmath>
 #include <random>
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 std::vector<Observation> observations(const std::vector<double>& values) {
@@ -170,4 +170,4 @@ TEST(Statistics, QuantilesInterpolate) {
 }
 
 }  // namespace
-}  // namespace elastic::harness
+}  // namespace elastic::runs

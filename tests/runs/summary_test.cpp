@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace elastic::harness {
+namespace elastic::runs {
 namespace {
 
 SampleRecord sample(std::string mode, std::string task, std::int64_t length, std::int64_t index,
@@ -182,4 +182,4 @@ TEST(Summary, NamesOfModes) {
 }
 
 }  // namespace
-}  // namespace elastic::harness
+}  // namespace elastic::runs

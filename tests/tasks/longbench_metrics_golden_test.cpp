@@ -4,10 +4,10 @@
 
 #include "base/python_number.h"
 #include "base/unicode.h"
+#include "tasks/longbench/aggregate.h"
 #include "tasks/metrics/choice.h"
 #include "tasks/metrics/count.h"
 #include "tasks/metrics/qa_f1.h"
-#include "tasks/longbench/aggregate.h"
 #include "tests/tasks/longbench_golden.h"
 
 namespace elastic::tasks {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "tasks/longbench/aggregate.h"
 #include "tasks/metrics/choice.h"
 #include "tasks/metrics/code_similarity.h"
 #include "tasks/metrics/rouge_l.h"
-#include "tasks/longbench/aggregate.h"
 #include "tasks/scoring/v2_scores.h"
 
 namespace elastic::tasks {
