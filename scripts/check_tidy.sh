@@ -17,11 +17,13 @@ default_base() {
   echo "$base"
 }
 
-# A header is looked at with the source of its name.
+# A header is looked at with the source of its name. What only moved, or includes other paths, is as it was.
 changed_sources() {
-  git diff --name-only --diff-filter=d "$1" -- '*.h' '*.cpp' | sed 's/\.h$/.cpp/' | sort -u | while read -r source; do
-    ! grep -qF "/$source\"" "$build/compile_commands.json" || echo "$source"
-  done
+  git diff -M -U0 --diff-filter=d "$1" -- '*.h' '*.cpp' | awk '/^\+\+\+ b\// { file = substr($0, 7); next }
+    /^--- / { next } /^[-+]/ && !/^[-+](#include .*)?$/ { print file }' | sed 's/\.h$/.cpp/' | sort -u |
+    while read -r source; do
+      ! grep -qF "/$source\"" "$build/compile_commands.json" || echo "$source"
+    done
 }
 
 look_at() {

@@ -1,7 +1,5 @@
 // `score`: predictions that exist already, scored again. Needs no model and no GPU.
 
-#include "harness/commands/score_command.h"
-
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -20,34 +18,16 @@
 #include "harness/commands/build_info.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/longbench_profiles.h"
 #include "reports/input.h"
 #include "reports/registry.h"
 #include "reports/render/render.h"
 #include "reports/render/write.h"
-#include "runs/run_store.h"
-#include "tasks/registry.h"
+#include "tasks/scoring/score.h"
 
 namespace elastic::harness {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct ScoreFormat {
-  const char* name;
-  const char* summary;
-  Scored (*score)(const ScoreInput& input);
-};
-
-constexpr ScoreFormat kFormats[] = {
-    {"elastic", "run folders of this program", score_elastic},
-    {"lm-eval", "samples_TASK_TIME.jsonl of lm-evaluation-harness", score_lm_eval},
-    {"longbench", "LongBench and LongBench-E pred folders: MODEL/SET.jsonl, or SET.jsonl files",
-     score_longbench},
-    {"longbench-v2", "LongBench-V2 result files: MODEL.jsonl", score_longbench_v2},
-    {"ruler", "RULER pred folders: MODEL/synthetic/LENGTH/pred/TASK.jsonl, or TASK.jsonl files",
-     score_ruler},
-};
 
 struct ScoreOptions {
   std::vector<std::string> paths;
@@ -110,7 +90,7 @@ std::string scores_jsonl(const reports::ReportInput& input,
 }
 
 // Says how new and old scores differ, where there are old ones.
-void compare_with_old(const Scored& scored) {
+void compare_with_old(const tasks::Scored& scored) {
   if (scored.old_scores.empty()) return;
   std::int64_t changed = 0;
   for (const runs::RunData& run : scored.runs) {
@@ -123,28 +103,14 @@ void compare_with_old(const Scored& scored) {
                        scored.old_scores.size()));
 }
 
-void rescore(runs::RunData& run, std::map<std::string, double>& old_scores) {
-  std::map<std::string, std::unique_ptr<tasks::Task>> by_name;
-  for (runs::SampleRecord& record : run.samples) {
-    if (record.score) old_scores[record.key] = *record.score;
-    if (record.outcome != "ok") continue;
-    auto& task = by_name[record.task];
-    if (!task) task = tasks::make_task(record.task);
-    record.metric = task->info().metric;
-    record.score = task->score(
-        {.index = record.index, .references = record.references, .labels = record.all_classes},
-        record.prediction);
-  }
-}
-
 int score(const ScoreOptions& options) {
   check_output(options);
-  const ScoreFormat& format = find_entry<ScoreFormat>(kFormats, "format", options.format);
-  ScoreInput in{.tasks = split_list(options.tasks),
-                .data_dir = datasets::data_folder(options.data_dir),
-                .code_similarity = code_similarity(options.code_similarity)};
+  const tasks::ScoreFormat& format = tasks::find_score_format(options.format);
+  tasks::ScoreInput in{.tasks = split_list(options.tasks),
+                       .data_dir = datasets::data_folder(options.data_dir),
+                       .code_similarity = code_similarity(options.code_similarity)};
   in.paths.assign(options.paths.begin(), options.paths.end());
-  Scored scored = format.score(in);
+  tasks::Scored scored = format.score(in);
   for (const Error& failure : scored.failures) log_warning(failure.what());
   if (!scored.failures.empty() && (scored.runs.empty() || scored.runs.front().samples.empty())) {
     const Error& first = scored.failures.front();
@@ -177,43 +143,10 @@ int score(const ScoreOptions& options) {
 
 }  // namespace
 
-fs::path path_inside(const fs::path& path) {
-  fs::path inside;
-  for (const fs::path& part : path.lexically_normal().relative_path()) {
-    if (part != ".." && part != ".") inside /= part;
-  }
-  return inside;
-}
-
-Scored score_elastic(const ScoreInput& input) {
-  std::vector<std::string> wanted;
-  for (const std::string& name : input.tasks) {
-    const auto resolved = tasks::resolve_tasks(name);
-    wanted.insert(wanted.end(), resolved.begin(), resolved.end());
-  }
-  const auto left_out = [&wanted](std::string_view task) {
-    return !wanted.empty() && std::find(wanted.begin(), wanted.end(), task) == wanted.end();
-  };
-  Scored scored;
-  for (const fs::path& path : input.paths) {
-    runs::RunData run = runs::read_run(path);
-    std::erase_if(run.samples, [&](const runs::SampleRecord& s) { return left_out(s.task); });
-    std::erase_if(run.spec.tasks, [&](const std::string& task) { return left_out(task); });
-    std::erase_if(run.spec.planned, [&](const auto& cell) {  // "mode|task|length"
-      const auto parts = split(cell.first, '|');
-      return parts.size() == 3 && left_out(parts[1]);
-    });
-    rescore(run, scored.old_scores);
-    scored.runs.push_back(std::move(run));
-  }
-  add_longbench_summaries(scored);
-  return scored;
-}
-
 void add_score(CLI::App& sub, int& exit_code) {
   const auto options = std::make_shared<ScoreOptions>();
   std::string formats;
-  for (const ScoreFormat& format : kFormats) {
+  for (const tasks::ScoreFormat& format : tasks::score_formats()) {
     formats += fmt::format("{}{} ({})", formats.empty() ? "" : "; ", format.name, format.summary);
   }
   sub.add_option("paths", options->paths, "Files and folders of predictions")

@@ -1,12 +1,12 @@
 // What `bench attention` measures: the shares asked for, checked, with counts that follow from the
 // mask; and the names of devices.
 
-#include "engine/generate/attention_bench.h"
+#include "engine/api/attention_bench.h"
 
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "engine/generate/device.h"
+#include "engine/device/device.h"
 
 namespace elastic::engine {
 namespace {

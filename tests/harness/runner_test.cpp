@@ -126,7 +126,7 @@ TEST_F(Runner, ThePeakIsThatOfTheLargerPass) {
     };
     const std::filesystem::path folder = folder_ / (first_larger ? "first" : "second");
     run(folder);
-    for (const SampleRecord& record : read_run(folder).samples) {
+    for (const runs::SampleRecord& record : runs::read_run(folder).samples) {
       EXPECT_EQ(record.peak_bytes, 5000);
       EXPECT_EQ(record.kv_bytes, 2) << "of the pass that answers";
     }

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "engine/kernels/cuda_interface.h"
+#include "engine/device/cuda_interface.h"
 
 namespace {
 

@@ -2,18 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-
 #include "base/error.h"
 #include "base/log.h"
-#include "harness/commands/score_command.h"
+#include "tasks/scoring/score.h"
 #include "tasks/scoring/v2_scores.h"
 
-namespace elastic::harness {
+namespace elastic::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-using tasks::V2Set;
 
 constexpr std::string_view kTask = "longbench_v2";
 
@@ -22,7 +19,7 @@ runs::RunData run_of(const V2Set& set, const fs::path& file) {
   run.folder = file.string();
   run.spec.tasks = {std::string(kTask)};
   for (std::size_t i = 0; i < set.predictions.size(); ++i) {
-    const tasks::V2Prediction& p = set.predictions[i];
+    const V2Prediction& p = set.predictions[i];
     runs::SampleRecord record;
     record.key = fmt::format("{}/{}", set.name, p.id.empty() ? std::to_string(i) : p.id);
     record.model = set.name;
@@ -44,7 +41,7 @@ runs::RunData run_of(const V2Set& set, const fs::path& file) {
 
 std::string describe(const V2Set& set) {
   std::string text = fmt::format("{}: {} of {} questions answered", set.name,
-                                 set.predictions.size(), tasks::kV2Questions);
+                                 set.predictions.size(), kV2Questions);
   if (set.errors > 0) text += fmt::format(", {} rows with an error left out", set.errors);
   if (set.rejudged > 0) {
     text += fmt::format(", {} stored letters are not those of their responses", set.rejudged);
@@ -59,9 +56,9 @@ Scored score_longbench_v2(const ScoreInput& input) {
   Scored scored;
   std::vector<V2Set> sets;
   for (const fs::path& path : input.paths) {
-    for (const fs::path& file : tasks::find_v2_predictions(path)) {
+    for (const fs::path& file : find_v2_predictions(path)) {
       try {
-        sets.push_back(tasks::read_v2_predictions(file));
+        sets.push_back(read_v2_predictions(file));
         scored.runs.push_back(run_of(sets.back(), file));
         scored.text += describe(sets.back());
       } catch (const Error& error) {
@@ -69,11 +66,11 @@ Scored score_longbench_v2(const ScoreInput& input) {
       }
     }
   }
-  const std::string table = tasks::v2_result_text(sets, {});
+  const std::string table = v2_result_text(sets, {});
   scored.text += table + "\n";
   scored.files["result.txt"] = table;
-  scored.files["result_compensated.txt"] = tasks::v2_result_text(sets, {.compensated = true});
+  scored.files["result_compensated.txt"] = v2_result_text(sets, {.compensated = true});
   return scored;
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::tasks

@@ -3,21 +3,16 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "base/error.h"
-#include "harness/commands/score_command.h"
 #include "tasks/longbench/aggregate.h"
 #include "tasks/longbench/scorer.h"
 #include "tasks/scoring/lm_eval_samples.h"
+#include "tasks/scoring/score.h"
 
-namespace elastic::harness {
+namespace elastic::tasks {
 namespace {
-
-using tasks::LmEvalFile;
-using tasks::LmEvalSample;
-using tasks::LongbenchSet;
 
 constexpr std::string_view kLongbench = "longbench_";
 
@@ -30,10 +25,10 @@ struct KnownTask {
 KnownTask known_task(const std::string& task) {
   if (!task.starts_with(kLongbench)) return {nullptr, task};
   std::string set = task.substr(kLongbench.size());
-  if (const auto* found = tasks::find_longbench_set(set)) return {found, "longbench/" + set};
+  if (const auto* found = find_longbench_set(set)) return {found, "longbench/" + set};
   if (!set.ends_with("_e")) return {nullptr, task};
   set.resize(set.size() - 2);
-  const auto* found = tasks::find_longbench_set(set);
+  const auto* found = find_longbench_set(set);
   return {found, found == nullptr ? task : "longbench_e/" + set};
 }
 
@@ -45,7 +40,7 @@ bool wanted(const ScoreInput& input, const std::string& task, const std::string&
 }
 
 void add_sample(const LmEvalFile& file, const KnownTask& task, const LmEvalSample& sample,
-                const tasks::LongbenchScorer& scorer, Scored& scored) {
+                const LongbenchScorer& scorer, Scored& scored) {
   runs::SampleRecord record;
   record.key = fmt::format("{}/{}/{}/{}", file.model, file.task, sample.filter, sample.doc_id);
   record.model = file.model;
@@ -61,14 +56,13 @@ void add_sample(const LmEvalFile& file, const KnownTask& task, const LmEvalSampl
     scored.old_scores[record.key] = *record.score;
   }
   if (task.set != nullptr) {
-    record.metric = tasks::longbench_metric_name(*task.set, scorer.code);
-    record.score =
-        tasks::longbench_score(*task.set,
-                               {sample.prediction, sample.references,
-                                sample.all_classes.empty() ? nullptr : &sample.all_classes},
-                               scorer);
+    record.metric = longbench_metric_name(*task.set, scorer.code);
+    record.score = longbench_score(*task.set,
+                                   {sample.prediction, sample.references,
+                                    sample.all_classes.empty() ? nullptr : &sample.all_classes},
+                                   scorer);
     if (sample.length) {
-      record.strata["length"] = tasks::kLengthBuckets[tasks::length_bucket(*sample.length)];
+      record.strata["length"] = kLengthBuckets[length_bucket(*sample.length)];
     }
   }
   scored.runs.front().samples.push_back(std::move(record));
@@ -81,15 +75,15 @@ Scored score_lm_eval(const ScoreInput& input) {
   runs::RunData& run = scored.runs.emplace_back();
   run.folder = input.paths.front().string();
   for (const auto& path : input.paths) {
-    for (const LmEvalFile& file : tasks::find_lm_eval_samples(path)) {
+    for (const LmEvalFile& file : find_lm_eval_samples(path)) {
       const KnownTask task = known_task(file.task);
       if (!wanted(input, file.task, task.name)) continue;
       try {
-        tasks::LongbenchScorer scorer{.code = input.code_similarity, .segmenter = nullptr};
+        LongbenchScorer scorer{.code = input.code_similarity, .segmenter = nullptr};
         if (task.set != nullptr && needs_segmentation(*task.set)) {
-          scorer.segmenter = tasks::shared_segmenter(input.data_dir);
+          scorer.segmenter = shared_segmenter(input.data_dir);
         }
-        for (const LmEvalSample& sample : tasks::read_lm_eval_samples(file.path)) {
+        for (const LmEvalSample& sample : read_lm_eval_samples(file.path)) {
           add_sample(file, task, sample, scorer, scored);
         }
         if (std::find(run.spec.tasks.begin(), run.spec.tasks.end(), task.name) ==
@@ -106,4 +100,4 @@ Scored score_lm_eval(const ScoreInput& input) {
   return scored;
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::tasks

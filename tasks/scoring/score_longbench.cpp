@@ -3,26 +3,20 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "harness/commands/longbench_profiles.h"
-#include "harness/commands/score_command.h"
 #include "tasks/scoring/evaluate.h"
+#include "tasks/scoring/longbench_profiles.h"
+#include "tasks/scoring/score.h"
 
-namespace elastic::harness {
+namespace elastic::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-using tasks::CodeSimilarity;
-using tasks::LongbenchFile;
-using tasks::LongbenchFolder;
-using tasks::LongbenchScorer;
-using tasks::LongbenchSetScores;
 
 // What --task asks for.
 struct Wanted {
@@ -39,7 +33,7 @@ Wanted parse_tasks(const ScoreInput& input) {
       task.remove_prefix(std::min(std::string_view(suite).size() + 1, task.size()));
       break;
     }
-    if (!task.empty()) wanted.sets.emplace_back(tasks::longbench_set(task).name);
+    if (!task.empty()) wanted.sets.emplace_back(longbench_set(task).name);
   }
   return wanted;
 }
@@ -49,17 +43,17 @@ std::vector<LongbenchFolder> find_folders(const ScoreInput& input, const Wanted&
   for (const fs::path& path : input.paths) {
     std::error_code code;
     if (fs::is_directory(path, code)) {
-      for (auto& folder : tasks::find_longbench_predictions(path)) {
+      for (auto& folder : find_longbench_predictions(path)) {
         folders.push_back(std::move(folder));
       }
     } else {
       const std::string set =
-          wanted.sets.size() == 1 ? wanted.sets.front() : tasks::longbench_set_of_file(path);
+          wanted.sets.size() == 1 ? wanted.sets.front() : longbench_set_of_file(path);
       // Absolute: a bare file name has no folder to be called by.
       const fs::path folder = fs::absolute(path).lexically_normal().parent_path();
       folders.push_back({.folder = folder,
                          .model = folder.filename().string(),
-                         .e = tasks::is_longbench_e(folder),
+                         .e = is_longbench_e(folder),
                          .files = {{path, set}}});
     }
   }
@@ -92,15 +86,15 @@ CodeSimilarity other_mode(CodeSimilarity mode) {
 }
 
 void add_records(runs::RunData& run, const LongbenchFolder& folder,
-                 const tasks::LongbenchFileResult& result, CodeSimilarity code) {
-  const tasks::LongbenchSet& set = tasks::longbench_set(result.scores.set);
+                 const LongbenchFileResult& result, CodeSimilarity code) {
+  const LongbenchSet& set = longbench_set(result.scores.set);
   const std::string task = fmt::format("{}/{}", folder.e ? "longbench_e" : "longbench", set.name);
   if (std::find(run.spec.tasks.begin(), run.spec.tasks.end(), task) == run.spec.tasks.end()) {
     run.spec.tasks.push_back(task);
   }
   run.spec.categories[task] = set.category;
   for (std::size_t i = 0; i < result.predictions.size(); ++i) {
-    const tasks::LongbenchPrediction& p = result.predictions[i];
+    const LongbenchPrediction& p = result.predictions[i];
     runs::SampleRecord record;
     record.key = fmt::format("{}/{}/{}", folder.model, task, i);
     record.model = folder.model;
@@ -108,11 +102,11 @@ void add_records(runs::RunData& run, const LongbenchFolder& folder,
     record.index = static_cast<std::int64_t>(i);
     record.prediction = p.prediction;
     record.references = p.answers;
-    record.metric = tasks::longbench_metric_name(set, code);
+    record.metric = longbench_metric_name(set, code);
     record.score = result.scores.scores[i];
     record.strata["language"] = set.language;
     if (p.length) {
-      record.strata["length"] = tasks::kLengthBuckets[tasks::length_bucket(*p.length)];
+      record.strata["length"] = kLengthBuckets[length_bucket(*p.length)];
     }
     run.samples.push_back(std::move(record));
   }
@@ -123,17 +117,17 @@ FolderScores score_folder(const LongbenchFolder& folder, const ScoreInput& input
   FolderScores scores;
   for (const LongbenchFile& file : folder.files) {
     try {
-      const auto* set = tasks::find_longbench_set(file.set);
+      const auto* set = find_longbench_set(file.set);
       if (set != nullptr && needs_segmentation(*set) && scorer.segmenter == nullptr) {
-        scorer.segmenter = tasks::shared_segmenter(input.data_dir);
+        scorer.segmenter = shared_segmenter(input.data_dir);
       }
-      const auto result = tasks::evaluate_longbench_file(file, scorer);
+      const auto result = evaluate_longbench_file(file, scorer);
       add_records(scored.runs.front(), folder, result, scorer.code);
       scores.sets.push_back(result.scores);
-      if (set->metric == tasks::LongbenchMetric::kCodeSimilarity) {
+      if (set->metric == LongbenchMetric::kCodeSimilarity) {
         LongbenchScorer other = scorer;
         other.code = other_mode(scorer.code);
-        scores.other.push_back(tasks::rescore_longbench(result, other));
+        scores.other.push_back(rescore_longbench(result, other));
       }
     } catch (const Error& error) {
       scored.failures.emplace_back(error.kind(),
@@ -158,7 +152,7 @@ std::vector<LongbenchSetScores> with_other_mode(const FolderScores& scores) {
 Json compare_published(const Json& published, const FolderScores& scores, bool e,
                        CodeSimilarity code, std::string& text) {
   const auto ours = [e](const std::vector<LongbenchSetScores>& sets) {
-    return parse_json(replace_all(tasks::longbench_result_json(sets, e), "NaN", "null"), "result");
+    return parse_json(replace_all(longbench_result_json(sets, e), "NaN", "null"), "result");
   };
   const Json main = ours(scores.sets), other = ours(scores.other);
   Json rows = Json::object();
@@ -188,19 +182,19 @@ void add_files(const LongbenchFolder& folder, const FolderScores& scores, const 
                const fs::path& output, Scored& scored) {
   if (scores.sets.empty()) return;
   const CodeSimilarity code = input.code_similarity;
-  scored.files[output / "result.json"] = tasks::longbench_result_json(scores.sets, folder.e);
+  scored.files[output / "result.json"] = longbench_result_json(scores.sets, folder.e);
   Json profiles = profiles_json(scores.sets, folder.e, code);
   if (!scores.other.empty()) {
     const auto others = with_other_mode(scores);
     scored.files[output / fmt::format("result_{}.json", to_string(other_mode(code)))] =
-        tasks::longbench_result_json(others, folder.e);
+        longbench_result_json(others, folder.e);
     for (Json& profile : profiles_json(others, folder.e, other_mode(code))) {
       profiles.push_back(std::move(profile));
     }
   }
   scored.files[output / "profiles.json"] = dump_pretty(profiles);
   scored.text += profiles_text(folder.model, scores.sets, folder.e);
-  if (const auto published = tasks::published_longbench_result(folder.folder)) {
+  if (const auto published = published_longbench_result(folder.folder)) {
     scored.text += folder.model + ", ";
     scored.files[output / "published.json"] =
         dump_pretty(compare_published(*published, scores, folder.e, code, scored.text));
@@ -224,4 +218,4 @@ Scored score_longbench(const ScoreInput& input) {
   return scored;
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::tasks

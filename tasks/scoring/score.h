@@ -5,14 +5,16 @@
 
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "runs/record.h"
 #include "tasks/metrics/code_similarity.h"
 
-namespace elastic::harness {
+namespace elastic::tasks {
 
 /// What one format makes of its inputs.
 struct Scored {
@@ -27,8 +29,20 @@ struct ScoreInput {
   std::vector<std::filesystem::path> paths;
   std::vector<std::string> tasks;  // of --task; empty: all
   std::filesystem::path data_dir;  // for metrics that need a dictionary
-  tasks::CodeSimilarity code_similarity = tasks::CodeSimilarity::kDifflib;
+  CodeSimilarity code_similarity = CodeSimilarity::kDifflib;
 };
+
+/// What `--format` names.
+struct ScoreFormat {
+  const char* name;
+  const char* summary;
+  Scored (*score)(const ScoreInput& input);
+};
+
+std::span<const ScoreFormat> score_formats();
+
+/// Throws kInvalidArgument with suggestions.
+const ScoreFormat& find_score_format(std::string_view name);
 
 /// `path` as one below the output folder: without its root and without steps upwards.
 std::filesystem::path path_inside(const std::filesystem::path& path);
@@ -39,4 +53,4 @@ Scored score_longbench_v2(const ScoreInput& input);
 Scored score_ruler(const ScoreInput& input);
 Scored score_elastic(const ScoreInput& input);
 
-}  // namespace elastic::harness
+}  // namespace elastic::tasks

@@ -2,24 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/registry.h"
 #include "base/text.h"
-#include "harness/commands/score_command.h"
 #include "tasks/registry.h"
 #include "tasks/scoring/ruler_predictions.h"
 #include "tasks/scoring/ruler_scores.h"
+#include "tasks/scoring/score.h"
 
-namespace elastic::harness {
+namespace elastic::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-using tasks::RulerPredictionSet;
-using tasks::RulerTaskResult;
 
 constexpr std::string_view kSuite = "ruler/";
 
@@ -28,7 +25,7 @@ std::string full_name(std::string_view task) { return fmt::format("{}{}", kSuite
 // Official order, without the suite.
 std::vector<std::string> ruler_tasks() {
   std::vector<std::string> names;
-  for (const std::string& name : tasks::resolve_tasks("ruler")) {
+  for (const std::string& name : resolve_tasks("ruler")) {
     names.push_back(name.substr(kSuite.size()));
   }
   return names;
@@ -49,13 +46,13 @@ std::vector<std::string> wanted_tasks(const ScoreInput& input) {
 
 RulerPredictionSet file_set(const fs::path& file, const ScoreInput& input,
                             const std::vector<std::string>& wanted) {
-  if (input.tasks.size() == 1) return tasks::ruler_prediction_file(file, wanted.front());
-  const std::string task = tasks::ruler_task_of_file(file);
+  if (input.tasks.size() == 1) return ruler_prediction_file(file, wanted.front());
+  const std::string task = ruler_task_of_file(file);
   if (std::find(wanted.begin(), wanted.end(), task) == wanted.end()) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("{}: the name says no RULER task; add --task NAME", file.string()));
   }
-  return tasks::ruler_prediction_file(file, task);
+  return ruler_prediction_file(file, task);
 }
 
 // Files of one folder given one by one are one set.
@@ -77,7 +74,7 @@ std::vector<RulerPredictionSet> find_sets(const ScoreInput& input,
   for (const fs::path& path : input.paths) {
     std::error_code code;
     if (fs::is_directory(path, code)) {
-      for (auto& set : tasks::find_ruler_predictions(path, wanted)) sets.push_back(std::move(set));
+      for (auto& set : find_ruler_predictions(path, wanted)) sets.push_back(std::move(set));
     } else {
       add_file(sets, file_set(path, input, wanted));
     }
@@ -102,9 +99,8 @@ std::vector<RulerTaskResult> score_set(const RulerPredictionSet& set,
   for (const std::string& task : wanted) {
     const auto files = set.files.find(task);
     if (files == set.files.end()) continue;
-    const std::string metric = tasks::make_task(full_name(task))->info().metric;
-    results.push_back(
-        tasks::score_ruler_task(task, metric, tasks::read_ruler_predictions(files->second)));
+    const std::string metric = make_task(full_name(task))->info().metric;
+    results.push_back(score_ruler_task(task, metric, read_ruler_predictions(files->second)));
     if (results.back().predictions.empty()) {
       log_warning(fmt::format("{}: no predictions; the official scorer calls that 0",
                               files->second.front().string()));
@@ -137,10 +133,10 @@ std::string averages_csv(const std::map<std::string, std::map<std::int64_t, doub
   for (const auto& [model, by_length] : scores) {
     std::vector<std::string> lengths;
     for (const auto& [length, ignored] : by_length) lengths.push_back(format_length(length));
-    const tasks::RulerAverages averages = tasks::ruler_averages(by_length);
+    const RulerAverages averages = ruler_averages(by_length);
     text += fmt::format("{},{},{:.2f},{:.2f},{:.2f},{}\n", model, join(lengths, " "),
                         averages.average, averages.weighted_increasing,
-                        averages.weighted_decreasing, tasks::ruler_effective_length(by_length));
+                        averages.weighted_decreasing, ruler_effective_length(by_length));
   }
   return text;
 }
@@ -171,17 +167,17 @@ Scored score_ruler(const ScoreInput& input) {
       add_records(run, set, result);
       task_scores.push_back(result.score);
     }
-    averages[set.model][set.length] = tasks::ruler_length_score(task_scores);
+    averages[set.model][set.length] = ruler_length_score(task_scores);
     const fs::path folder = output_folder(set, sets.size() > 1);
-    scored.files[folder / tasks::ruler_summary_name(results)] = tasks::ruler_summary_csv(results);
-    scored.files[folder / "submission.csv"] = tasks::ruler_submission_csv(results);
+    scored.files[folder / ruler_summary_name(results)] = ruler_summary_csv(results);
+    scored.files[folder / "submission.csv"] = ruler_submission_csv(results);
   }
   for (const std::string& task : wanted) {
     run.spec.tasks.push_back(full_name(task));
-    run.spec.categories[full_name(task)] = tasks::make_task(full_name(task))->info().category;
+    run.spec.categories[full_name(task)] = make_task(full_name(task))->info().category;
   }
   if (sets.size() > 1) scored.files["averages.csv"] = averages_csv(averages);
   return scored;
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::tasks

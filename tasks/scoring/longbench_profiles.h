@@ -10,21 +10,19 @@
 #include <string_view>
 
 #include "base/json.h"
-#include "harness/commands/score_command.h"
 #include "tasks/longbench/aggregate.h"
+#include "tasks/scoring/score.h"
 
-namespace elastic::harness {
+namespace elastic::tasks {
 
 /// Every fitting profile with its numbers, each with the rule that made it.
-Json profiles_json(std::span<const tasks::LongbenchSetScores> sets, bool e,
-                   tasks::CodeSimilarity code);
+Json profiles_json(std::span<const LongbenchSetScores> sets, bool e, CodeSimilarity code);
 
 /// Categories and overalls of every profile, one line each, `name` in front.
-std::string profiles_text(std::string_view name, std::span<const tasks::LongbenchSetScores> sets,
-                          bool e);
+std::string profiles_text(std::string_view name, std::span<const LongbenchSetScores> sets, bool e);
 
 /// For the LongBench samples among the runs: result.json and profiles.json by suite and mode,
 /// result.txt for the second version.
 void add_longbench_summaries(Scored& scored);
 
-}  // namespace elastic::harness
+}  // namespace elastic::tasks

@@ -1,8 +1,7 @@
-#include "harness/commands/longbench_profiles.h"
+#include "tasks/scoring/longbench_profiles.h"
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,12 +11,10 @@
 #include "tasks/metrics/choice.h"
 #include "tasks/scoring/v2_scores.h"
 
-namespace elastic::harness {
+namespace elastic::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-using tasks::CodeSimilarity;
-using tasks::LongbenchSetScores;
 
 constexpr std::string_view kV1 = "longbench", kE = "longbench_e", kV2 = "longbench_v2";
 constexpr std::array<double, 3> kLengthOfBucket = {0, 4000, 8000};
@@ -25,7 +22,7 @@ constexpr std::array<double, 3> kLengthOfBucket = {0, 4000, 8000};
 std::optional<double> length_of(const runs::SampleRecord& record) {
   const auto bucket = record.strata.find("length");
   if (bucket == record.strata.end()) return std::nullopt;
-  const auto& names = tasks::kLengthBuckets;
+  const auto& names = kLengthBuckets;
   const auto at = std::find(names.begin(), names.end(), bucket->second);
   if (at == names.end()) return std::nullopt;
   return kLengthOfBucket[static_cast<std::size_t>(at - names.begin())];
@@ -54,8 +51,8 @@ std::vector<LongbenchSetScores> sets_of(const runs::RunData& run, std::string_vi
   return sets;
 }
 
-tasks::V2Set v2_set(const runs::RunData& run, const std::string& mode) {
-  tasks::V2Set set{.name = mode};
+V2Set v2_set(const runs::RunData& run, const std::string& mode) {
+  V2Set set{.name = mode};
   const auto stratum = [](const runs::SampleRecord& record, const char* key) {
     const auto at = record.strata.find(key);
     return at == record.strata.end() ? std::string() : at->second;
@@ -66,10 +63,10 @@ tasks::V2Set v2_set(const runs::RunData& run, const std::string& mode) {
       ++set.errors;
       continue;
     }
-    tasks::V2Prediction prediction{.difficulty = stratum(record, "difficulty"),
-                                   .length = stratum(record, "length"),
-                                   .judge = *record.score == 1};
-    if (const auto letter = tasks::extract_choice(record.prediction)) {
+    V2Prediction prediction{.difficulty = stratum(record, "difficulty"),
+                            .length = stratum(record, "length"),
+                            .judge = *record.score == 1};
+    if (const auto letter = extract_choice(record.prediction)) {
       prediction.pred = std::string(1, *letter);
     }
     set.predictions.push_back(std::move(prediction));
@@ -78,14 +75,14 @@ tasks::V2Set v2_set(const runs::RunData& run, const std::string& mode) {
 }
 
 void add_summaries(const runs::RunData& run, const fs::path& folder, Scored& scored) {
-  std::vector<tasks::V2Set> v2;
+  std::vector<V2Set> v2;
   for (const std::string& mode : run.spec.modes) {
     for (const std::string_view suite : {kV1, kE}) {
       const auto sets = sets_of(run, suite, mode);
       if (sets.empty()) continue;
       const bool e = suite == kE;
       const fs::path out = folder / suite / path_inside(mode);
-      scored.files[out / "result.json"] = tasks::longbench_result_json(sets, e);
+      scored.files[out / "result.json"] = longbench_result_json(sets, e);
       scored.files[out / "profiles.json"] =
           dump_pretty(profiles_json(sets, e, CodeSimilarity::kDifflib));
       scored.text += profiles_text(mode, sets, e);
@@ -94,7 +91,7 @@ void add_summaries(const runs::RunData& run, const fs::path& folder, Scored& sco
     if (v2.back().predictions.empty()) v2.pop_back();
   }
   if (v2.empty()) return;
-  const std::string table = tasks::v2_result_text(v2, {});
+  const std::string table = v2_result_text(v2, {});
   scored.files[folder / kV2 / "result.txt"] = table;
   scored.text += table + "\n";
 }
@@ -103,9 +100,9 @@ void add_summaries(const runs::RunData& run, const fs::path& folder, Scored& sco
 
 Json profiles_json(std::span<const LongbenchSetScores> sets, bool e, CodeSimilarity code) {
   Json all = Json::array();
-  for (const tasks::ProfileResult& profile : tasks::longbench_profiles(sets, e)) {
+  for (const ProfileResult& profile : longbench_profiles(sets, e)) {
     Json numbers = Json::array();
-    for (const tasks::ProfileNumber& n : profile.numbers) {
+    for (const ProfileNumber& n : profile.numbers) {
       numbers.push_back({{"level", n.level},
                          {"name", n.name},
                          {"bucket", n.bucket},
@@ -122,8 +119,8 @@ Json profiles_json(std::span<const LongbenchSetScores> sets, bool e, CodeSimilar
 
 std::string profiles_text(std::string_view name, std::span<const LongbenchSetScores> sets, bool e) {
   std::string text;
-  for (const tasks::ProfileResult& profile : tasks::longbench_profiles(sets, e)) {
-    for (const tasks::ProfileNumber& n : profile.numbers) {
+  for (const ProfileResult& profile : longbench_profiles(sets, e)) {
+    for (const ProfileNumber& n : profile.numbers) {
       if (n.level == "set") continue;
       text += fmt::format("{}, {}: {}{} {:.2f} (n = {}; {})\n", name, profile.profile, n.level,
                           n.name.empty() ? "" : " " + n.name, n.value, n.n, n.rule);
@@ -140,4 +137,4 @@ void add_longbench_summaries(Scored& scored) {
   }
 }
 
-}  // namespace elastic::harness
+}  // namespace elastic::tasks
