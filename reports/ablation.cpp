@@ -211,6 +211,7 @@ Sheet sheet_of(const Ablation& ablation, const Table& table) {
   Sheet sheet{"ablation_" + ablation.name, table.columns, {}, {}};
   for (const auto& row : table.rows) {
     std::vector<Value> values;
+    values.reserve(row.size());
     for (const Cell& cell : row) values.push_back(cell.value);
     sheet.rows.push_back(std::move(values));
   }

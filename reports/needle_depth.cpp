@@ -108,7 +108,7 @@ class NeedleDepth final : public Report {
       const ReportInput::Run& run = input.runs[subject.run];
       for (const std::string& mode : run.summary.modes) {
         Grid grid = tally(run, subject, mode);
-        if (!grid.empty()) grids.push_back({{subject, mode}, std::move(grid)});
+        if (!grid.empty()) grids.emplace_back(std::pair(subject, mode), std::move(grid));
       }
     }
     if (grids.empty()) return document;

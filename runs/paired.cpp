@@ -118,6 +118,7 @@ PairedResult compare_pairs(std::span<const Pair> pairs) {
   std::int64_t worse = 0, better = 0;
   double won = 0, lost = 0;  // shares
   std::vector<Observation> differences;
+  differences.reserve(pairs.size());
   for (const Pair& pair : pairs) {
     result.mean_a += pair.a / n;
     result.mean_b += pair.b / n;
@@ -132,6 +133,7 @@ PairedResult compare_pairs(std::span<const Pair> pairs) {
   const bool binary =
       clusters.size() == pairs.size() && std::all_of(pairs.begin(), pairs.end(), is_binary);
   std::vector<double> sums;
+  sums.reserve(clusters.size());
   for (const ClusterSum& cluster : clusters) sums.push_back(cluster.sum);
   result.difference = std::accumulate(sums.begin(), sums.end(), 0.0) / n;
   result.test = binary ? "exact McNemar" : "sign-flip";

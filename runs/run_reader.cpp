@@ -84,6 +84,7 @@ std::vector<fs::path> sample_files(const fs::path& folder) {
   }
   std::sort(ranked.begin(), ranked.end());
   std::vector<fs::path> files;
+  files.reserve(ranked.size());
   for (auto& [rank, path] : ranked) files.push_back(std::move(path));
   return files;
 }

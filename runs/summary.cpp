@@ -85,7 +85,7 @@ void fold_samples(const RunData& run, Cell& cell) {
 struct CellKey {
   std::size_t model, mode, task;
   std::int64_t length;
-  auto operator<=>(const CellKey&) const = default;
+  auto operator<=>(const CellKey&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 std::string model_of_spec(const RunSpec& spec) {
@@ -187,6 +187,7 @@ std::vector<Cell> aggregate_by(const RunData& run, const std::vector<Cell>& cell
     groups[at->second].push_back(&cell);
   }
   std::vector<Cell> out;
+  out.reserve(groups.size());
   for (const auto& group : groups) {
     out.push_back(aggregate(run, group, keep_length ? group.front()->length : 0));
   }

@@ -35,9 +35,12 @@ MEMORY = 12 << 30  # bytes of address space that a test may take: mutants loop
 FOLDERS = {
     "base": ["base_tests", "tokenizer_tests", "tasks_tests", "runs_tests", "commands_tests"],
     "datasets": ["datasets_tests", "tasks_tests", "commands_tests"],
-    "engine/api": ["tokenizer_tests", "io_tests", "commands_tests"],
+    "engine/api": ["io_tests", "tokenizer_tests", "commands_tests"],
+    "engine/config": ["io_tests", "harness_tests", "engine_tests", "commands_tests"],
     "engine/tokenizer": ["tokenizer_tests", "commands_tests"],
+    "engine/chat": ["tokenizer_tests", "commands_tests"],
     "engine/io": ["io_tests", "engine_tests", "commands_tests"],
+    "engine/device": ["engine_tests", "commands_tests"],
     "engine/model": ["engine_tests", "io_tests", "commands_tests"],
     "engine/attention": ["engine_tests", "commands_tests"],
     "engine/kernels": ["engine_tests", "commands_tests"],
@@ -47,6 +50,7 @@ FOLDERS = {
     "tasks": ["tasks_tests", "commands_tests"],
     "runs": ["runs_tests", "reports_tests", "commands_tests"],
     "harness/run": ["harness_tests", "commands_tests"],
+    "harness/bench": ["commands_tests"],
     "harness/commands": ["commands_tests"],
     "reports": ["reports_tests", "commands_tests"],
 }

@@ -235,6 +235,7 @@ void run_single(engine::Generator& generator, const RunOptions& options, SampleR
 bool run_together(engine::Generator& generator, const RunOptions& options,
                   const std::vector<SampleRun*>& runs) {
   std::vector<engine::Request> requests;
+  requests.reserve(runs.size());
   for (const SampleRun* run : runs) requests.push_back(request_of(*run, options));
   try {
     std::vector<engine::Result> results = generator.generate(requests);

@@ -92,6 +92,7 @@ std::string header(const ReportInput& input, std::span<const Document> documents
   html += fact(fmt::format("{} of {}", scored, planned), "samples scored");
   html += fact(std::to_string(tasks.size()), "tasks");
   std::vector<std::string> spans;
+  spans.reserve(lengths.size());
   for (const std::int64_t length : lengths) spans.push_back(format_length(length));
   if (spans.size() > 4) spans = {spans.front() + " – " + spans.back()};
   if (!spans.empty()) html += fact(join(spans, ", "), "prompt lengths, tokens");

@@ -64,6 +64,7 @@ std::vector<Tick> ticks_of(const Chart& chart, bool x, const Scale& scale) {
       for (const Point& point : series.points) values.insert(point.x);
     }
     std::vector<Tick> ticks;
+    ticks.reserve(values.size());
     for (const double value : values) {
       ticks.push_back({value, format_length(static_cast<std::int64_t>(value))});
     }

@@ -85,7 +85,7 @@ TEST(BandAttention, OtherMasksAreNoBand) {
   const RowSpan span{.q_start = 0, .rows = 1024, .tokens = 1024};
   EXPECT_FALSE(find_band(streaming_mask({.sink = 4, .local = 64, .block = 1}, span), span));
   std::vector<std::uint8_t> visible(64, 0);
-  for (int b = 0; b < 8; ++b) visible[static_cast<std::size_t>(b * 8 + b)] = 1;
+  for (std::size_t b = 0; b < 8; ++b) visible[b * 8 + b] = 1;
   visible[7 * 8 + 3] = 1;  // one block of the last row apart from sink and window
   const BlockTable table{visible, 1, 8, 8, kMaskBlock};
   EXPECT_FALSE(find_band(table_mask(table, span), span));

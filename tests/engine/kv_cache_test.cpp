@@ -79,7 +79,7 @@ TEST(KvCache, StepsReadWhatWasStored) {
         }
         EXPECT_EQ(rows_of(cache.read_all(layer, 12).k[1]), rows_of(stored.k[1].narrow(0, 0, 12)));
       }
-      const std::int64_t full = 2 * 2 * kHeads * kPrompt * kDim * 4;
+      const std::int64_t full = kHeads * kPrompt * kDim * 2 * 2 * 4;
       EXPECT_EQ(cache.bytes(kPrompt), full);
       cache.cut(0, cut, kPrompt, kSink, kLocal);
       cache.cut(0, {0}, kPrompt, 1, 1);  // cut once, a layer stays as it is

@@ -43,7 +43,8 @@ TEST(Cost, ActivationsFollowTheChunks) {
                         {.prompt_tokens = tokens, .new_tokens = 0, .sparse = sparse})
         .activation_bytes;
   };
-  constexpr std::int64_t kChunk = 32768, kRow = 2 * (4096 + 128);  // a token's own bytes
+  constexpr std::int64_t kChunk = 32768,
+                         kRow = std::int64_t{2} * (4096 + 128);  // a token's own bytes
   const std::int64_t merged = activations("cuda", 2 * kChunk, true);
   EXPECT_EQ(activations("cuda", 2 * kChunk, false), merged);
   EXPECT_LT(activations("cuda", 2 * kChunk - 1, false), merged - kRow) << "not merged";

@@ -83,6 +83,7 @@ TEST(Paired, ConstantPartialDifferences) {
 
 TEST(Paired, PartialScoresThatVaryAreResampled) {
   std::vector<Pair> pairs;
+  pairs.reserve(40);
   for (int i = 0; i < 40; ++i) pairs.push_back({0.5, 0.5 + 0.01 * (i % 11), ""});
   const PairedResult r = compare_pairs(pairs);
   EXPECT_EQ(r.interval_rule, "bootstrap");
@@ -185,6 +186,7 @@ TEST(Paired, FalseAlarms) {
       binary.push_back({static_cast<double>(random() & 1), static_cast<double>(random() & 1), ""});
     }
     std::vector<double> differences;
+    differences.reserve(real.size());
     for (const Pair& pair : real) differences.push_back(pair.b - pair.a);
     flips += sign_flip_p(differences) <= 0.05;
     int worse = 0, better = 0;

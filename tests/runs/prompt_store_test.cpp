@@ -36,7 +36,7 @@ TEST(PromptStore, DamageAndStrangeNamesAreErrors) {
   EXPECT_THROW(read_prompt(folder.path(), other), Error) << "content of another hash";
   // Headers claim what they like; what is beyond the longest prompt is not taken for one.
   const auto claims = [](std::string_view size) {
-    return "\x28\xb5\x2f\xfd\xa0" + std::string(size) + "\x01\0\0";  // 4-byte size
+    return "\x28\xb5\x2f\xfd\xa0" + std::string(size) + std::string("\x01\0\0", 3);  // 4-byte size
   };
   for (const auto& [size, expected] :
        {std::pair<std::string, const char*>(std::string("\0\0\0\x10", 4), "damaged zstd frame"),

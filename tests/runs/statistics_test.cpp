@@ -10,6 +10,7 @@ namespace {
 
 std::vector<Observation> observations(const std::vector<double>& values) {
   std::vector<Observation> out;
+  out.reserve(values.size());
   for (const double value : values) out.push_back({value, {}});
   return out;
 }
@@ -119,6 +120,7 @@ TEST(Statistics, CombinedIntervalIsUnknownWhereAPartsIs) {
 
 TEST(Statistics, BootstrapIsTheSameEveryTime) {
   std::vector<double> values;
+  values.reserve(30);
   for (int i = 0; i < 30; ++i) values.push_back(0.01 * ((7 * i) % 31));
   const auto first = bootstrap_interval(observations(values));
   const auto second = bootstrap_interval(observations(values));
