@@ -35,7 +35,6 @@ class ChineseWords {
   double unknown_weight() const { return unknown_weight_; }
 
   std::int64_t total() const { return total_; }
-  std::size_t key_count() const { return nodes_.size() - 1; }
 
   /// Later counts of the same word replace earlier ones; every count is part of the total.
   void add(std::u32string_view word, std::int64_t count);

@@ -19,7 +19,6 @@
 namespace elastic::tasks {
 
 enum class Filler { kNoise, kStock, kProse, kWords, kIds };
-inline constexpr int kFillers = 5;
 
 class MixSources {
  public:
