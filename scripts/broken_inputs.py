@@ -200,15 +200,15 @@ class Sandbox:
 
     def runs(self):
         run = self.folder / "run"
-        self.must("run", "-m", "demo", "--tasks", "ruler/vt,ruler/niah_single_1", "--lengths", "1k", "--limit", "2", "--modes", "fa,fa-ssa", "--device", "cpu",
-                  "--profile", "ruler@builtin", "--log-prompts", "--output", str(run))
+        command = ("run", "-m", "demo", "--tasks", "ruler/vt,ruler/niah_single_1", "--lengths", "1k", "--limit", "2", "--modes", "fa,fa-ssa",
+                   "--device", "cpu", "--profile", "ruler@builtin", "--log-prompts", "--output", str(run))
+        self.must(*command)
         files = [file for file in run.iterdir() if file.is_file()]
         self.copy(run, "run-b")
         self.add(files, "report", str(run), "--output", "{new}")
         self.add(files, "compare", str(run), str(self.folder / "run-b"), "--output", "{new}")
         self.add(files, "score", str(run), "--format", "elastic", "--output", "{new}")
-        self.add(files, "run", "-m", "demo", "--tasks", "ruler/vt,ruler/niah_single_1", "--lengths", "1k", "--limit", "2", "--modes", "fa,fa-ssa", "--device", "cpu",
-                 "--profile", "ruler@builtin", "--log-prompts", "--output", str(run))
+        self.add(files, *command)
         cached = [file for file in (self.folder / "cache").rglob("*") if file.is_file()]
         self.add(cached, "preview", "-m", "demo", "--task", "ruler/vt", "--length", "1k", "--profile", "ruler@builtin")
 
@@ -244,6 +244,10 @@ class Sandbox:
         self.add(trained / "curves.csv", "report", str(self.folder / "run"), "--training", str(trained), "--output", "{new}")
 
 
+def is_broken(end):
+    return end == "no end" or end == 1 or end < 0
+
+
 def attempt(sandbox, number, seed, seconds):
     """Breaks one file and runs its command: (exit code or what went wrong, words about it)."""
     chance = random.Random(f"{seed} {number}")
@@ -265,7 +269,7 @@ def attempt(sandbox, number, seed, seconds):
         spare.rename(file.parent)
     else:
         file.write_bytes(original)
-    if end == "no end" or end == 1 or end < 0:
+    if is_broken(end):
         FINDS.mkdir(parents=True, exist_ok=True)
         (FINDS / f"{number}-{file.name}").write_bytes(broken)
         return end, f"{number} {mutation.__name__} of {file.relative_to(sandbox.folder)}: exit {end}\n  {' '.join(command)}\n{words}"
@@ -296,7 +300,7 @@ def main():
                 for number in range(job, arguments.count, arguments.jobs):
                     end, words = attempt(sandboxes[job], number, arguments.seed, arguments.seconds)
                     ends[end] += 1
-                    if end == "no end" or end == 1 or end < 0:
+                    if is_broken(end):
                         print(f"BROKEN {words}", flush=True)
                 return ends
 
@@ -305,7 +309,7 @@ def main():
     print(f"{sum(ends.values())} mutations; exit codes: " + ", ".join(f"{end}: {count}" for end, count in sorted(ends.items(), key=str)))
     if strangers:
         print(f"BROKEN written outside its folder: {sorted(strangers)}")
-    sys.exit(bool(strangers) or any(end == "no end" or end == 1 or end < 0 for end in ends))
+    sys.exit(bool(strangers) or any(map(is_broken, ends)))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh
 finds=build/fuzz/finds
-# The check of memmem() looks at the whole rest of a text at every match.
-export ASAN_OPTIONS="intercept_memmem=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
 # run_target NAME SECONDS: one line on what was run; the end of the log where the target broke.
 run_target() {

@@ -22,8 +22,7 @@ constexpr std::int64_t kKvRows = 64;  // tokens the cache grows by
 // What cuBLAS keeps for its matrix products on a GPU.
 constexpr std::int64_t kGpuWorkspaceBytes = std::int64_t{32} << 20;
 
-std::int64_t positive_or(const JsonSource& in, std::string_view key, std::int64_t otherwise) {
-  const auto value = json_get_or<std::int64_t>(in, key, otherwise);
+std::int64_t checked_size(const JsonSource& in, std::string_view key, std::int64_t value) {
   if (value < 1 || value > (std::int64_t{1} << 40)) {
     throw Error(ErrorKind::kCorrupt,
                 fmt::format("{}: key `{}` is {}, expected a size", in.source, key, value));
@@ -32,8 +31,11 @@ std::int64_t positive_or(const JsonSource& in, std::string_view key, std::int64_
 }
 
 std::int64_t positive(const JsonSource& in, std::string_view key) {
-  json_get<std::int64_t>(in, key);  // it must be there
-  return positive_or(in, key, 0);
+  return checked_size(in, key, json_get<std::int64_t>(in, key));
+}
+
+std::int64_t positive_or(const JsonSource& in, std::string_view key, std::int64_t otherwise) {
+  return checked_size(in, key, json_get_or<std::int64_t>(in, key, otherwise));
 }
 
 // The embedded prompt is worked on in place, a chunk of rows at a time, one sequence at a time.

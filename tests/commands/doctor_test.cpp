@@ -1,13 +1,11 @@
 #include <gtest/gtest.h>
 
-#include <fmt/format.h>
-
-#include <array>
-#include <cstdio>
 #include <fstream>
 #include <string>
+#include <tuple>
 
 #include "tests/testing/folders.h"
+#include "tests/testing/program.h"
 
 namespace elastic {
 namespace {
@@ -17,20 +15,11 @@ struct Outcome {
   std::string output;
 };
 
-Outcome run(const std::string& command) {
-  Outcome outcome;
-  FILE* pipe = popen(command.c_str(), "r");
-  std::array<char, 4096> buffer{};
-  while (std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
-    outcome.output.append(buffer.data(), n);
-  }
-  outcome.exit_code = WEXITSTATUS(pclose(pipe));
-  return outcome;
-}
-
-Outcome doctor(const std::filesystem::path& data_dir) {
-  return run(
-      fmt::format("'{}' doctor --data-dir '{}' 2>&1", ELASTIC_BENCH_BINARY, data_dir.string()));
+Outcome doctor(const std::filesystem::path& data_dir, const char* binary = ELASTIC_BENCH_BINARY,
+               const testing::Program::Variables& variables = {}) {
+  const testing::ProgramResult result =
+      testing::Program(binary, {"doctor", "--data-dir", data_dir.string()}, variables).wait();
+  return {result.code, result.out + result.err};
 }
 
 TEST(Doctor, NamesVersionsDevicesAndData) {
@@ -74,30 +63,28 @@ TEST(Doctor, SaysWhatTheCudaLibrarySays) {
   const testing::TemporaryFolder folder;
   std::filesystem::copy_file(ELASTIC_BENCH_BINARY, folder / "elastic-bench");
   std::filesystem::copy_file(ELASTIC_FAKE_CUDA, folder / "libcuda.so.1");
-  const auto accelerator = [&](const std::string& variables) {
-    const std::string text =
-        run(fmt::format("{} LD_LIBRARY_PATH='{}' '{}' doctor --data-dir '{}' 2>&1", variables,
-                        folder.path().string(), (folder / "elastic-bench").string(),
-                        (folder / "data").string()))
-            .output;
+  const std::string program = (folder / "elastic-bench").string();
+  const auto accelerator = [&](testing::Program::Variables variables) {
+    variables.emplace_back("LD_LIBRARY_PATH", folder.path().string());
+    const std::string text = doctor(folder / "data", program.c_str(), variables).output;
     const std::size_t begin = text.find("accelerator ");
     return text.substr(begin, text.find('\n', begin) - begin);
   };
-  EXPECT_NE(accelerator("").find("libelastic_cuda.so is not there: it is built where"),
+  EXPECT_NE(accelerator({}).find("libelastic_cuda.so is not there: it is built where"),
             std::string::npos);
   std::ofstream(folder / "libelastic_cuda.so") << "no library\n";
-  EXPECT_NE(accelerator("").find("setup.sh --cuda installs"), std::string::npos);
+  EXPECT_NE(accelerator({}).find("setup.sh --cuda installs"), std::string::npos);
   std::filesystem::remove(folder / "libelastic_cuda.so");
   std::filesystem::copy_file(ELASTIC_FAKE_CUDA, folder / "libelastic_cuda.so");
-  const std::pair<const char*, const char*> rows[] = {
-      {"FAKE_CUDA_VERSION=1", "none (libelastic_cuda.so is of another version"},
-      {"FAKE_CUDA_DEVICES=0", "none (the NVIDIA driver shows no GPU to this process)"},
-      {"FAKE_CUDA_DEVICES=-35", "none (CUDA error 35: made up)"},
-      {"FAKE_CUDA_DEVICES=1", "Fake GPU"},
-      {"FAKE_CUDA_DEVICES=70", "Fake GPU"}};
-  for (const auto& [variables, expected] : rows) {
-    const std::string line = accelerator(variables);
-    EXPECT_NE(line.find(expected), std::string::npos) << variables << ": " << line;
+  const std::tuple<const char*, const char*, const char*> rows[] = {
+      {"FAKE_CUDA_VERSION", "1", "none (libelastic_cuda.so is of another version"},
+      {"FAKE_CUDA_DEVICES", "0", "none (the NVIDIA driver shows no GPU to this process)"},
+      {"FAKE_CUDA_DEVICES", "-35", "none (CUDA error 35: made up)"},
+      {"FAKE_CUDA_DEVICES", "1", "Fake GPU"},
+      {"FAKE_CUDA_DEVICES", "70", "Fake GPU"}};
+  for (const auto& [variable, value, expected] : rows) {
+    const std::string line = accelerator({{variable, value}});
+    EXPECT_NE(line.find(expected), std::string::npos) << variable << "=" << value << ": " << line;
   }
 }
 #endif
