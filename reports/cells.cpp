@@ -86,12 +86,9 @@ std::string short_task(std::string_view task) {
   return std::string(slash == std::string_view::npos ? task : task.substr(slash + 1));
 }
 
-std::string suite_title(std::string_view suite) {
-  if (suite == "ruler") return "RULER";
-  if (suite == "longbench") return "LongBench";
-  if (suite == "longbench_e") return "LongBench-E";
-  if (suite == "longbench_v2") return "LongBench-V2";
-  return std::string(suite);
+std::string suite_title(const ReportInput& input, const std::string& suite) {
+  const auto found = input.suite_titles.find(suite);
+  return found == input.suite_titles.end() ? suite : found->second;
 }
 
 }  // namespace elastic::reports

@@ -50,6 +50,6 @@ std::string series_colour(const Subject& subject, std::string_view mode);
 std::string short_task(std::string_view task);
 
 /// "RULER", "LongBench", ... for titles.
-std::string suite_title(std::string_view suite);
+std::string suite_title(const ReportInput& input, const std::string& suite);
 
 }  // namespace elastic::reports

@@ -88,7 +88,7 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
       std::vector<Cell> row;
       if (several) row.push_back(reports::cell(subject.label));
       for (Value value : std::vector<Value>{
-               suite_title(cell->task),
+               suite_title(input, cell->task),
                cell->length == 0 ? Value() : Value(format_length(cell->length)), cell->mode,
                requested_msr(cell->mode), number(sparsity.msr), msr_range(run, *cell),
                number(sparsity.esr_last_query), number(sparsity.esr_last_layer),

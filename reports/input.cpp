@@ -99,7 +99,8 @@ std::vector<std::string> run_names(const std::vector<std::string>& folders) {
   return names;
 }
 
-ReportInput make_input(std::vector<runs::RunData> runs) {
+ReportInput make_input(std::vector<runs::RunData> runs,
+                       std::map<std::string, std::string> suite_titles) {
   if (runs.empty())
     throw Error(ErrorKind::kInvalidArgument, "report needs at least one run folder");
   std::vector<std::string> folders;
@@ -114,6 +115,7 @@ ReportInput make_input(std::vector<runs::RunData> runs) {
   }
   const std::vector<std::string> names = run_names(folders);
   ReportInput input;
+  input.suite_titles = std::move(suite_titles);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     runs::Summary summary = runs::summarise(runs[i]);
     input.runs.push_back({std::move(runs[i]), std::move(summary), names[i]});

@@ -2,6 +2,7 @@
 
 // Runs made ready for reports: summarised, given distinct names, and compared with each other.
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,9 @@ namespace elastic::reports {
 
 /// Throws kInvalidArgument for no runs and for the same folder twice. Runs whose data ids or
 /// profiles differ are shown together only under a warning that names what differs.
-ReportInput make_input(std::vector<runs::RunData> runs);
+/// `suite_titles`: what titles call the suites; the name itself for one that is not there.
+ReportInput make_input(std::vector<runs::RunData> runs,
+                       std::map<std::string, std::string> suite_titles);
 
 /// Name of the folder, made unique with its parent's name where two agree.
 std::vector<std::string> run_names(const std::vector<std::string>& folders);

@@ -21,7 +21,7 @@ std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
   const ReportInput::Run& run = input.runs[subject.run];
   std::vector<Cell> row;
   if (!subject.label.empty()) row.push_back(reports::cell(subject.label));
-  row.push_back(reports::cell(suite_title(cell.task)));
+  row.push_back(reports::cell(suite_title(input, cell.task)));
   row.push_back(reports::cell(cell.mode));
   row.push_back(score_cell(cell, subject.run));
   row.back().shade.reset();

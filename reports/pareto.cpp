@@ -196,7 +196,7 @@ class Pareto final : public Report {
       add_series(msr, candidates, subject, false);
       add_series(speed, candidates, subject, true);
     }
-    Figure figure{"pareto_" + suite, suite_title(suite) + ": Pareto front", "", {}};
+    Figure figure{"pareto_" + suite, suite_title(input, suite) + ": Pareto front", "", {}};
     if (!msr.series.empty()) figure.panels.emplace_back(std::move(msr));
     if (!speed.series.empty()) figure.panels.emplace_back(std::move(speed));
     if (figure.panels.empty()) return;

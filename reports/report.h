@@ -3,7 +3,7 @@
 // Reports turn run folders into tables and figures *as data*; renderers turn those into files and
 // know no report. One of the five seams: one file and one line in registry.cpp per report.
 //
-//   const ReportInput input = make_input(std::move(runs));
+//   const ReportInput input = make_input(std::move(runs), suite_titles);
 //   for (const auto& report : make_reports()) documents.push_back(report->build(input));
 //   render_markdown(documents); render_html(documents, input, ...);
 //
@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,7 @@ struct ReportInput {
     std::string name;  // folder name, made unique; shown where there are several runs
   };
   std::vector<Run> runs;
+  std::map<std::string, std::string> suite_titles;  // "ruler" -> "RULER"
   std::vector<std::string> warnings;  // unlike data or profiles, torn lines, samples missing
 };
 

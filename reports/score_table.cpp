@@ -107,7 +107,7 @@ void add_task_rows(const Block& block, const std::string& task,
 Table table_by_length(const Block& block, const std::vector<std::string>& tasks,
                       const std::vector<std::int64_t>& lengths) {
   Table table{"score_" + block.suite,
-              suite_title(block.suite) + ": score by task and length",
+              suite_title(block.input, block.suite) + ": score by task and length",
               "",
               {{"task", "Task"}, {"mode", "Mode"}},
               {},
@@ -156,7 +156,7 @@ void add_category_rows(const Block& block, Table& table) {
 
 Table table_by_mode(const Block& block, const std::vector<std::string>& tasks) {
   Table table{"score_" + block.suite,
-              suite_title(block.suite) + ": score by task",
+              suite_title(block.input, block.suite) + ": score by task",
               "",
               {{"task", "Task"}, {"category", "Category"}},
               {},
@@ -219,7 +219,10 @@ std::optional<Figure> length_figure(const Block& block) {
     }
   }
   if (chart.series.empty()) return std::nullopt;
-  Figure figure{"length_" + block.suite, suite_title(block.suite) + ": score over length", "", {}};
+  Figure figure{"length_" + block.suite,
+                suite_title(block.input, block.suite) + ": score over length",
+                "",
+                {}};
   figure.panels.emplace_back(std::move(chart));
   figure.caption =
       "Unweighted mean of the suite's tasks at each prompt length. Bars are 95 % intervals, "

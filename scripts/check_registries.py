@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""A registry is a plain array in registry.cpp: a factory (make_*, add_*) that its folder defines and nothing there
-names has been forgotten in it. Exit 1 on one."""
+"""A registry is a plain array in registry.cpp: a factory (make_*, add_*) or a suite (constexpr Suite kName) that its
+folder defines and nothing there names has been forgotten in it. Exit 1 on one."""
 import pathlib
 import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ("engine", "harness", "reports", "tasks")
+SUITE = re.compile(r"^inline constexpr Suite (k\w+) =", re.MULTILINE)
 FACTORY = re.compile(r"^(?:std::unique_ptr<[\w:]+>|void) ((?:make|add)_\w+)\(", re.MULTILINE)
 
 
@@ -19,9 +20,18 @@ def main():
     forgotten = factories = 0
     for registry in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("registry.cpp")):
         texts = {source: source.read_text() for source in registry.parent.rglob("*.cpp")}
+        headers = "".join(header.read_text() for header in registry.parent.rglob("*.h"))
+        of_suites = set(re.findall(r"\.make = (\w+)", headers))
+        for name in SUITE.findall(headers):
+            factories += 1
+            if not re.search(rf"\b{name}\b", texts[registry]):
+                forgotten += 1
+                print(f"{name} stands in no line of {registry.relative_to(ROOT)}")
         for source in sorted(texts.keys() - {registry}):
             for name in FACTORY.findall(exported(texts[source])):
                 factories += 1
+                if name in of_suites:
+                    continue
                 if not any(re.search(rf"\b{name}\b", text) for other, text in texts.items() if other != source):
                     forgotten += 1
                     print(f"{source.relative_to(ROOT)}: {name}() stands in no line of {registry.relative_to(ROOT)}")

@@ -1,25 +1,25 @@
 #pragma once
 
-// The array of tasks. Lists of the command line ("ruler,longbench/trec") are resolved here; an
-// unknown name is an error with suggestions.
+// The array of suites, and what tasks/suite.h does with it.
 
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "tasks/task.h"
+#include "tasks/suite.h"
 
 namespace elastic::tasks {
 
+std::span<const Suite> suites();
+
+/// Suite -> title, for reports.
+std::map<std::string, std::string> suite_titles();
+
 std::vector<std::string> task_names();
-
-/// A bare suite stands for all of its tasks, in the suite's order. Throws kInvalidArgument.
 std::vector<std::string> resolve_tasks(std::string_view list);
-
 std::unique_ptr<Task> make_task(std::string_view name);
-
-/// The profile of a suite where the user names none: `--model demo` takes the built-in ones.
-std::string default_profile(std::string_view suite, bool demo_model);
 
 }  // namespace elastic::tasks

@@ -32,8 +32,11 @@ struct TaskInfo {
   std::string metric;               // "string_match_all"
   std::int64_t max_new_tokens = 0;  // the official answer budget
   bool has_lengths = false;         // generated per length (RULER) or a fixed set
-  std::int64_t default_limit = 0;   // samples per length where the user gives none; 0 = all
-  std::vector<std::string> data;    // names of datasets/catalog entries it reads
+  // Prompts begin with one BOS and end in the beginning of the answer: flags of chat templates
+  // have nothing to act on.
+  bool begins_answer = false;
+  std::int64_t default_limit = 0;  // samples per length where the user gives none; 0 = all
+  std::vector<std::string> data;   // names of datasets/catalog entries it reads
   std::string licence;
 };
 

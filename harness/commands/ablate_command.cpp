@@ -31,6 +31,7 @@
 #include "reports/render/render.h"
 #include "reports/render/write.h"
 #include "runs/run_store.h"
+#include "tasks/registry.h"
 #include "tasks/training/training_mix.h"
 
 namespace elastic::harness {
@@ -279,7 +280,7 @@ class Ablating {
       ablation.points.push_back({setting, runs.size(), trainings.back()});
       runs.push_back(runs::read_run(run_folder(run_name(setting)).string()));
     }
-    const reports::ReportInput input = reports::make_input(std::move(runs));
+    const reports::ReportInput input = reports::make_input(std::move(runs), tasks::suite_titles());
     const fs::path folder = fs::path(flags_.output) / "report";
     const reports::WriteOptions options{.output = folder,
                                         .plotly_js = plotly_path(evaluation_.data_dir)};

@@ -19,6 +19,7 @@
 #include "reports/render/write.h"
 #include "reports/training_curves.h"
 #include "runs/run_store.h"
+#include "tasks/registry.h"
 
 namespace elastic::harness {
 namespace {
@@ -35,7 +36,7 @@ struct ReportOptions {
 int write_reports(const ReportOptions& options) {
   std::vector<runs::RunData> runs;
   for (const std::string& folder : options.runs) runs.push_back(runs::read_run(folder));
-  const reports::ReportInput input = reports::make_input(std::move(runs));
+  const reports::ReportInput input = reports::make_input(std::move(runs), tasks::suite_titles());
   for (const std::string& warning : input.warnings) log_warning(warning);
   reports::WriteOptions write{.output = options.output, .formats = split_list(options.formats)};
   if (write.formats.empty()) {

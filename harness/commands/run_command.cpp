@@ -25,6 +25,7 @@
 #include "harness/run/runner.h"
 #include "reports/input.h"
 #include "reports/render/write.h"
+#include "tasks/registry.h"
 
 namespace elastic::harness {
 namespace {
@@ -91,7 +92,8 @@ std::string failures_text(const RunOutcome& outcome) {
 
 // The table of everything in the folder, and what to do next.
 void print_end(const std::string& folder) {
-  const reports::ReportInput input = reports::make_input({runs::read_run(folder)});
+  const reports::ReportInput input =
+      reports::make_input({runs::read_run(folder)}, tasks::suite_titles());
   std::fputs(reports::summary_text(input).c_str(), stdout);
   log_info(fmt::format("samples: {}", folder));
   log_info(fmt::format("report:  elastic-bench report {} --output {}/report", folder, folder));

@@ -22,6 +22,7 @@
 #include "reports/registry.h"
 #include "reports/render/render.h"
 #include "reports/render/write.h"
+#include "tasks/registry.h"
 #include "tasks/scoring/score.h"
 
 namespace elastic::harness {
@@ -120,7 +121,8 @@ int score(const ScoreOptions& options) {
   log_info("scored by " + program_line());
   compare_with_old(scored);
   const std::map<std::string, double> old_scores = std::move(scored.old_scores);
-  const reports::ReportInput input = reports::make_input(std::move(scored.runs));
+  const reports::ReportInput input =
+      reports::make_input(std::move(scored.runs), tasks::suite_titles());
   for (const std::string& warning : input.warnings) log_warning(warning);
 
   const fs::path output = options.output;

@@ -7,12 +7,9 @@
 #include <memory>
 #include <string>
 
-#include "base/error.h"
 #include "base/text.h"
 #include "datasets/folders.h"
 #include "harness/commands/command.h"
-#include "tasks/longbench/rows.h"
-#include "tasks/longbench/sets.h"
 #include "tasks/registry.h"
 
 namespace elastic::harness {
@@ -28,48 +25,10 @@ void list_tasks() {
   }
 }
 
-// Which of the places LongBench's rows may lie in holds this set.
-std::string rows_of(const tasks::TaskInfo& info, const std::filesystem::path& data_dir) {
-  try {
-    if (info.suite == "longbench_v2") {
-      std::vector<std::string> files;
-      for (const auto& file : tasks::find_v2_rows(data_dir)) files.push_back(file.string());
-      return join(files, ", ");
-    }
-    const std::string suffix = info.suite == "longbench_e" ? "_e" : "";
-    const auto source =
-        tasks::find_longbench_rows(data_dir, info.name.substr(info.suite.size() + 1) + suffix);
-    return source.member.empty() ? source.file.string()
-                                 : fmt::format("{}, {}", source.file.string(), source.member);
-  } catch (const Error& error) {
-    return fmt::format("missing ({})", error.what());
-  }
-}
-
-void explain_longbench(const tasks::TaskInfo& info, const std::filesystem::path& data_dir) {
-  const auto line = [](std::string_view key, const std::string& value) {
-    fmt::print("  {:<16} {}\n", key, value);
-  };
-  line("rows", rows_of(info, data_dir));
-  if (info.suite == "longbench_v2") {
-    line("aggregation",
-         "accuracy, rounded to one decimal as Python does; by difficulty and length");
-    return;
-  }
-  const tasks::LongbenchSet& set = tasks::longbench_set(info.name.substr(info.suite.size() + 1));
-  line("chat template", set.chat ? "the checkpoint's" : "never");
-  line("scored", set.first_line ? "the answer's first line, best of the accepted answers"
-                                : "the answer, best of the accepted ones");
-  line("aggregation", info.suite == "longbench_e"
-                          ? "three length buckets, numpy's mean and rounding; elastic-paper: mean "
-                            "over all samples; loom: sample-weighted mean of set scores"
-                          : "100 * sum / n, rounded to two decimals as Python does; loom: "
-                            "sample-weighted mean of set scores");
-}
-
 void explain(const std::string& name, const std::filesystem::path& data_dir) {
   const auto task = tasks::make_task(name);
   const tasks::TaskInfo& info = task->info();
+  const tasks::Suite& suite = tasks::find_suite(info.suite, tasks::suites());
   fmt::print("{}\n  {}\n", info.name, info.summary);
   const auto line = [](std::string_view key, const std::string& value) {
     fmt::print("  {:<16} {}\n", key, value.empty() ? "-" : value);
@@ -86,12 +45,12 @@ void explain(const std::string& name, const std::filesystem::path& data_dir) {
        info.default_limit > 0
            ? fmt::format("{} per length unless --limit says otherwise", info.default_limit)
            : "all unless --limit says otherwise");
-  line("profile",
-       fmt::format("{} (with --model demo: {})", tasks::default_profile(info.suite, false),
-                   tasks::default_profile(info.suite, true)));
+  line("profile", fmt::format("{} (with --model demo: {})", suite.profile, suite.demo_profile));
   line("data", join(info.data, ", "));
   line("licence", info.licence);
-  if (info.suite.starts_with("longbench")) explain_longbench(info, data_dir);
+  if (suite.explain != nullptr) {
+    for (const auto& [key, value] : suite.explain(info, data_dir)) line(key, value);
+  }
   fmt::print("  see its prompt:  elastic-bench preview --task {} --model demo\n", info.name);
 }
 

@@ -14,45 +14,34 @@ namespace elastic::harness {
 namespace {
 
 constexpr std::int64_t kDefaultLengths[] = {4096, 8192, 16384, 32768, 65536, 131072};
-// What profile names of a suite begin with, longest first so that the first match is the suite.
-constexpr std::pair<std::string_view, std::string_view> kProfilePrefixes[] = {
-    {"longbench-v2", "longbench_v2"},
-    {"longbench-e", "longbench_e"},
-    {"longbench", "longbench"},
-    {"ruler", "ruler"},
-};
-
 [[noreturn]] void refuse(const std::string& text) {
   throw Error(ErrorKind::kInvalidArgument, text);
 }
 
-std::vector<std::string> unique_list(std::string_view flag, std::vector<std::string> parts) {
+std::vector<std::string> planned_modes(const std::string& list) {
   std::vector<std::string> unique;
-  for (std::string& part : parts) {
-    if (std::find(unique.begin(), unique.end(), part) == unique.end()) {
-      unique.push_back(std::move(part));
+  for (std::string& mode : engine::split_modes(list)) {
+    if (std::find(unique.begin(), unique.end(), mode) == unique.end()) {
+      unique.push_back(std::move(mode));
     }
   }
-  if (unique.empty()) refuse(fmt::format("--{} is empty; give a comma-separated list", flag));
+  if (unique.empty()) refuse("--modes is empty; give a comma-separated list");
   return unique;
 }
 
-std::string suite_of_profile(const std::string& profile) {
-  for (const auto& [prefix, suite] : kProfilePrefixes) {
-    if (!profile.starts_with(prefix) || profile.size() == prefix.size()) continue;
-    const char next = profile[prefix.size()];
-    if (next == '@' || next == '-') return std::string(suite);
-  }
-  refuse(
-      fmt::format("--profile {}: not a profile; names look like ruler@gen-b, ruler@builtin, "
-                  "longbench-official",
-                  profile));
-}
-
-std::map<std::string, std::string> profiles_by_suite(const std::string& list) {
+// Suite -> the profile that was asked for.
+std::map<std::string, std::string> profiles_by_suite(const std::string& list,
+                                                     std::span<const tasks::Suite> suites) {
   std::map<std::string, std::string> profiles;
   for (const std::string& profile : split_list(list)) {
-    const auto [it, added] = profiles.emplace(suite_of_profile(profile), profile);
+    const tasks::Suite* suite = tasks::suite_of_profile(profile, suites);
+    if (suite == nullptr) {
+      std::vector<std::string> known;
+      for (const tasks::Suite& one : suites) known.emplace_back(one.profile);
+      refuse(fmt::format("--profile {}: not a profile; names look like {}", profile,
+                         join(known, ", ")));
+    }
+    const auto [it, added] = profiles.emplace(suite->name, profile);
     if (!added && it->second != profile) {
       refuse(fmt::format("--profile: `{}` and `{}` are both for {}; give one a suite", it->second,
                          profile, it->first));
@@ -104,7 +93,7 @@ void check_templates(const RunOptions& o, const Plan& plan) {
   const bool wrapped = o.model_template != "base";
   for (const auto& planned : plan.tasks) {
     const tasks::TaskInfo& info = planned->task->info();
-    if (info.suite != "ruler") continue;
+    if (!info.begins_answer) continue;
     const auto unsupported = [&](std::string_view flag) {
       throw Error(
           ErrorKind::kUnsupported,
@@ -152,25 +141,28 @@ std::int64_t share_of(std::int64_t all, double share) {
   return std::min(all, std::max<std::int64_t>(1, static_cast<std::int64_t>(part)));
 }
 
-Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSource& source) {
+Plan make_plan(const RunOptions& options, const PlanModel& model,
+               std::span<const tasks::Suite> suites) {
   check_counts(options);
   check_word("device", options.device, {"auto", "cpu", "cuda"});
   check_word("dtype", options.dtype, {"auto", "fp32", "bf16"});
   check_word("bos", options.bos, {"single", "official"});
   if (!options.thinking.empty()) check_word("thinking", options.thinking, {"on", "off"});
   Plan plan;
-  plan.modes = unique_list("modes", engine::split_modes(options.modes));
-  const std::vector<std::string> names = unique_list("tasks", source.resolve(options.tasks));
-  std::map<std::string, std::string> profiles = profiles_by_suite(options.profiles);
+  plan.modes = planned_modes(options.modes);
+  const std::vector<std::string> names = tasks::resolve_tasks(options.tasks, suites);
+  std::map<std::string, std::string> profiles = profiles_by_suite(options.profiles, suites);
   bool with_lengths = false;
   for (const std::string& name : names) {
     auto planned = std::make_unique<PlannedTask>();
-    planned->task = source.make(name);
+    planned->task = tasks::make_task(name, suites);
     const tasks::TaskInfo& info = planned->task->info();
     with_lengths = with_lengths || info.has_lengths;
     const auto given = profiles.find(info.suite);
-    planned->profile =
-        given != profiles.end() ? given->second : source.default_profile(info.suite, model.demo);
+    const tasks::Suite& suite = tasks::find_suite(info.suite, suites);
+    planned->profile = given != profiles.end()
+                           ? given->second
+                           : std::string(model.demo ? suite.demo_profile : suite.profile);
     plan.tasks.push_back(std::move(planned));
   }
   for (const auto& [suite, profile] : profiles) {

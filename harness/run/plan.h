@@ -4,15 +4,16 @@
 // in the order they run, modes. Data of a cell are made once and used by every mode, so the modes
 // of a cell run next to each other; short lengths come first, so that a table fills early.
 //
-//   const Plan plan = make_plan(options, {.window = 8192, .demo = true}, source);
+//   const Plan plan = make_plan(options, {.window = 8192, .demo = true}, tasks::suites());
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "harness/run/run_options.h"
-#include "tasks/task.h"
+#include "tasks/suite.h"
 
 namespace elastic::harness {
 
@@ -43,17 +44,11 @@ struct PlanModel {
   bool demo = false;        // --model demo: the built-in profiles
 };
 
-/// Where names become tasks: the registry, or a test's own.
-struct TaskSource {
-  std::vector<std::string> (*resolve)(std::string_view list);
-  std::unique_ptr<tasks::Task> (*make)(std::string_view name);
-  std::string (*default_profile)(std::string_view suite, bool demo);
-};
-
 /// Throws kInvalidArgument naming the flag, the value and what is possible (a length beyond the
 /// window is not); kUnsupported for a flag
 /// that would change results and cannot act on these tasks.
-Plan make_plan(const RunOptions& options, const PlanModel& model, const TaskSource& source);
+Plan make_plan(const RunOptions& options, const PlanModel& model,
+               std::span<const tasks::Suite> suites);
 
 /// What is loaded for a cell; `chat` is the checkpoint's, null where it has none.
 tasks::LoadRequest load_request(const RunOptions& options, const PlannedCell& cell,

@@ -3,7 +3,8 @@
 // Run folders to a folder of report files: what `elastic-bench report` and the end of
 // `elastic-bench run` do.
 //
-//   const auto written = write_report(make_input(std::move(runs)), {.output = "out"});
+//   const auto written = write_report(make_input(std::move(runs), suite_titles), {.output =
+//   "out"});
 
 #include <filesystem>
 #include <string>

@@ -49,6 +49,7 @@ class RulerTask : public Task {
     info_.metric = config.metric;
     info_.max_new_tokens = config.budget;
     info_.has_lengths = true;
+    info_.begins_answer = true;
     info_.default_limit = kDefaultSamples;
     info_.data = source_names();
     info_.licence = licences();

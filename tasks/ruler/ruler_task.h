@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tasks/task.h"
+#include "tasks/suite.h"
 
 namespace elastic::tasks {
 
@@ -17,5 +17,13 @@ std::vector<std::string> ruler_task_names();
 
 /// `name` as in ruler_task_names(); throws kInvalidArgument with suggestions.
 std::unique_ptr<Task> make_ruler_task(std::string_view name);
+
+inline constexpr Suite kRuler = {.name = "ruler",
+                                 .title = "RULER",
+                                 .profiles = "ruler",
+                                 .profile = "ruler@gen-b",
+                                 .demo_profile = "ruler@builtin",
+                                 .tasks = ruler_task_names,
+                                 .make = make_ruler_task};
 
 }  // namespace elastic::tasks

@@ -29,7 +29,7 @@ void run_all(const std::filesystem::path& folder, std::chrono::microseconds dela
   options.modes = "fa,ssa";
   options.lengths = "128,256";
   options.limit = kSamples;
-  const Plan plan = make_plan(options, {.window = 8192}, testing::fake_tasks());
+  const Plan plan = make_plan(options, {.window = 8192}, testing::fake_suites());
   const std::vector<PreparedCell> cells = prepare(plan, options, nullptr, 1);
   testing::FakeGenerator engine;
   engine.delay_ = delay;

@@ -9,7 +9,7 @@
 namespace elastic::harness {
 namespace {
 
-using testing::fake_tasks;
+using testing::fake_suites;
 
 RunOptions options() {
   RunOptions o;
@@ -19,7 +19,7 @@ RunOptions options() {
 }
 
 Plan plan_of(const RunOptions& o, std::int64_t window = 8192, bool demo = false) {
-  return make_plan(o, {.window = window, .demo = demo}, fake_tasks());
+  return make_plan(o, {.window = window, .demo = demo}, fake_suites());
 }
 
 std::string refusal(const RunOptions& o, ErrorKind kind = ErrorKind::kInvalidArgument) {
@@ -100,8 +100,9 @@ TEST(Plan, ProfilesBySuite) {
   EXPECT_NE(refusal(o).find("give one a suite"), std::string::npos);
   o.profiles = "rulers@gen-a";
   EXPECT_NE(refusal(o).find("not a profile"), std::string::npos);
-  o.profiles = "longbench-v2-official";
-  EXPECT_NE(refusal(o).find("no task of longbench_v2"), std::string::npos);
+  o.tasks = "ruler";
+  o.profiles = "longbench-official";
+  EXPECT_NE(refusal(o).find("no task of longbench is asked for"), std::string::npos);
 }
 
 TEST(Plan, WrongFlagsAreRefusedNamingThem) {
@@ -114,7 +115,7 @@ TEST(Plan, WrongFlagsAreRefusedNamingThem) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   };
   expect(with([](RunOptions& o) { o.modes = " , "; }), "--modes");
-  expect(with([](RunOptions& o) { o.tasks = ""; }), "--tasks");
+  expect(with([](RunOptions& o) { o.tasks = ""; }), "no task given");
   expect(with([](RunOptions& o) { o.limit = 0; }), "--limit is 0");
   expect(with([](RunOptions& o) { o.batch_size = -1; }), "--batch-size is -1");
   expect(with([](RunOptions& o) { o.max_new_tokens = 0; }), "--max-new-tokens");

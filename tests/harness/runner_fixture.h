@@ -31,7 +31,7 @@ class Runner : public ::testing::Test {
   ~Runner() override { set_log_level(LogLevel::kInfo); }
 
   RunOutcome run(const std::filesystem::path& folder, int rank = 0, int world_size = 1) {
-    Plan plan = make_plan(options_, {.window = 8192}, testing::fake_tasks());
+    Plan plan = make_plan(options_, {.window = 8192}, testing::fake_suites());
     for (auto& planned : plan.tasks) change_(static_cast<FakeTask&>(*planned->task));
     const std::vector<PreparedCell> cells = prepare(plan, options_, tokenizer_, 2);
     const RunJob job{.options = options_,

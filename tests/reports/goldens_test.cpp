@@ -45,7 +45,7 @@ std::size_t occurrences(std::string_view text, std::string_view part) {
 }
 
 std::vector<OutputFile> all_files() {
-  const ReportInput input = make_input({fixture_run()});
+  const ReportInput input = make_input({fixture_run()}, kSuiteTitles);
   const std::vector<Document> documents = build_documents(input);
   std::vector<OutputFile> files;
   for (const auto& render : {render_csv, render_json, render_markdown, render_latex}) {
@@ -92,7 +92,8 @@ TEST(Goldens, Ablations) {
   runs::RunData empty = fixture_run();
   empty.samples.clear();
   sparser.folder = "sparser", empty.folder = "empty";
-  const ReportInput input = make_input({fixture_run(), std::move(sparser), std::move(empty)});
+  const ReportInput input =
+      make_input({fixture_run(), std::move(sparser), std::move(empty)}, kSuiteTitles);
   std::string steps = "step,lm,msr\n";
   for (int step = 1; step <= 20; ++step)
     steps += fmt::format("{},{},0.{}\n", step, 40 - step, step + 10);
@@ -128,7 +129,8 @@ TEST(Goldens, TaskSimilarity) {
 
 // What a figure's file adds to the drawings of the page, which are goldens already.
 TEST(Goldens, FiguresAreFilesOfTheirOwn) {
-  const std::vector<Document> documents = build_documents(make_input({fixture_run()}));
+  const std::vector<Document> documents =
+      build_documents(make_input({fixture_run()}, kSuiteTitles));
   std::size_t figures = 0;
   for (const Document& document : documents) figures += document.figures.size();
   const std::vector<OutputFile> files = render_svg(documents);

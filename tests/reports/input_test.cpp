@@ -43,17 +43,17 @@ TEST(Input, TheSameFolderTwiceIsAnError) {
   std::vector<RunData> runs;
   runs.push_back(named("/runs/a"));
   runs.push_back(named("/runs/../runs/a/"));
-  EXPECT_THROW(make_input(std::move(runs)), Error);
+  EXPECT_THROW(make_input(std::move(runs), kSuiteTitles), Error);
 }
 
 TEST(Input, UnlikeDataAndProfilesAreSaid) {
   std::vector<RunData> runs;
   runs.push_back(named("/runs/a"));
   runs.push_back(named("/runs/b"));
-  EXPECT_TRUE(make_input(runs).warnings.empty());
+  EXPECT_TRUE(make_input(runs, kSuiteTitles).warnings.empty());
   runs[1].spec.data_ids["ruler/a|1024"] = "id2";
   runs[1].spec.settings["profile_ruler"] = "ruler@gen-b";
-  const ReportInput input = make_input(std::move(runs));
+  const ReportInput input = make_input(std::move(runs), kSuiteTitles);
   EXPECT_TRUE(mentions(input.warnings, "a and b used different data for ruler/a at 1024"));
   EXPECT_TRUE(mentions(input.warnings, "different profiles (profile_ruler)"));
 }
@@ -62,7 +62,7 @@ TEST(Input, SeveralRunsAreToldApartEverywhere) {
   std::vector<RunData> runs;
   runs.push_back(named("/runs/a"));
   runs.push_back(named("/runs/b", 0));
-  const ReportInput input = make_input(std::move(runs));
+  const ReportInput input = make_input(std::move(runs), kSuiteTitles);
   const auto documents = build_documents(input);
   const std::vector<OutputFile> sheets = render_csv(documents);
   EXPECT_EQ(sheets.size(), 3u);
@@ -99,7 +99,7 @@ TEST(Speedup, PairsSamplesThenTakesMedians) {
   add("ssa", 2048, 7, 100);  // no partner
   std::vector<RunData> runs;
   runs.push_back(std::move(run));
-  const ReportInput input = make_input(std::move(runs));
+  const ReportInput input = make_input(std::move(runs), kSuiteTitles);
   const auto& overall = input.runs[0].summary.overall;
   ASSERT_EQ(overall.size(), 2u);
   EXPECT_DOUBLE_EQ(prefill_speedup(input.runs[0], overall[0].samples)->value, 1);
@@ -116,7 +116,7 @@ TEST(Write, OverwritesItsOwnFilesAndNothingElse) {
   write_file_atomic(folder / "results.csv", "old");
   std::vector<RunData> runs;
   runs.push_back(named("/runs/a"));
-  const ReportInput input = make_input(std::move(runs));
+  const ReportInput input = make_input(std::move(runs), kSuiteTitles);
   const auto files = write_report(input, {.output = folder.path(), .formats = {"csv", "md"}});
   EXPECT_EQ(read_file(folder / "mine.txt"), "kept");
   EXPECT_TRUE(read_file(folder / "results.csv").starts_with("model,mode,"));
@@ -131,7 +131,7 @@ TEST(Write, EmbedsPlotlyOnceSuchThatItCannotEndItsElement) {
   std::vector<RunData> runs;
   runs.push_back(named("/runs/a"));
   write_report(
-      make_input(std::move(runs)),
+      make_input(std::move(runs), kSuiteTitles),
       {.output = folder.path(), .formats = {"html"}, .plotly_js = folder / "plotly.min.js"});
   const std::string html = read_file(folder / "report.html");
   const std::size_t at = html.find("marker_of_plotly='<\\/script>'");

@@ -41,7 +41,7 @@ std::size_t lines(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-TEST(OddRuns, NoRunAtAllIsAnError) { EXPECT_THROW(make_input({}), Error); }
+TEST(OddRuns, NoRunAtAllIsAnError) { EXPECT_THROW(make_input({}, kSuiteTitles), Error); }
 
 TEST(OddRuns, EmptyRunGivesHeadersOnly) {
   const Rendered out = render({});

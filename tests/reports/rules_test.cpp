@@ -101,7 +101,8 @@ TEST(Rules, SettingsInWhichTwoRunsDifferAreBold) {
   runs[1].folder = "runs/b";
   runs[0].spec.settings = {{"seed", "42"}, {"dtype", "fp32"}};
   runs[1].spec.settings = {{"seed", "43"}, {"dtype", "fp32"}};
-  const std::vector<Document> documents = build_documents(make_input(std::move(runs)));
+  const std::vector<Document> documents =
+      build_documents(make_input(std::move(runs), kSuiteTitles));
   for (const OutputFile& file : render_markdown(documents)) {
     if (file.path != "tables/settings.md") continue;
     EXPECT_TRUE(contains(file.bytes, "**42**") && contains(file.bytes, "**43**")) << file.bytes;

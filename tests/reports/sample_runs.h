@@ -15,6 +15,9 @@
 
 namespace elastic::reports {
 
+inline const std::map<std::string, std::string> kSuiteTitles = {{"ruler", "RULER"},
+                                                                {"longbench", "LongBench"}};
+
 /// tests/data/reports/run: two tasks, two lengths, three modes, three samples each; some are
 /// missing and some ended in an error.
 inline runs::RunData fixture_run() { return runs::read_run(testing::fixture("reports/run")); }
@@ -38,7 +41,7 @@ inline runs::SampleRecord make_sample(std::string mode, std::string task, std::i
 inline ReportInput input_of(runs::RunData run) {
   std::vector<runs::RunData> runs;
   runs.push_back(std::move(run));
-  return make_input(std::move(runs));
+  return make_input(std::move(runs), kSuiteTitles);
 }
 
 /// Every file of the report but its figures, by path.

@@ -40,8 +40,8 @@ TEST(ruler_task, every_task_is_registered_and_explains_itself) {
   EXPECT_THROW(resolve_tasks("rulr"), Error);
   EXPECT_THROW(resolve_tasks(""), Error);
   EXPECT_THROW(make_task("ruler"), Error);
-  EXPECT_EQ(default_profile("ruler", true), "ruler@builtin");
-  EXPECT_EQ(default_profile("ruler", false), "ruler@gen-b");
+  EXPECT_EQ(find_suite("ruler", suites()).demo_profile, "ruler@builtin");
+  EXPECT_EQ(find_suite("ruler", suites()).profile, "ruler@gen-b");
 }
 
 TEST(ruler_task, gold_answers_score_one_and_empty_ones_zero) {

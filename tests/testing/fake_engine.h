@@ -89,7 +89,7 @@ class FakeTask : public tasks::Task {
     info_.category = "testing";
     info_.metric = "equality";
     info_.max_new_tokens = 10;
-    info_.has_lengths = has_lengths;
+    info_.has_lengths = info_.begins_answer = has_lengths;
     info_.default_limit = 5;
   }
 
@@ -153,27 +153,32 @@ class FakeTask : public tasks::Task {
   bool truncates_ = false;
 };
 
-/// Names "ruler/fake", "ruler/second" and "longbench/set" (no lengths); "ruler" is the first two.
-inline harness::TaskSource fake_tasks() {
-  return {.resolve =
-              [](std::string_view list) {
-                std::vector<std::string> names;
-                for (const std::string& name : split_list(list)) {
-                  if (name == "ruler") {
-                    names.insert(names.end(), {"ruler/fake", "ruler/second"});
-                  } else {
-                    names.push_back(name);
-                  }
-                }
-                return names;
-              },
-          .make = [](std::string_view name) -> std::unique_ptr<tasks::Task> {
-            return std::make_unique<FakeTask>(std::string(name), !name.starts_with("longbench"));
-          },
-          .default_profile =
-              [](std::string_view suite, bool demo) {
-                return fmt::format("{}@{}", suite, demo ? "builtin" : "official");
-              }};
+/// "ruler/fake", "ruler/second" and "longbench/set" (no lengths).
+inline std::span<const tasks::Suite> fake_suites() {
+  static constexpr tasks::Suite kSuites[] = {
+      {.name = "ruler",
+       .title = "RULER",
+       .profiles = "ruler",
+       .profile = "ruler@official",
+       .demo_profile = "ruler@builtin",
+       .tasks =
+           [] {
+             return std::vector<std::string>{"fake", "second"};
+           },
+       .make = [](std::string_view name) -> std::unique_ptr<tasks::Task> {
+         return std::make_unique<FakeTask>("ruler/" + std::string(name), true);
+       }},
+      {.name = "longbench",
+       .title = "LongBench",
+       .profiles = "longbench",
+       .profile = "longbench@official",
+       .demo_profile = "longbench@builtin",
+       .tasks = [] { return std::vector<std::string>{"set"}; },
+       .make = [](std::string_view name) -> std::unique_ptr<tasks::Task> {
+         return std::make_unique<FakeTask>("longbench/" + std::string(name), false);
+       }},
+  };
+  return kSuites;
 }
 
 }  // namespace elastic::testing
