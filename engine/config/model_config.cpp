@@ -170,6 +170,10 @@ ModelConfig parse_model_config(const JsonSource& in) {
   return config;
 }
 
+const char* default_dtype(const ModelConfig& config, bool cpu) {
+  return cpu || config.dtype == "fp32" ? "fp32" : "bf16";
+}
+
 ModelConfig read_model_config(const std::filesystem::path& folder) {
   const auto path = folder / "config.json";
   const Json json = read_json(path);

@@ -64,6 +64,9 @@ ModelConfig read_model_config(const std::filesystem::path& folder);
 /// The same for an open config.json, without the other file.
 ModelConfig parse_model_config(const JsonSource& source);
 
+/// What dtype `auto` means: fp32 on a CPU and where the checkpoint is stored so, else bf16.
+const char* default_dtype(const ModelConfig& config, bool cpu);
+
 /// The keys that all families share, from an open config; used by the families of
 /// engine/config/registry.h. `architecture`, `family` and family features are left to them.
 ModelConfig parse_common_config(const JsonSource& source);

@@ -1,4 +1,5 @@
 #include "engine/api/attention_bench.h"
+#include "engine/config/shapes.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>

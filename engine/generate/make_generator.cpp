@@ -1,4 +1,5 @@
 #include "engine/api/make_generator.h"
+#include "engine/config/shapes.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -26,15 +27,13 @@ namespace {
 
 constexpr std::uint64_t kRandomWeightsSeed = 42;
 
-at::ScalarType resolve_dtype(const std::string& name, const std::string& checkpoint,
-                             at::Device device) {
+at::ScalarType resolve_dtype(const std::string& asked, const ModelConfig& config,
+                             const at::Device& device) {
+  const std::string name = asked == "auto" ? default_dtype(config, device.is_cpu()) : asked;
   if (name == "fp32") return at::kFloat;
   if (name == "bf16") return at::kBFloat16;
-  if (name != "auto") {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("dtype `{}`; known: auto, fp32, bf16", name));
-  }
-  return device.is_cpu() || checkpoint == "fp32" ? at::kFloat : at::kBFloat16;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("dtype `{}`; known: auto, fp32, bf16", name));
 }
 
 std::optional<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
@@ -58,7 +57,7 @@ bool may_have_routers(const std::filesystem::path& model) {
 std::unique_ptr<Generator> make_random(const GeneratorOptions& options) {
   const at::Device device = resolve_device(options.device);
   const ModelConfig config = shape_config(options.random_shape);
-  const at::ScalarType dtype = resolve_dtype(options.dtype, config.dtype, device);
+  const at::ScalarType dtype = resolve_dtype(options.dtype, config, device);
   ModelInfo info;
   info.name = options.random_shape + " (random weights)";
   Decoder decoder(random_weights(config, dtype, device, kRandomWeightsSeed), options.chunk_rows);
@@ -72,7 +71,7 @@ std::unique_ptr<Generator> make_generator(const GeneratorOptions& options) {
   const ModelConfig config = read_model_config(options.model);
   const Checkpoint checkpoint(options.model);
   const at::Device device = resolve_device(options.device);
-  const at::ScalarType dtype = resolve_dtype(options.dtype, config.dtype, device);
+  const at::ScalarType dtype = resolve_dtype(options.dtype, config, device);
   std::future<std::string> hash =
       std::async(std::launch::async, [&] { return checkpoint.sha256(); });
   DecoderWeights weights = load_weights(checkpoint, config, dtype, device);

@@ -10,20 +10,12 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "engine/config/prefill_memory.h"
+#include "engine/config/memory_estimate.h"
 #include "engine/model/decode_attention.h"
 #include "engine/model/norm.h"
 
 namespace elastic::engine {
 namespace {
-
-std::int64_t default_chunk_rows(const ModelConfig& config, const at::Tensor& like) {
-  return prefill_chunk_rows({.hidden = config.hidden,
-                             .intermediate = config.intermediate,
-                             .q_width = config.heads_q * config.head_dim,
-                             .element_bytes = like.element_size(),
-                             .cpu = like.is_cpu()});
-}
 
 at::Tensor bias_rows(const at::Tensor& bias, std::int64_t start, std::int64_t rows) {
   return bias.defined() ? bias.narrow(0, start, rows) : bias;
@@ -77,7 +69,9 @@ Decoder::Decoder(DecoderWeights weights, std::int64_t chunk_rows)
       rotary_(weights_.config.rope, weights_.config.head_dim, weights_.embedding.scalar_type(),
               weights_.embedding.device()),
       chunk_rows_(chunk_rows > 0 ? whole_blocks(chunk_rows)
-                                 : default_chunk_rows(weights_.config, weights_.embedding)) {}
+                                 : prefill_chunk_rows(prefill_shape(
+                                       weights_.config, weights_.embedding.element_size(),
+                                       weights_.embedding.is_cpu()))) {}
 
 Sequence Decoder::start(std::int64_t expected_tokens) const {
   const KvShape shape{config().layers, config().heads_kv, config().head_dim, dtype(), device()};

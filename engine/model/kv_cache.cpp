@@ -7,15 +7,12 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "engine/config/memory_estimate.h"
 
 namespace elastic::engine {
 namespace {
 
-constexpr std::int64_t kGranularity = 64;  // tokens
-
-std::int64_t rounded(std::int64_t tokens) {
-  return (tokens + kGranularity - 1) / kGranularity * kGranularity;
-}
+std::int64_t rounded(std::int64_t tokens) { return (tokens + kKvRows - 1) / kKvRows * kKvRows; }
 
 at::Tensor index_tensor(const std::vector<std::int64_t>& heads, at::Device device) {
   return at::tensor(heads, at::TensorOptions().dtype(at::kLong)).to(device);

@@ -24,65 +24,50 @@ struct Target {
     used.insert(name);
     return checkpoint.load(name, shape, dtype, device);
   }
-  at::Tensor load_if(bool wanted, const std::string& name, at::IntArrayRef shape) const {
-    return wanted ? load(name, shape) : at::Tensor();
+  at::Tensor load(const WeightSpec& spec) const {
+    if (spec.parts.size() == 1) return load(spec.parts[0].name, spec.shape(spec.parts[0].rows));
+    std::vector<at::Tensor> tensors;
+    tensors.reserve(spec.parts.size());
+    for (const WeightPart& part : spec.parts) {
+      tensors.push_back(load(part.name, spec.shape(part.rows)));
+    }
+    return at::cat(tensors, 0);
   }
 };
 
-// Several projections of one input, stacked along their outputs.
-struct Part {
-  std::string name;
-  std::int64_t rows = 0;
-};
-
-at::Tensor load_stacked(const Target& target, const std::vector<Part>& parts, std::int64_t inputs) {
-  std::vector<at::Tensor> tensors;
-  tensors.reserve(parts.size());
-  for (const Part& part : parts)
-    tensors.push_back(target.load(part.name + ".weight", {part.rows, inputs}));
-  return at::cat(tensors, 0);
-}
-
-at::Tensor load_stacked_bias(const Target& target, const std::vector<Part>& parts, bool wanted) {
-  if (!wanted) return {};
-  std::vector<at::Tensor> tensors;
-  tensors.reserve(parts.size());
-  for (const Part& part : parts) tensors.push_back(target.load(part.name + ".bias", {part.rows}));
-  return at::cat(tensors, 0);
-}
-
-LayerWeights load_layer(const Target& target, const ModelConfig& config, std::int64_t layer) {
-  const std::string prefix = fmt::format("model.layers.{}.", layer);
-  const std::string attention = prefix + "self_attn.";
-  const std::string mlp = prefix + "mlp.";
-  const std::int64_t q_rows = config.heads_q * config.head_dim,
-                     kv_rows = config.heads_kv * config.head_dim;
-  const std::vector<Part> qkv = {{attention + "q_proj", q_rows},
-                                 {attention + "k_proj", kv_rows},
-                                 {attention + "v_proj", kv_rows}};
-  const std::vector<Part> gate_up = {{mlp + "gate_proj", config.intermediate},
-                                     {mlp + "up_proj", config.intermediate}};
-  LayerWeights weights;
-  weights.input_norm = target.load(prefix + "input_layernorm.weight", {config.hidden});
-  weights.post_norm = target.load(prefix + "post_attention_layernorm.weight", {config.hidden});
-  weights.qkv = load_stacked(target, qkv, config.hidden);
-  weights.qkv_bias = load_stacked_bias(target, qkv, config.attention_bias);
-  weights.q_norm = target.load_if(config.qk_norm, attention + "q_norm.weight", {config.head_dim});
-  weights.k_norm = target.load_if(config.qk_norm, attention + "k_norm.weight", {config.head_dim});
-  weights.o = target.load(attention + "o_proj.weight", {config.hidden, q_rows});
-  weights.o_bias =
-      target.load_if(config.attention_bias, attention + "o_proj.bias", {config.hidden});
-  weights.gate_up = load_stacked(target, gate_up, config.hidden);
-  weights.gate_up_bias = load_stacked_bias(target, gate_up, config.mlp_bias);
-  weights.down = target.load(mlp + "down_proj.weight", {config.hidden, config.intermediate});
-  weights.down_bias = target.load_if(config.mlp_bias, mlp + "down_proj.bias", {config.hidden});
-  return weights;
-}
-
-std::int64_t numel(const at::Tensor& tensor) { return tensor.defined() ? tensor.numel() : 0; }
-
-std::string router_prefix(std::int64_t layer) {
-  return fmt::format("model.layers.{}.self_attn.mask_allocator.", layer);
+// Null for what lies outside the layers.
+at::Tensor LayerWeights::*member(WeightField field) {
+  switch (field) {
+    case WeightField::kInputNorm:
+      return &LayerWeights::input_norm;
+    case WeightField::kPostNorm:
+      return &LayerWeights::post_norm;
+    case WeightField::kQkv:
+      return &LayerWeights::qkv;
+    case WeightField::kQkvBias:
+      return &LayerWeights::qkv_bias;
+    case WeightField::kQNorm:
+      return &LayerWeights::q_norm;
+    case WeightField::kKNorm:
+      return &LayerWeights::k_norm;
+    case WeightField::kO:
+      return &LayerWeights::o;
+    case WeightField::kOBias:
+      return &LayerWeights::o_bias;
+    case WeightField::kGateUp:
+      return &LayerWeights::gate_up;
+    case WeightField::kGateUpBias:
+      return &LayerWeights::gate_up_bias;
+    case WeightField::kDown:
+      return &LayerWeights::down;
+    case WeightField::kDownBias:
+      return &LayerWeights::down_bias;
+    case WeightField::kEmbedding:
+    case WeightField::kFinalNorm:
+    case WeightField::kLmHead:
+      break;
+  }
+  return nullptr;
 }
 
 // What the config claims about its routers is compared with what the tensors are; the tensors win.
@@ -109,8 +94,6 @@ void check_router_config(const ModelConfig& config, const RouterWeights& router,
   }
 }
 
-constexpr std::string_view kFirst = "cls_feat_extractor.0.weight";
-
 std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig& config) {
   const std::string where = target.checkpoint.folder().string();
   std::vector<RouterWeights> routers;
@@ -129,9 +112,10 @@ std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig&
       return target.load(full, target.checkpoint.view(full).shape);
     }));
     if (routers.back().task_up.size(1) != config.head_dim) {
-      throw Error(ErrorKind::kCorrupt,
-                  fmt::format("{}: tensor `{}{}` takes {} values, head_dim is {}", where, prefix,
-                              kFirst, routers.back().task_up.size(1), config.head_dim));
+      throw Error(
+          ErrorKind::kCorrupt,
+          fmt::format("{}: tensor `{}{}.weight` takes {} values, head_dim is {}", where, prefix,
+                      kRouterLinears[0].stored, routers.back().task_up.size(1), config.head_dim));
     }
   }
   check_router_config(config, routers.front(), where + "/config.json");
@@ -168,21 +152,20 @@ void check_spare(const Target& target, const ModelConfig& config) {
 
 }  // namespace
 
+at::Tensor& tensor_of(DecoderWeights& weights, std::int64_t layer, WeightField field) {
+  if (field == WeightField::kEmbedding) return weights.embedding;
+  if (field == WeightField::kFinalNorm) return weights.final_norm;
+  if (field == WeightField::kLmHead) return weights.lm_head;
+  return weights.layers[static_cast<std::size_t>(layer)].*member(field);
+}
+
 bool has_routers(const Checkpoint& checkpoint) {
-  return checkpoint.contains(router_prefix(0) + std::string(kFirst));
+  return checkpoint.contains(
+      fmt::format("{}{}.weight", router_prefix(0), kRouterLinears[0].stored));
 }
 
 std::int64_t count_parameters(const DecoderWeights& weights) {
-  std::int64_t total = numel(weights.embedding) + numel(weights.final_norm);
-  if (!weights.config.tied) total += numel(weights.lm_head);
-  for (const LayerWeights& layer : weights.layers) {
-    for (const at::Tensor* tensor :
-         {&layer.input_norm, &layer.post_norm, &layer.qkv, &layer.qkv_bias, &layer.q_norm,
-          &layer.k_norm, &layer.o, &layer.o_bias, &layer.gate_up, &layer.gate_up_bias, &layer.down,
-          &layer.down_bias}) {
-      total += numel(*tensor);
-    }
-  }
+  std::int64_t total = parameter_count(weights.config);
   for (const RouterWeights& router : weights.routers) total += parameter_count(router);
   return total;
 }
@@ -192,14 +175,10 @@ DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& con
   const Target target{checkpoint, dtype, device};
   DecoderWeights weights;
   weights.config = config;
-  weights.embedding = target.load("model.embed_tokens.weight", {config.vocab, config.hidden});
-  weights.final_norm = target.load("model.norm.weight", {config.hidden});
-  weights.lm_head = config.tied ? weights.embedding
-                                : target.load("lm_head.weight", {config.vocab, config.hidden});
-  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+  for_each_tensor(weights, [&](const WeightSpec& spec, at::Tensor& tensor) {
     stop_if_interrupted();
-    weights.layers.push_back(load_layer(target, config, layer));
-  }
+    tensor = target.load(spec);
+  });
   weights.routers = load_routers(target, config);
   check_spare(target, config);
   weights.parameters = count_parameters(weights);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/config/model_config.h"
+#include "engine/config/weight_specs.h"
 #include "engine/io/checkpoint.h"
 #include "engine/router/router.h"
 
@@ -20,8 +21,8 @@ namespace elastic::engine {
 
 struct LayerWeights {
   at::Tensor input_norm, post_norm;  // [hidden]
-  at::Tensor qkv,
-      qkv_bias;  // [(heads_q + 2 heads_kv) head_dim, hidden]; biases undefined where absent
+  // [(heads_q + 2 heads_kv) head_dim, hidden]; biases undefined where absent
+  at::Tensor qkv, qkv_bias;
   at::Tensor q_norm, k_norm;         // [head_dim], undefined without qk_norm
   at::Tensor o, o_bias;              // [hidden, heads_q head_dim]
   at::Tensor gate_up, gate_up_bias;  // [2 intermediate, hidden]
@@ -38,6 +39,25 @@ struct DecoderWeights {
   std::int64_t parameters = 0;
 };
 
+/// The tensor that a weight of the list is.
+at::Tensor& tensor_of(DecoderWeights& weights, std::int64_t layer, WeightField field);
+
+/// f(spec, tensor) for every weight of the config once, layer by layer behind the model's own;
+/// makes room for the layers. Routers are not among them (kRouterLinears).
+template <typename F>
+void for_each_tensor(DecoderWeights& weights, const F& f) {
+  for (const WeightSpec& spec : model_weight_specs(weights.config)) {
+    f(spec, tensor_of(weights, 0, spec.field));
+  }
+  weights.layers.resize(static_cast<std::size_t>(weights.config.layers));
+  for (std::int64_t layer = 0; layer < weights.config.layers; ++layer) {
+    for (const WeightSpec& spec : layer_weight_specs(weights.config, layer)) {
+      f(spec, tensor_of(weights, layer, spec.field));
+    }
+  }
+  if (weights.config.tied) weights.lm_head = weights.embedding;
+}
+
 /// Throws kCorrupt naming file and tensor for a missing name, a wrong shape, a router of uneven
 /// sizes, or a layer beyond those of the config; other tensors that nothing reads are a warning.
 DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config,
@@ -46,16 +66,12 @@ DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& con
 /// Whether the checkpoint brings routers for its heads.
 bool has_routers(const Checkpoint& checkpoint);
 
-/// Every weight once (a tied output head counts with the embedding).
+/// Every weight once (a tied output head counts with the embedding), routers included.
 std::int64_t count_parameters(const DecoderWeights& weights);
 
 /// Seeded normal weights (standard deviation 0.02, norms 1), made on the device: for speed
 /// measurements at a published shape without its checkpoint. With routers of expansion 4.
 DecoderWeights random_weights(const ModelConfig& config, at::ScalarType dtype, at::Device device,
                               std::uint64_t seed);
-
-/// The shapes that random_weights() is asked for by name: llama-3.1-8b, qwen3-4b, qwen3-8b,
-/// tiny-4x8x64. Throws kInvalidArgument with the known names.
-ModelConfig shape_config(const std::string& name);
 
 }  // namespace elastic::engine

@@ -15,52 +15,57 @@
 namespace elastic::engine {
 namespace {
 
-// Reads one Linear and checks that it maps `in` features (-1 = any) to `out` (-1 = any).
+// A linear map of a checkpoint: [out, in], -1 where any size will do.
 struct LinearShape {
   std::int64_t out = -1, in = -1;
 };
 
-struct LinearSource {
-  std::string_view file;
-  const std::function<at::Tensor(std::string_view)>& tensor;
-};
-
-void load_linear(const LinearSource& source, const std::string& name, const LinearShape& shape,
-                 at::Tensor& weight, at::Tensor& bias) {
-  const auto mismatch = [&](const std::string& what, const at::Tensor& found,
-                            const std::string& wanted) {
+void check_linear(std::string_view source, const std::string& name, const LinearShape& shape,
+                  const at::Tensor& weight, const at::Tensor& bias) {
+  const auto mismatch = [&](const char* what, const at::Tensor& found, const std::string& wanted) {
     throw Error(ErrorKind::kCorrupt,
-                fmt::format("{}: router tensor mask_allocator.{} has shape [{}], expected {}",
-                            source.file, what, fmt::join(found.sizes(), ", "), wanted));
+                fmt::format("{}: router tensor mask_allocator.{}.{} has shape [{}], expected {}",
+                            source, name, what, fmt::join(found.sizes(), ", "), wanted));
   };
   const auto size = [](std::int64_t n) {
     return n < 0 ? std::string("any") : fmt::format("{}", n);
   };
-  weight = source.tensor(name + ".weight");
   if (weight.dim() != 2 || (shape.out >= 0 && weight.size(0) != shape.out) ||
       (shape.in >= 0 && weight.size(1) != shape.in) || weight.numel() == 0) {
-    mismatch(name + ".weight", weight, fmt::format("[{}, {}]", size(shape.out), size(shape.in)));
+    mismatch("weight", weight, fmt::format("[{}, {}]", size(shape.out), size(shape.in)));
   }
-  bias = source.tensor(name + ".bias");
   if (bias.dim() != 1 || bias.size(0) != weight.size(0)) {
-    mismatch(name + ".bias", bias, fmt::format("[{}]", weight.size(0)));
+    mismatch("bias", bias, fmt::format("[{}]", weight.size(0)));
   }
 }
 
 }  // namespace
 
+std::array<std::int64_t, 2> router_linear_shape(const RouterLinear& linear, std::int64_t dim,
+                                                std::int64_t expansion) {
+  const std::int64_t wide = expansion * dim;
+  const std::int64_t narrow = linear.weight == &RouterWeights::logits ? 2 : dim;
+  return {linear.wide_out ? wide : narrow, linear.wide_in ? wide : dim};
+}
+
+std::string router_prefix(std::int64_t layer) {
+  return fmt::format("model.layers.{}.self_attn.mask_allocator.", layer);
+}
+
 RouterWeights load_router(std::string_view source,
                           const std::function<at::Tensor(std::string_view)>& tensor) {
-  const LinearSource from{source, tensor};
   RouterWeights r;
-  load_linear(from, "cls_feat_extractor.0", {}, r.task_up, r.task_up_bias);
-  const std::int64_t dim = r.task_up.size(1);
-  load_linear(from, "cls_feat_extractor.2", {dim, r.task_up.size(0)}, r.task_down,
-              r.task_down_bias);
-  load_linear(from, "cls_router_head_agnostic.0", {-1, dim}, r.head_up, r.head_up_bias);
-  load_linear(from, "cls_router_head_agnostic.2", {dim, r.head_up.size(0)}, r.head_down,
-              r.head_down_bias);
-  load_linear(from, "cls_router_head_agnostic.4", {-1, dim}, r.logits, r.logits_bias);
+  std::int64_t dim = -1, wide = -1;  // what each map takes and gives is known from those before it
+  for (const RouterLinear& linear : kRouterLinears) {
+    const std::string name = linear.stored;
+    at::Tensor& weight = r.*linear.weight = tensor(name + ".weight");
+    at::Tensor& bias = r.*linear.bias = tensor(name + ".bias");
+    const bool classes = linear.weight == &RouterWeights::logits;
+    check_linear(source, name, {linear.wide_out || classes ? -1 : dim, linear.wide_in ? wide : dim},
+                 weight, bias);
+    if (linear.wide_out) wide = weight.size(0);
+    if (dim < 0) dim = weight.size(1);
+  }
   if (r.logits.size(0) > 2) {
     throw Error(
         ErrorKind::kCorrupt,
@@ -73,10 +78,8 @@ RouterWeights load_router(std::string_view source,
 
 std::int64_t parameter_count(const RouterWeights& r) {
   std::int64_t count = 0;
-  for (const at::Tensor* t :
-       {&r.task_up, &r.task_up_bias, &r.task_down, &r.task_down_bias, &r.head_up, &r.head_up_bias,
-        &r.head_down, &r.head_down_bias, &r.logits, &r.logits_bias}) {
-    count += t->numel();
+  for (const RouterLinear& linear : kRouterLinears) {
+    count += (r.*linear.weight).numel() + (r.*linear.bias).numel();
   }
   return count;
 }

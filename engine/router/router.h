@@ -12,8 +12,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +29,34 @@ struct RouterWeights {
   at::Tensor head_down, head_down_bias;  // [d, m d], [d]
   at::Tensor logits, logits_bias;        // [2, d], [2] (or [1, d], [1])
 };
+
+/// One linear map of a router, in the order in which they apply.
+struct RouterLinear {
+  const char* name;    // of state files: "task_up"
+  const char* stored;  // of checkpoints, after router_prefix(): "cls_feat_extractor.0"
+  at::Tensor RouterWeights::*weight;
+  at::Tensor RouterWeights::*bias;
+  bool wide_out, wide_in;  // m d features instead of d
+};
+inline constexpr RouterLinear kRouterLinears[] = {
+    {"task_up", "cls_feat_extractor.0", &RouterWeights::task_up, &RouterWeights::task_up_bias, true,
+     false},
+    {"task_down", "cls_feat_extractor.2", &RouterWeights::task_down, &RouterWeights::task_down_bias,
+     false, true},
+    {"head_up", "cls_router_head_agnostic.0", &RouterWeights::head_up, &RouterWeights::head_up_bias,
+     true, false},
+    {"head_down", "cls_router_head_agnostic.2", &RouterWeights::head_down,
+     &RouterWeights::head_down_bias, false, true},
+    {"logits", "cls_router_head_agnostic.4", &RouterWeights::logits, &RouterWeights::logits_bias,
+     false, false},
+};
+
+/// [out, in] of a new router's map, for heads of `dim` and m = `expansion`; two classes.
+std::array<std::int64_t, 2> router_linear_shape(const RouterLinear& linear, std::int64_t dim,
+                                                std::int64_t expansion);
+
+/// What the names of a layer's router begin with: "model.layers.3.self_attn.mask_allocator."
+std::string router_prefix(std::int64_t layer);
 
 /// Asks `tensor` for each tensor by its name after "mask_allocator."
 /// ("cls_feat_extractor.0.weight", ...); checks every shape against the others: kCorrupt naming

@@ -11,7 +11,7 @@
 namespace elastic::engine {
 namespace {
 
-constexpr std::string_view kBlank = "\xE2\x96\x81";  // U+2581, a space inside pieces
+constexpr std::string_view kWordStart = "\xE2\x96\x81";  // U+2581, a space inside pieces
 
 class Lines : public sentencepiece::SentenceIterator {
  public:
@@ -31,7 +31,7 @@ std::string quoted_list(const std::vector<std::string>& symbols) {
   std::string list;
   for (const std::string& symbol : symbols) {
     if (!list.empty()) list += ',';
-    list += '"' + replace_all(replace_all(symbol, " ", kBlank), "\"", "\"\"") + '"';
+    list += '"' + replace_all(replace_all(symbol, " ", kWordStart), "\"", "\"\"") + '"';
   }
   return list;
 }

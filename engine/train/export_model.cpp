@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <span>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -23,7 +22,6 @@ TensorType file_type(at::ScalarType type) {
 class TensorList {
  public:
   void add(const std::string& name, const at::Tensor& tensor, at::ScalarType type) {
-    if (!tensor.defined()) return;
     tensors_.push_back(tensor.detach().to(at::kCPU, type).contiguous());
     names_.push_back(name);
   }
@@ -40,51 +38,21 @@ class TensorList {
   std::vector<std::string> names_;
 };
 
-at::Tensor part(const at::Tensor& stacked, std::int64_t start, std::int64_t rows) {
-  return stacked.defined() ? stacked.narrow(0, start, rows) : stacked;
-}
-
-struct Stacked {
-  const char* name;
-  std::int64_t start, rows;
-};
-
-void add_projections(TensorList& list, const std::string& prefix, const at::Tensor& weight,
-                     const at::Tensor& bias, std::span<const Stacked> parts, at::ScalarType type) {
-  for (const Stacked& p : parts) {
-    list.add(prefix + p.name + ".weight", part(weight, p.start, p.rows), type);
-    list.add(prefix + p.name + ".bias", part(bias, p.start, p.rows), type);
+void add_weight(TensorList& list, const WeightSpec& spec, const at::Tensor& tensor,
+                at::ScalarType type) {
+  std::int64_t start = 0;
+  for (const WeightPart& part : spec.parts) {
+    list.add(part.name, tensor.narrow(0, start, part.rows), type);
+    start += part.rows;
   }
 }
 
-void add_layer(TensorList& list, const ModelConfig& c, const LayerWeights& w, std::int64_t layer,
-               at::ScalarType type) {
-  const std::string prefix = fmt::format("model.layers.{}.", layer);
-  const std::int64_t q = c.heads_q * c.head_dim, kv = c.heads_kv * c.head_dim, n = c.intermediate;
-  const Stacked qkv[] = {{"q_proj", 0, q}, {"k_proj", q, kv}, {"v_proj", q + kv, kv}};
-  const Stacked gate_up[] = {{"gate_proj", 0, n}, {"up_proj", n, n}};
-  const Stacked o[] = {{"o_proj", 0, c.hidden}}, down[] = {{"down_proj", 0, c.hidden}};
-  list.add(prefix + "input_layernorm.weight", w.input_norm, type);
-  add_projections(list, prefix + "self_attn.", w.qkv, w.qkv_bias, qkv, type);
-  list.add(prefix + "self_attn.q_norm.weight", w.q_norm, type);
-  list.add(prefix + "self_attn.k_norm.weight", w.k_norm, type);
-  add_projections(list, prefix + "self_attn.", w.o, w.o_bias, o, type);
-  list.add(prefix + "post_attention_layernorm.weight", w.post_norm, type);
-  add_projections(list, prefix + "mlp.", w.gate_up, w.gate_up_bias, gate_up, type);
-  add_projections(list, prefix + "mlp.", w.down, w.down_bias, down, type);
-}
-
-void add_router(TensorList& list, const RouterWeights& r, std::int64_t layer) {
-  const std::string prefix = fmt::format("model.layers.{}.self_attn.mask_allocator.", layer);
-  const auto add = [&](const char* name, const at::Tensor& weight, const at::Tensor& bias) {
-    list.add(prefix + name + ".weight", weight, at::kFloat);
-    list.add(prefix + name + ".bias", bias, at::kFloat);
-  };
-  add("cls_feat_extractor.0", r.task_up, r.task_up_bias);
-  add("cls_feat_extractor.2", r.task_down, r.task_down_bias);
-  add("cls_router_head_agnostic.0", r.head_up, r.head_up_bias);
-  add("cls_router_head_agnostic.2", r.head_down, r.head_down_bias);
-  add("cls_router_head_agnostic.4", r.logits, r.logits_bias);
+void add_router(TensorList& list, const RouterWeights& router, std::int64_t layer) {
+  for (const RouterLinear& linear : kRouterLinears) {
+    const std::string name = router_prefix(layer) + linear.stored;
+    list.add(name + ".weight", router.*linear.weight, at::kFloat);
+    list.add(name + ".bias", router.*linear.bias, at::kFloat);
+  }
 }
 
 void copy_tokenizer(const fs::path& from, const fs::path& to) {
@@ -111,20 +79,16 @@ at::ScalarType stored_type(const ModelConfig& config) {
   return config.dtype == "fp16" ? at::kHalf : at::kBFloat16;
 }
 
-void export_model(const DecoderWeights& weights, const std::string& config_json,
-                  const fs::path& tokenizer, const fs::path& folder) {
-  const ModelConfig& c = weights.config;
-  const at::ScalarType type = stored_type(c);
+void export_model(DecoderWeights weights, const std::string& config_json, const fs::path& tokenizer,
+                  const fs::path& folder) {
+  const at::ScalarType type = stored_type(weights.config);
   TensorList list;
-  list.add("model.embed_tokens.weight", weights.embedding, type);
-  for (std::int64_t layer = 0; layer < c.layers; ++layer) {
-    add_layer(list, c, weights.layers[static_cast<std::size_t>(layer)], layer, type);
-    if (!weights.routers.empty()) {
-      add_router(list, weights.routers[static_cast<std::size_t>(layer)], layer);
-    }
+  for_each_tensor(weights, [&](const WeightSpec& spec, const at::Tensor& tensor) {
+    add_weight(list, spec, tensor, type);
+  });
+  for (std::size_t layer = 0; layer < weights.routers.size(); ++layer) {
+    add_router(list, weights.routers[layer], static_cast<std::int64_t>(layer));
   }
-  list.add("model.norm.weight", weights.final_norm, type);
-  if (!c.tied) list.add("lm_head.weight", weights.lm_head, type);
   create_folders(folder);
   write_safetensors(folder / "model.safetensors", list.views());
   write_file_atomic(folder / "config.json", config_json);

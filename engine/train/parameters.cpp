@@ -33,63 +33,39 @@ struct Normal {
   }
 };
 
-at::Tensor ones(std::int64_t size, at::Device device) {
-  return at::ones({size}, at::TensorOptions(at::kFloat).device(device));
+at::Tensor initial_tensor(const WeightSpec& spec, Normal& normal) {
+  constexpr double kResidualGain = 0.5, kEmbeddingDeviation = 0.02;
+  const std::vector<std::int64_t> shape = spec.shape(spec.rows());
+  const auto options = at::TensorOptions(at::kFloat).device(normal.device);
+  switch (spec.role) {
+    case WeightRole::kNorm:
+      return at::ones(shape, options);
+    case WeightRole::kBias:
+      return at::zeros(shape, options);
+    case WeightRole::kEmbedding:
+      return normal(shape, kEmbeddingDeviation);
+    case WeightRole::kResidual:
+      return normal.fan_in(shape, kResidualGain);
+    case WeightRole::kLinear:
+      break;
+  }
+  return normal.fan_in(shape);
 }
 
-at::Tensor zeros(std::int64_t size, at::Device device) {
-  return at::zeros({size}, at::TensorOptions(at::kFloat).device(device));
-}
-
-LayerWeights initial_layer(const ModelConfig& c, Normal& normal) {
-  constexpr double kResidualGain = 0.5;
-  const std::int64_t q_rows = c.heads_q * c.head_dim, kv_rows = c.heads_kv * c.head_dim;
-  LayerWeights w;
-  w.input_norm = ones(c.hidden, normal.device);
-  w.post_norm = ones(c.hidden, normal.device);
-  w.qkv = normal.fan_in({q_rows + 2 * kv_rows, c.hidden});
-  if (c.qk_norm) {
-    w.q_norm = ones(c.head_dim, normal.device);
-    w.k_norm = ones(c.head_dim, normal.device);
-  }
-  w.o = normal.fan_in({c.hidden, q_rows}, kResidualGain);
-  w.gate_up = normal.fan_in({2 * c.intermediate, c.hidden});
-  w.down = normal.fan_in({c.hidden, c.intermediate}, kResidualGain);
-  if (c.attention_bias) {
-    w.qkv_bias = zeros(q_rows + 2 * kv_rows, normal.device);
-    w.o_bias = zeros(c.hidden, normal.device);
-  }
-  if (c.mlp_bias) {
-    w.gate_up_bias = zeros(2 * c.intermediate, normal.device);
-    w.down_bias = zeros(c.hidden, normal.device);
-  }
-  return w;
-}
-
-RouterWeights initial_router(std::int64_t d, const RouterOptions& options, Normal& normal) {
+RouterWeights initial_router(std::int64_t head_dim, const RouterOptions& options, Normal& normal) {
   constexpr double kSpecDeviation = 0.02, kWideGain = 1.4;
-  const std::int64_t wide = options.expansion * d;
-  const bool is_wide = options.init == "he";
-  const auto linear = [&](std::int64_t out, std::int64_t in) {
-    return is_wide ? normal.fan_in({out, in}, kWideGain) : normal({out, in}, kSpecDeviation);
-  };
-  RouterWeights r;
-  r.task_up = linear(wide, d);
-  r.task_up_bias = zeros(wide, normal.device);
-  r.task_down = linear(d, wide);
-  r.task_down_bias = zeros(d, normal.device);
-  r.head_up = linear(wide, d);
-  r.head_up_bias = zeros(wide, normal.device);
-  r.head_down = linear(d, wide);
-  r.head_down_bias = zeros(d, normal.device);
-  r.logits = normal({2, d}, kSpecDeviation);
-  r.logits_bias = zeros(2, normal.device);
-  return r;
+  RouterWeights router;
+  for (const RouterLinear& linear : kRouterLinears) {
+    const auto shape = router_linear_shape(linear, head_dim, options.expansion);
+    const bool he = options.init == "he" && linear.weight != &RouterWeights::logits;
+    router.*linear.weight = he ? normal.fan_in(shape, kWideGain) : normal(shape, kSpecDeviation);
+    router.*linear.bias = at::zeros({shape[0]}, (router.*linear.weight).options());
+  }
+  return router;
 }
 
 // Replaces the tensor by a leaf of its own memory (loaded ones may be a read-only map).
 void add_leaf(std::vector<Parameter>& list, const std::string& name, at::Tensor& tensor) {
-  if (!tensor.defined()) return;
   tensor = tensor.detach().clone().set_requires_grad(true);
   list.push_back({name, tensor});
 }
@@ -97,16 +73,12 @@ void add_leaf(std::vector<Parameter>& list, const std::string& name, at::Tensor&
 }  // namespace
 
 DecoderWeights initial_weights(const ModelConfig& config, std::uint64_t seed, at::Device device) {
-  constexpr double kEmbeddingDeviation = 0.02;
   Normal normal(mix_seed({seed, 1}), device);
   DecoderWeights weights;
   weights.config = config;
-  weights.embedding = normal({config.vocab, config.hidden}, kEmbeddingDeviation);
-  weights.final_norm = ones(config.hidden, device);
-  weights.lm_head = config.tied ? weights.embedding : normal.fan_in({config.vocab, config.hidden});
-  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-    weights.layers.push_back(initial_layer(config, normal));
-  }
+  for_each_tensor(weights, [&](const WeightSpec& spec, at::Tensor& tensor) {
+    tensor = initial_tensor(spec, normal);
+  });
   weights.parameters = count_parameters(weights);
   return weights;
 }
@@ -122,51 +94,20 @@ void add_routers(DecoderWeights& weights, const RouterOptions& options, std::uin
 
 std::vector<Parameter> backbone_parameters(DecoderWeights& weights) {
   std::vector<Parameter> list;
-  add_leaf(list, "embedding", weights.embedding);
-  add_leaf(list, "final_norm", weights.final_norm);
-  if (weights.config.tied) {
-    weights.lm_head = weights.embedding;
-  } else {
-    add_leaf(list, "lm_head", weights.lm_head);
-  }
-  for (std::size_t i = 0; i < weights.layers.size(); ++i) {
-    LayerWeights& w = weights.layers[i];
-    const auto add = [&](const char* name, at::Tensor& tensor) {
-      add_leaf(list, fmt::format("layers.{}.{}", i, name), tensor);
-    };
-    add("input_norm", w.input_norm);
-    add("post_norm", w.post_norm);
-    add("qkv", w.qkv);
-    add("qkv_bias", w.qkv_bias);
-    add("q_norm", w.q_norm);
-    add("k_norm", w.k_norm);
-    add("o", w.o);
-    add("o_bias", w.o_bias);
-    add("gate_up", w.gate_up);
-    add("gate_up_bias", w.gate_up_bias);
-    add("down", w.down);
-    add("down_bias", w.down_bias);
-  }
+  for_each_tensor(weights, [&](const WeightSpec& spec, at::Tensor& tensor) {
+    add_leaf(list, spec.name, tensor);
+  });
   return list;
 }
 
 std::vector<Parameter> router_parameters(DecoderWeights& weights) {
   std::vector<Parameter> list;
   for (std::size_t i = 0; i < weights.routers.size(); ++i) {
-    RouterWeights& r = weights.routers[i];
-    const auto add = [&](const char* name, at::Tensor& tensor) {
-      add_leaf(list, fmt::format("routers.{}.{}", i, name), tensor);
-    };
-    add("task_up", r.task_up);
-    add("task_up_bias", r.task_up_bias);
-    add("task_down", r.task_down);
-    add("task_down_bias", r.task_down_bias);
-    add("head_up", r.head_up);
-    add("head_up_bias", r.head_up_bias);
-    add("head_down", r.head_down);
-    add("head_down_bias", r.head_down_bias);
-    add("logits", r.logits);
-    add("logits_bias", r.logits_bias);
+    for (const RouterLinear& linear : kRouterLinears) {
+      const std::string name = fmt::format("routers.{}.{}", i, linear.name);
+      add_leaf(list, name, weights.routers[i].*linear.weight);
+      add_leaf(list, name + "_bias", weights.routers[i].*linear.bias);
+    }
   }
   return list;
 }

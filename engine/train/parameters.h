@@ -41,7 +41,7 @@ at::ScalarType stored_type(const ModelConfig& config);
 /// A Hugging Face folder in the released format: model.safetensors (backbone in the dtype that the
 /// config names, routers fp32), config.json, tokenizer files of `tokenizer`. Each file is replaced
 /// whole.
-void export_model(const DecoderWeights& weights, const std::string& config_json,
+void export_model(DecoderWeights weights, const std::string& config_json,
                   const std::filesystem::path& tokenizer, const std::filesystem::path& folder);
 
 /// The config of a routed checkpoint: class name and routing keys added to the backbone's.

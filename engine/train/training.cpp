@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/config/model_config.h"
+#include "engine/config/shapes.h"
 #include "engine/device/device.h"
 #include "engine/io/checkpoint.h"
 #include "engine/train/parameters.h"

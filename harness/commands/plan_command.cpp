@@ -12,9 +12,12 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/threads.h"
+#include "engine/api/hub_cache.h"
+#include "engine/config/weight_specs.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/run_setup.h"
+#include "harness/run/cost.h"
 
 namespace elastic::harness {
 namespace {
@@ -27,7 +30,7 @@ CostMachine machine_of(const RunSetup& setup) {
   machine.device = cuda ? "cuda" : "cpu";
   machine.threads = hardware_threads();
   machine.dtype = setup.options.dtype;
-  if (machine.dtype == "auto") machine.dtype = cuda && setup.shape.half_weights ? "bf16" : "fp32";
+  if (machine.dtype == "auto") machine.dtype = engine::default_dtype(setup.config, !cuda);
   return machine;
 }
 
@@ -35,7 +38,7 @@ CostMachine machine_of(const RunSetup& setup) {
 std::int64_t prompt_tokens(const RunSetup& setup, const PlannedCell& cell) {
   const std::int64_t budget = cell.task->task->info().max_new_tokens;
   if (cell.length > 0) return std::max<std::int64_t>(1, cell.length - budget);
-  return setup.options.max_length.value_or(setup.shape.max_positions - budget);
+  return setup.options.max_length.value_or(setup.config.max_positions - budget);
 }
 
 // Samples of a cell; nothing where all there are is asked for and the data are not there: `absent`
@@ -63,8 +66,9 @@ void print_plan(const RunSetup& setup) {
   const CostMachine machine = machine_of(setup);
   const auto modes = static_cast<std::int64_t>(setup.plan.modes.size());
   fmt::print("model {}: {:.1f} M parameters, window {}; device {}, {}; modes {}\n",
-             setup.shape.name, static_cast<double>(parameter_count(setup.shape)) / 1e6,
-             format_length(setup.shape.max_positions), machine.device, machine.dtype,
+             engine::model_name(setup.model),
+             static_cast<double>(engine::parameter_count(setup.config)) / 1e6,
+             format_length(setup.config.max_positions), machine.device, machine.dtype,
              join(setup.plan.modes, ", "));
   fmt::print("{:<32} {:<16} {:>8} {:>10} {:>12} {:>12} {:>12}\n", "cell", "profile", "samples",
              "tokens", "K/V", "peak memory", "time");
@@ -82,22 +86,23 @@ void print_plan(const RunSetup& setup) {
         1, std::min(setup.options.batch_size, in_cell.value_or(setup.options.batch_size)));
     const std::int64_t budget =
         setup.options.max_new_tokens.value_or(cell.task->task->info().max_new_tokens);
-    const Cost cost = predict_cost(setup.shape, machine, {prompt, budget, batch, sparse});
+    const Cost cost = predict_cost(setup.config, machine, {prompt, budget, batch, sparse});
     const std::string all = cell.share < 1 ? fmt::format("{} of all", cell.share) : "all";
     const double time = cost.seconds * static_cast<double>(n) / static_cast<double>(batch);
     fmt::print("{:<32} {:<16} {:>8} {:>10} {:>12} {:>12} {:>12}\n", cell_label(cell),
                cell.task->profile, in_cell ? std::to_string(n) : all, n * prompt,
-               format_bytes(cost.kv_bytes), format_bytes(cost.peak_bytes()),
+               format_bytes(cost.memory.kv), format_bytes(cost.memory.peak()),
                in_cell ? format_seconds(time) : "?");
     open = open || !in_cell;
     samples += n;
     tokens += n * prompt;
     seconds += time;
-    peak = std::max(peak, cost.peak_bytes());
+    peak = std::max(peak, cost.memory.peak());
   }
   fmt::print("total: {} samples{}, {} prompt tokens, peak memory {} (weights {}), about {}\n",
              samples, open ? " and those of sets that are not there" : "", tokens,
-             format_bytes(peak), format_bytes(predict_cost(setup.shape, machine, {}).weight_bytes),
+             format_bytes(peak),
+             format_bytes(predict_cost(setup.config, machine, {}).memory.weights),
              format_seconds(seconds));
   if (!absent.empty()) log_warning(absent);
   fmt::print(

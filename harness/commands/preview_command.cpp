@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "engine/api/hub_cache.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
@@ -90,10 +91,10 @@ void preview(PreviewOptions& options) {
   const PromptRequest request{.cell = cell,
                               .sample = sample_at(cell, options.index),
                               .options = setup.options,
-                              .window = setup.shape.max_positions,
+                              .window = setup.config.max_positions,
                               .tokenizer = &tokenizer,
                               .chat = chat ? &*chat : nullptr,
-                              .model = setup.shape.name};
+                              .model = engine::model_name(setup.model)};
   print_preview(request, prepare_prompt(request));
 }
 

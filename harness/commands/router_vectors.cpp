@@ -1,4 +1,5 @@
 #include "harness/commands/router_vectors.h"
+#include "engine/api/hub_cache.h"
 
 #include <fmt/format.h>
 
@@ -47,10 +48,10 @@ std::vector<TaskPrompts> task_prompts(const RunSetup& setup, Grouping grouping) 
       PreparedPrompt prompt = prepare_prompt({.cell = cell,
                                               .sample = sample,
                                               .options = setup.options,
-                                              .window = setup.shape.max_positions,
+                                              .window = setup.config.max_positions,
                                               .tokenizer = &tokenizer,
                                               .chat = chat ? &*chat : nullptr,
-                                              .model = setup.shape.name});
+                                              .model = engine::model_name(setup.model)});
       if (prompt.error) {
         log_warning(
             fmt::format("{}, sample {} left out: {}", info.name, sample.index, *prompt.error));

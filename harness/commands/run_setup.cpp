@@ -17,22 +17,19 @@
 namespace elastic::harness {
 namespace {
 
-std::optional<int> environment_number(const char *name) {
-  const char *text = std::getenv(name);
-  if (text == nullptr || *text == '\0')
-    return std::nullopt;
+std::optional<int> environment_number(const char* name) {
+  const char* text = std::getenv(name);
+  if (text == nullptr || *text == '\0') return std::nullopt;
   const std::optional<std::int64_t> number = parse_int(text);
   if (!number || *number < 0 || *number > 1 << 20) {
-    throw Error(
-        ErrorKind::kInvalidArgument,
-        fmt::format("environment variable {}={} is not a number of processes",
-                    name, text));
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("environment variable {}={} is not a number of processes", name, text));
   }
   return static_cast<int>(*number);
 }
 
 // `--limit 20` or `--limit 0.1`; the last one given counts.
-void set_limit(RunOptions &o, const std::string &text) {
+void set_limit(RunOptions& o, const std::string& text) {
   o.limit.reset();
   o.limit_share.reset();
   const std::optional<std::int64_t> count = parse_int(text);
@@ -43,59 +40,47 @@ void set_limit(RunOptions &o, const std::string &text) {
     o.limit_share = share;
   } else {
     throw CLI::ValidationError(
-        "--limit",
-        fmt::format(
-            "`{}` is neither a number of samples from 1 to {} nor a share of "
-            "them between 0 and 1",
-            text, kMostSamples));
+        "--limit", fmt::format("`{}` is neither a number of samples from 1 to {} nor a share of "
+                               "them between 0 and 1",
+                               text, kMostSamples));
   }
 }
 
-} // namespace
+}  // namespace
 
-void add_prompt_flags(CLI::App &sub, RunOptions &o) {
-  sub.add_option("--max-new-tokens", o.max_new_tokens,
-                 "Answer budget (default: the task's)")
+void add_prompt_flags(CLI::App& sub, RunOptions& o) {
+  sub.add_option("--max-new-tokens", o.max_new_tokens, "Answer budget (default: the task's)")
       ->transform(token_count());
   sub.add_option("--max-length", o.max_length,
-                 "Prompt tokens (4096, 4k) beyond which a prompt is truncated "
-                 "or refused, as its "
+                 "Prompt tokens (4096, 4k) beyond which a prompt is truncated or refused, as its "
                  "task does")
       ->transform(token_count());
   sub.add_option("--model-template", o.model_template,
-                 "RULER: wrapper of the prompt by name, or checkpoint: the "
-                 "model's own chat "
-                 "template, the answer's beginning after the assistant's "
-                 "header (default base)");
+                 "RULER: wrapper of the prompt by name, or checkpoint: the model's own chat "
+                 "template, the answer's beginning after the assistant's header (default base)");
   sub.add_flag_function(
-      "--no-chat-template",
-      [&o](std::int64_t count) { o.chat_template = count <= 0; },
+      "--no-chat-template", [&o](std::int64_t count) { o.chat_template = count <= 0; },
       "Never wrap a prompt in the checkpoint's chat template");
   sub.add_option("--bos", o.bos, "single or official (default single)");
-  sub.add_option("--thinking", o.thinking,
-                 "on or off, for models that think first");
+  sub.add_option("--thinking", o.thinking, "on or off, for models that think first");
   sub.add_option("--thinking-tokens", o.thinking_tokens, "Budget for thinking")
       ->transform(token_count());
 }
 
-void add_data_flags(CLI::App &sub, RunOptions &o) {
-  sub.add_option("--data-dir", o.data_dir,
-                 "Folder of benchmark data (default: see `data list`)");
+void add_data_flags(CLI::App& sub, RunOptions& o) {
+  sub.add_option("--data-dir", o.data_dir, "Folder of benchmark data (default: see `data list`)");
   sub.add_option("--cache-dir", o.cache_dir, "Folder of generated data");
 }
 
-void add_sample_flags(CLI::App &sub, RunOptions &o) {
+void add_sample_flags(CLI::App& sub, RunOptions& o) {
   sub.add_option("-m,--model", o.model, kModelHelp);
-  sub.add_option("-t,--tasks,--task", o.tasks,
-                 "Comma-separated tasks or suites; see `tasks`");
+  sub.add_option("-t,--tasks,--task", o.tasks, "Comma-separated tasks or suites; see `tasks`");
   sub.add_option("--lengths,--length", o.lengths,
-                 "Comma-separated token counts for tasks that have lengths "
-                 "(default 4k..128k, at "
+                 "Comma-separated token counts for tasks that have lengths (default 4k..128k, at "
                  "most the model's window)");
   sub.add_option_function<std::string>(
-      "-L,--limit", [&o](const std::string &text) { set_limit(o, text); },
-      "Samples per task and length (default: RULER 50, else all), or a share "
-      "of these: 0.1");
+      "-L,--limit", [&o](const std::string& text) { set_limit(o, text); },
+      "Samples per task and length (default: RULER 50, else all), or a share of these: 0.1");
   sub.add_option("--seed", o.seed, "Seed of the data (default 42)")
       ->transform(whole_number(0, kMostSeed));
   sub.add_option("--profile,--profiles", o.profiles,
@@ -106,38 +91,31 @@ void add_sample_flags(CLI::App &sub, RunOptions &o) {
   add_data_flags(sub, o);
 }
 
-void add_run_flags(CLI::App &sub, RunOptions &o, std::string &config) {
-  sub.option_defaults()
-      ->take_last(); // a script's flags can be overridden by appending
+void add_run_flags(CLI::App& sub, RunOptions& o, std::string& config) {
+  sub.option_defaults()->take_last();  // a script's flags can be overridden by appending
   add_sample_flags(sub, o);
-  sub.add_option("--modes,--mode", o.modes,
-                 "Comma-separated attention modes: fa,ssa,fa-ssa,...");
-  sub.add_option(kOutputFlag, o.output,
-                 "Run folder; resumed where it has samples");
-  sub.add_option("-b,--batch-size", o.batch_size,
-                 "Samples at once; answers do not depend on it")
+  sub.add_option("--modes,--mode", o.modes, "Comma-separated attention modes: fa,ssa,fa-ssa,...");
+  sub.add_option(kOutputFlag, o.output, "Run folder; resumed where it has samples");
+  sub.add_option("-b,--batch-size", o.batch_size, "Samples at once; answers do not depend on it")
       ->transform(whole_number(1, kMostBatch));
   add_config_flag(sub, config);
-  sub.add_flag("--log-prompts", o.log_prompts,
-               "Keep every prompt, compressed, beside the run");
-  sub.add_flag("--strict", o.strict,
-               "A sample below 95 % of its stated length fails");
+  sub.add_flag("--log-prompts", o.log_prompts, "Keep every prompt, compressed, beside the run");
+  sub.add_flag("--strict", o.strict, "A sample below 95 % of its stated length fails");
   sub.add_flag_function(
       "--no-resume", [&o](std::int64_t count) { o.resume = count <= 0; },
       "Start anew: refuse a folder that already holds a run");
   sub.add_flag("--dry-run", o.dry_run, "Print the plan and stop");
 }
 
-RunSetup set_up(const RunOptions &options) {
+RunSetup set_up(const RunOptions& options) {
   RunSetup setup{.options = options};
-  RunOptions &o = setup.options;
+  RunOptions& o = setup.options;
   o.data_dir = datasets::data_folder(o.data_dir).string();
   o.cache_dir = datasets::cache_folder(o.cache_dir).string();
   setup.model = model_folder(o.model);
-  setup.shape = read_model_shape(setup.model);
-  setup.plan = make_plan(
-      o, {.window = setup.shape.max_positions, .demo = o.model == kDemoModel},
-      tasks::suites());
+  setup.config = engine::read_model_config(setup.model);
+  setup.plan = make_plan(o, {.window = setup.config.max_positions, .demo = o.model == kDemoModel},
+                         tasks::suites());
   engine::check_modes(setup.model, setup.plan.modes);
   return setup;
 }
@@ -151,22 +129,18 @@ Ranks ranks_from_environment() {
   }
   if (ranks.world_size < 1 || ranks.rank >= ranks.world_size) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("RANK={} does not fit WORLD_SIZE={}", ranks.rank,
-                            ranks.world_size));
+                fmt::format("RANK={} does not fit WORLD_SIZE={}", ranks.rank, ranks.world_size));
   }
   return ranks;
 }
 
-std::filesystem::path plotly_path(const std::string &data_dir) {
-  std::filesystem::path path =
-      datasets::data_folder(data_dir) / "plotly" / "plotly.min.js";
+std::filesystem::path plotly_path(const std::string& data_dir) {
+  std::filesystem::path path = datasets::data_folder(data_dir) / "plotly" / "plotly.min.js";
   std::error_code ignored;
-  if (std::filesystem::is_regular_file(path, ignored))
-    return path;
-  log_info(fmt::format(
-      "{} is not there: report.html gets still figures without zoom and hover",
-      path.string()));
+  if (std::filesystem::is_regular_file(path, ignored)) return path;
+  log_info(fmt::format("{} is not there: report.html gets still figures without zoom and hover",
+                       path.string()));
   return {};
 }
 
-} // namespace elastic::harness
+}  // namespace elastic::harness

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <string>
 
-#include "harness/run/cost.h"
+#include "engine/config/model_config.h"
 #include "harness/run/plan.h"
 #include "harness/run/run_options.h"
 
@@ -29,11 +29,11 @@ void add_data_flags(CLI::App& sub, RunOptions& options);
 struct RunSetup {
   RunOptions options;  // with folders resolved
   std::filesystem::path model;
-  ModelShape shape;
+  engine::ModelConfig config;
   Plan plan;
 };
 
-/// Throws as model_folder(), read_model_shape(), make_plan() and check_modes().
+/// Throws as model_folder(), read_model_config(), make_plan() and check_modes().
 RunSetup set_up(const RunOptions& options);
 
 /// This process among those that share a run: RANK and WORLD_SIZE, else Slurm's variables.

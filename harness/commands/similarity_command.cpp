@@ -81,7 +81,7 @@ int similarity(const SimilarityOptions& options) {
     throw Error(ErrorKind::kInvalidArgument, "--output is missing; give a folder for the report");
   }
   const RunSetup setup = set_up(options.run);
-  const std::vector<std::int64_t> layers = parse_layers(options.layers, setup.shape.layers);
+  const std::vector<std::int64_t> layers = parse_layers(options.layers, setup.config.layers);
   const InterruptGuard guard("\nstopping; once more to stop now\n");
   const std::vector<TaskPrompts> prompts =
       task_prompts(setup, options.by == "task" ? Grouping::kTask : Grouping::kCategory);

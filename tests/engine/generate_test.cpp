@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "engine/config/model_config.h"
+#include "engine/config/shapes.h"
 #include "engine/io/checkpoint.h"
 #include "engine/model/norm.h"
 #include "engine/model/weights.h"

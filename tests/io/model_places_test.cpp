@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "engine/api/hub_cache.h"
 #include "engine/api/mode_list.h"
-#include "engine/config/prefill_memory.h"
+#include "engine/config/memory_estimate.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {

@@ -1,0 +1,61 @@
+#include "engine/config/memory_estimate.h"
+
+#include <algorithm>
+
+#include "engine/config/weight_specs.h"
+
+namespace elastic::engine {
+namespace {
+
+// What cuBLAS keeps for its matrix products on a GPU.
+constexpr std::int64_t kGpuWorkspaceBytes = std::int64_t{32} << 20;
+
+// The embedded prompt is worked on in place, a chunk of rows at a time, one sequence at a time.
+std::int64_t activation_bytes(const ModelConfig& c, const MemoryRequest& r) {
+  if (r.prompt_tokens == 0) return 0;
+  const PrefillShape shape = prefill_shape(c, r.element_bytes, r.cpu);
+  const std::int64_t chunk = prefill_chunk_rows(shape);
+  const std::int64_t rows = std::min(chunk, r.prompt_tokens);
+  const bool merges = !r.cpu && (r.sparse || r.prompt_tokens >= 2 * chunk);
+  // Cosines and sines, half a head each.
+  const std::int64_t rotary = (r.prompt_tokens + r.new_tokens) * c.head_dim;
+  return r.element_bytes * (r.prompt_tokens * c.hidden + rotary) +
+         prefill_chunk_bytes(shape, rows, merges) + (r.cpu ? 0 : kGpuWorkspaceBytes);
+}
+
+}  // namespace
+
+PrefillShape prefill_shape(const ModelConfig& c, std::int64_t element_bytes, bool cpu) {
+  return {c.hidden, c.intermediate, c.heads_q * c.head_dim, element_bytes, cpu};
+}
+
+// A GPU wants few large products; a CPU wants temporaries that stay near its caches.
+std::int64_t prefill_chunk_rows(const PrefillShape& shape) {
+  const std::int64_t budget_bytes = (shape.cpu ? std::int64_t{512} : std::int64_t{2048}) << 20;
+  constexpr std::int64_t kStep = 1024, kMost = 32768;
+  const std::int64_t row =
+      shape.element_bytes * (2 * shape.hidden + 3 * shape.intermediate + 3 * shape.q_width);
+  return std::clamp(budget_bytes / row / kStep * kStep, kStep, kMost);
+}
+
+std::int64_t prefill_chunk_bytes(const PrefillShape& shape, std::int64_t rows, bool merges) {
+  // Normed rows, then gate and up side by side and the gated product.
+  const std::int64_t mlp = shape.element_bytes * (shape.hidden + 3 * shape.intermediate);
+  // Normed rows, queries before and after RoPE and the layer's result, which a CPU kernel writes
+  // itself. A GPU kernel's own comes on top; a merge holds two of them, and both in fp32.
+  const std::int64_t gpu_parts = merges ? 2 * (shape.element_bytes + 4) : shape.element_bytes;
+  const std::int64_t parts = shape.cpu ? 0 : gpu_parts;
+  const std::int64_t attention =
+      shape.element_bytes * (shape.hidden + 3 * shape.q_width) + parts * shape.q_width;
+  return rows * std::max(mlp, attention);
+}
+
+MemoryEstimate estimate_memory(const ModelConfig& c, const MemoryRequest& r) {
+  const std::int64_t tokens = r.prompt_tokens + r.new_tokens;
+  const std::int64_t stored = r.batch * ((tokens + kKvRows - 1) / kKvRows * kKvRows);
+  return {.weights = parameter_count(c) * r.element_bytes,
+          .kv = 2 * c.layers * c.heads_kv * c.head_dim * stored * r.element_bytes,
+          .activations = activation_bytes(c, r)};
+}
+
+}  // namespace elastic::engine
