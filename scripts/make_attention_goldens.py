@@ -57,6 +57,46 @@ def attend(q, k, v, visible):
     return {"out": out, "lse": lse}
 
 
+def xattention_mass(q, k, stride, block):
+    """[heads_q, query blocks, key blocks]: softmax over strips of antidiagonal sums, summed over block pairs."""
+    heads, rows, dim = q.shape
+    tokens = k.shape[1]
+    offset, group = tokens - rows, heads // k.shape[0]
+    first, strips, blocks = offset // stride, -(-tokens // stride), -(-tokens // block)
+    mass = np.zeros((heads, blocks - offset // block, blocks))
+    for h in range(heads):
+        for a in range(first, strips):
+            scores = []
+            for b in range(a + 1):
+                pairs = [(a * stride + stride - 1 - t, b * stride + t) for t in range(stride)]
+                scores.append(sum(q[h, p - offset].astype(float) @ k[h // group, j].astype(float)
+                                  for p, j in pairs if p < tokens and j < tokens))
+            scores = np.array(scores) / (np.sqrt(dim) * stride)
+            share = np.exp(scores - scores.max())
+            for b, x in enumerate(share / share.sum()):
+                mass[h, a * stride // block - offset // block, b * stride // block] += x
+    return mass
+
+
+def xattention_row(mass, tau, first_chunk):
+    """(kept blocks, margin) of one row, whose last block is its own; by the published rule in its first chunk."""
+    own, need, margin = len(mass) - 1, tau * mass.sum(), 1e6
+    forced = [own] if first_chunk else sorted({0, own})
+    order = sorted((j for j in range(own + 1) if j not in forced), key=lambda j: (-mass[j], j))
+    gaps = [mass[a] - mass[b] for a, b in zip(order, order[1:])]
+    kept = {0, own}
+    for r, block in enumerate(order):
+        gathered = mass[forced].sum() + mass[order[:max(r - 1, 0) if first_chunk else r]].sum()
+        if first_chunk and r == 0 and need > 0:
+            kept.add(block)
+            continue
+        margin = min(margin, abs(gathered - need), *([gaps[r - 1]] if r else []), *([gaps[r]] if r < len(gaps) else []))
+        if gathered >= need:
+            break
+        kept.add(block)
+    return kept, margin
+
+
 def main(folder):
     rng = np.random.default_rng(7)
     files = []
@@ -108,10 +148,34 @@ def main(folder):
         {"q": q, "k": k, "v": v, "head_type": np.array([0, -1, 1]), "block_mask": mask,
          **attend(q, k, v, visible)})
 
+    def xattention_case(name, shape, stride, block, taus, chunk):
+        q, k, v = qkv(*shape)
+        q = bf16_exact(3 * q)  # far from uniform, so that thresholds matter
+        mass = xattention_mass(q, k, stride, block)
+        heads, rows, columns = mass.shape
+        first = columns - rows
+        masks, margin = {}, np.full((heads, rows), 1e6)
+        for rule in ("block_mask", "block_mask_exact"):
+            masks[rule] = np.zeros(mass.shape, bool)
+            for h in range(heads):
+                for i in range(rows):
+                    in_first = rule == "block_mask" and (first + i) * block < chunk
+                    kept, near = xattention_row(mass[h, i, :first + i + 1], taus[h], in_first)
+                    masks[rule][h, i, sorted(kept)] = True
+                    margin[h, i] = min(margin[h, i], near)
+        p, j = positions(shape[2], shape[3])
+        visible = masks["block_mask"][:, p // block - first, j // block] & (j <= p)
+        threshold = taus[0] if len(set(taus)) == 1 else taus
+        add(name, "xattention", {"heads_q": heads, "stride": stride, "block": block, "threshold": threshold,
+                                 "chunk_size_official": chunk},
+            {"q": q, "k": k, "v": v, "block_sums": mass, "margin": margin, **masks, **attend(q, k, v, visible)})
+
     values = rng.random((3, 4)).astype(np.float32)
     shares = [0.0, 0.3, 0.5, 1.0]
     full = np.stack([np.ones((3, 4), bool) if s <= 0 else np.zeros((3, 4), bool) if s >= 1 else
                      values >= np.quantile(values, s) for s in shares])
+    xattention_case("strips", (2, 1, 150, 150, 16), 4, 16, [0.7, 0.7], 64)
+    xattention_case("strips_tail", (4, 2, 45, 109, 16), 8, 32, [0.4, 0.8, 0.95, 0.1], 64)
     add("heads", "duo_assignment", {"sparsities": shares}, {"values": values, "full_head": full})
 
     (folder / "manifest.json").write_text(json.dumps({"files": files}, indent=1) + "\n")

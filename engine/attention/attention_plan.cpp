@@ -1,19 +1,22 @@
 #include "engine/attention/attention_plan.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "engine/attention/masked_attention.h"
 
 namespace elastic::engine {
 namespace {
 
-// "ssa:sink=1,local=2" -> "sink=1,local=2"
-std::string options_of(const HeadMode* mode) {
+// {"sink=1", "local=2"} of "ssa:sink=1,local=2".
+std::vector<std::string> options_of(const HeadMode* mode) {
   if (mode == nullptr) return {};
   const std::string text = mode->describe();
   const std::size_t colon = text.find(':');
-  return colon == std::string::npos ? std::string() : text.substr(colon + 1);
+  return colon == std::string::npos ? std::vector<std::string>()
+                                    : split_list(text.substr(colon + 1));
 }
 
 std::vector<int> heads_with(const HeadDecision& decision, std::uint8_t sparse) {
@@ -27,17 +30,17 @@ std::vector<int> heads_with(const HeadDecision& decision, std::uint8_t sparse) {
 }  // namespace
 
 std::string AttentionPlan::describe() const {
-  std::string options;
-  const auto append = [&options](const std::string& more) {
-    if (!more.empty()) options += (options.empty() ? "" : ",") + more;
-  };
-  append(options_of(retrieval.get()));
-  append(options_of(sparse.get()));
-  append(policy->describe());
-  if (sparse != nullptr && sparse->decode_window().local > 0) {
-    append(sparse_decode ? "decode=sparse" : "decode=full");
+  std::vector<std::string> options = options_of(retrieval.get());
+  for (std::string& option : options_of(sparse.get())) {  // an option of both is said once
+    if (std::find(options.begin(), options.end(), option) == options.end()) {
+      options.push_back(std::move(option));
+    }
   }
-  return options.empty() ? name : name + ":" + options;
+  if (!policy->describe().empty()) options.push_back(policy->describe());
+  if (sparse != nullptr && sparse->decode_window().local > 0) {
+    options.emplace_back(sparse_decode ? "decode=sparse" : "decode=full");
+  }
+  return options.empty() ? name : name + ":" + join(options, ",");
 }
 
 std::vector<HeadGroup> select_heads(const AttentionPlan& plan, const HeadDecision& decision,
@@ -59,6 +62,15 @@ std::vector<HeadGroup> select_heads(const AttentionPlan& plan, const HeadDecisio
 void attend(std::span<const HeadGroup> groups, const AttentionInput& input, at::Tensor& out) {
   for (const HeadGroup& group : groups) {
     group.mode->forward(input, group.kv_heads, group.mask, out);
+  }
+}
+
+void attend_step(const AttentionPlan& plan, const HeadDecision& decision,
+                 const AttentionInput& input, HeadState& state, at::Tensor& out) {
+  const std::vector<int> whole = heads_with(decision, 0), sparse = heads_with(decision, 1);
+  masked_attention(input, whole, dense_mask(input.span()), out);
+  if (!sparse.empty()) {
+    masked_attention(input, sparse, plan.sparse->decode_mask(input, sparse, state), out);
   }
 }
 

@@ -1,11 +1,16 @@
 #pragma once
 
 // A mode string turned into what a layer runs: a policy and the one or two head modes it chooses
-// between. Grammar: name[:key=value[,key=value]...]. Names are those of list_plans(); options are
-//   sink, local   tokens of the streaming window (default: the checkpoint's config.json, then 128,
-//   2048) block         128 = streaming in 128-token blocks (default), 1 = exact tokens decode full
-//   = every head reads the whole cache in decode (default); sparse = streaming heads
-//                 keep only sink + local tokens
+// between. Grammar: name[:key=value[,key=value]...]. A name is that of one head mode, of two (A-B:
+// A on retrieval heads, B on sparse heads) or `routed`, the two that config.json names. Options:
+//   sink, local   ssa: tokens of the window (default: config.json, then 128, 2048)
+//   block         ssa: 128 = blocks of 128 tokens (default), 1 = exact tokens; xa: tokens a side
+//   decode        ssa: full = every head reads the whole cache in decode (default);
+//                 sparse = streaming heads keep only sink + local tokens
+//   stride, tau   xa: tokens a strip; share of the mass to reach, or a file of one a query head
+//   rule, chunk   xa: exact (default) or public, whose first `chunk` rows differ
+//   page, budget  quest: tokens a page, tokens a step reads; rule=current (default: the newest page
+//                 always) or all; share=head or group_sum; dense: first layers left alone
 //   pattern       TSV of [layers][KV heads] gates: heads are fixed by the file, no router decides
 //   sparsity, threshold   how many / which gates of a graded pattern file count as full
 //
@@ -34,7 +39,9 @@ namespace elastic::engine {
 struct PlanContext {
   std::int64_t layers = 0, heads_q = 0, heads_kv = 0;
   std::optional<std::int64_t> sink, local;  // config.json sink_size, local_window_size
-  std::span<const RouterWeights> routers;   // one per layer; empty without. Must outlive the plan
+  // config.json: what the routers' sparse and retrieval heads compute.
+  std::optional<std::string> toggle_type, retrieval_mode;
+  std::span<const RouterWeights> routers;  // one per layer; empty without. Must outlive the plan
 };
 
 struct AttentionPlan {
@@ -73,6 +80,11 @@ std::vector<HeadGroup> select_heads(const AttentionPlan& plan, const HeadDecisio
 
 /// Every head of every group, written to out [heads_q, rows, head_dim].
 void attend(std::span<const HeadGroup> groups, const AttentionInput& input, at::Tensor& out);
+
+/// One decode step of all heads, each over what its mode reads of the whole cache; `out`
+/// [heads_q, 1, head_dim].
+void attend_step(const AttentionPlan& plan, const HeadDecision& decision,
+                 const AttentionInput& input, HeadState& state, at::Tensor& out);
 
 /// Dense attention of every head (decode, and decode over a cut cache with q_start = kept - 1).
 void attend_full(const AttentionInput& input, at::Tensor& out);

@@ -12,14 +12,13 @@ class FullMode final : public HeadMode {
  public:
   std::string_view name() const override { return "fa"; }
   std::string describe() const override { return "fa"; }
-  bool is_sparse() const override { return false; }
-  BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
-    return dense_mask(input.span());
-  }
+  ModePlaces places() const override { return {}; }
 };
 
 }  // namespace
 
-std::unique_ptr<HeadMode> make_full(ModeOptions&) { return std::make_unique<FullMode>(); }
+std::unique_ptr<HeadMode> make_full(ModeOptions&, const PlanContext&) {
+  return std::make_unique<FullMode>();
+}
 
 }  // namespace elastic::engine

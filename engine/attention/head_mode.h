@@ -1,9 +1,9 @@
 #pragma once
 
-// What one head computes: full, streaming, later xattention, moba, nsa, infllm2. One of the five
-// seams. A policy (head_policy.h) says which KV head gets which mode; attention_plan.h joins both
-// and calls each mode once per layer, sequence and row slice with the KV heads that got it. Query
-// head h reads KV head h / (heads_q / heads_kv); the heads of a group share their KV head's mode.
+// What one head computes: full, streaming, XAttention, Quest. One of the five seams. A policy
+// (head_policy.h) says which KV head gets which mode; attention_plan.h joins both and calls each
+// mode once per layer, sequence and row slice with the KV heads that got it. Query head h reads KV
+// head h / (heads_q / heads_kv); the heads of a group share their KV head's mode.
 //
 // Layout: one sequence at a time; tensors are [heads, tokens, head_dim] views with any strides but
 // 1 in the last dimension, so a [tokens, heads * head_dim] projection or a cache with spare
@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/kernels/block_mask.h"
 
@@ -26,8 +27,24 @@ struct AttentionInput {
   at::Tensor k, v;           // [heads_kv, tokens, head_dim], RoPE applied; tokens >= q_start + rows
   std::int64_t q_start = 0;  // absolute position of query row 0
   double scale = 0;          // 1/sqrt(head_dim)
+  std::int64_t layer = 0;    // for modes with settings or weights per layer
 
   RowSpan span() const { return {q_start, q.size(1), k.size(1)}; }
+};
+
+/// Where a mode leaves out keys.
+struct ModePlaces {
+  bool prefill_mask = false;      // block_mask(): what rows of a prompt see
+  bool decode_selection = false;  // decode_mask(): what a step reads of the whole cache
+  bool eviction = false;          // decode_window(): what the cache may keep after prefill
+
+  bool any() const { return prefill_mask || decode_selection || eviction; }
+};
+
+/// What a mode keeps of one sequence and layer between decode steps, e.g. bounds of key pages.
+struct HeadState {
+  std::vector<at::Tensor> tensors;
+  std::int64_t tokens = 0;  // keys that they cover
 };
 
 class HeadMode {
@@ -39,20 +56,29 @@ class HeadMode {
   /// The mode with every option that changes results, e.g. "ssa:sink=128,local=2048,block=128".
   virtual std::string describe() const = 0;
 
-  /// True for modes that leave out keys: a head in such a mode counts as sparse in MSR.
-  virtual bool is_sparse() const = 0;
+  virtual ModePlaces places() const = 0;
+
+  /// A head in a mode that leaves out keys counts as sparse in MSR.
+  bool is_sparse() const { return places().any(); }
+
+  /// Layers from the first that stay dense where every head is in this mode.
+  virtual std::int64_t dense_layers() const { return 0; }
 
   /// Key ranges that query rows [q_start, q_start + rows) may see, before token causality. The one
   /// source of truth for kernels, sparsity ratios and tests. Modes whose choice depends on q and k
-  /// estimate here, so that selection and attention are timed apart.
-  virtual BlockMask block_mask(const AttentionInput& input,
-                               std::span<const int> kv_heads) const = 0;
+  /// estimate here, so that selection and attention are timed apart. The default: all keys.
+  virtual BlockMask block_mask(const AttentionInput& input, std::span<const int> kv_heads) const;
 
   /// Attention of the query heads that belong to `kv_heads` under `mask` (this mode's block_mask of
   /// the same input), written to their rows of out [heads_q, rows, head_dim]. A row with nothing
   /// visible gives 0. Same dtype as q. The default is masked_attention().
   virtual void forward(const AttentionInput& input, std::span<const int> kv_heads,
                        const BlockMask& mask, at::Tensor& out) const;
+
+  /// The same for the one row of a decode step, whose keys are all of the cache. `state` is the
+  /// sequence's and layer's own; every step comes by here. The default: all keys.
+  virtual BlockMask decode_mask(const AttentionInput& input, std::span<const int> kv_heads,
+                                HeadState& state) const;
 
   /// Tokens that one decode step at position p reads under decode=sparse: [0, sink) and (p - local,
   /// p]. {0, 0} = everything (the mode has no cache to cut).

@@ -17,8 +17,7 @@ namespace {
 
 }  // namespace
 
-ModeOptions::ModeOptions(std::string_view text, const ModeDefaults& defaults)
-    : text_(strip(text)), defaults_(defaults) {
+ModeOptions::ModeOptions(std::string_view text) : text_(strip(text)) {
   const std::size_t colon = std::min(text_.find(':'), text_.size());
   name_ = strip(std::string_view(text_).substr(0, colon));
   if (colon == text_.size()) return;

@@ -11,19 +11,13 @@
 
 namespace elastic::engine {
 
-/// Sizes that a checkpoint's config.json brings, in tokens.
-struct ModeDefaults {
-  std::optional<std::int64_t> sink, local;
-};
-
 class ModeOptions {
  public:
   /// kInvalidArgument for an option without `=` or given twice.
-  ModeOptions(std::string_view text, const ModeDefaults& defaults);
+  explicit ModeOptions(std::string_view text);
 
   const std::string& text() const { return text_; }  // the whole string, for errors
   const std::string& name() const { return name_; }
-  const ModeDefaults& defaults() const { return defaults_; }
 
   /// The option's value, or the fallback where it is absent. kInvalidArgument naming option and
   /// value for anything but a whole number >= `least`; sizes may be written 2k.
@@ -47,7 +41,6 @@ class ModeOptions {
     bool used = false;
   };
   std::string text_, name_;
-  ModeDefaults defaults_;
   std::vector<Option> options_;
   std::vector<std::string> known_;
   std::string note_;

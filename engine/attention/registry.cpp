@@ -2,15 +2,28 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/error.h"
 #include "base/registry.h"
 
 namespace elastic::engine {
 namespace {
 
+// Those that read more keys first: A-B is listed where A stands before B.
 constexpr ModeEntry kModes[] = {
-    {"fa", "full causal attention", make_full},
-    {"ssa", "streaming: attention sinks and a local window", make_streaming},
+    {"fa", "full", "full causal attention", make_full},
+    {"xa", "xattn",
+     "XAttention, blocks chosen by antidiagonal sums; options stride, tau, block, rule",
+     make_xattention},
+    {"ssa", "streaming",
+     "streaming, attention sinks and a local window; options sink, local, block, decode",
+     make_streaming},
+    {"quest", nullptr,
+     "Quest, decode reads the pages of keys that may matter most; options page, budget, rule, "
+     "share, dense",
+     make_quest},
 };
 
 constexpr PolicyEntry kMixedPolicies[] = {
@@ -18,33 +31,60 @@ constexpr PolicyEntry kMixedPolicies[] = {
     {"routed", "the checkpoint's routers decide per prompt", make_routed},
 };
 
-// Modes of retrieval and of sparse heads; null where a plan has no such heads.
-struct PlanEntry {
-  const char* name;
-  const char* summary;
-  const char* retrieval;
-  const char* sparse;
+// What the checkpoint's routers were trained to choose between.
+constexpr const char* kRouted = "routed";
+
+// Names of head modes: of all heads where `sparse` is empty, else of retrieval and sparse heads.
+struct ModePair {
+  std::string retrieval, sparse;
+
+  std::string name() const { return sparse.empty() ? retrieval : retrieval + "-" + sparse; }
 };
 
-constexpr PlanEntry kPlans[] = {
-    {"fa", "full attention on all heads", "fa", nullptr},
-    {"ssa", "streaming attention on all heads; options sink, local, block, decode", nullptr, "ssa"},
-    {"fa-ssa",
-     "full attention on retrieval heads, streaming on sparse heads, as the routers decide (or a "
-     "pattern file); options of ssa, pattern, sparsity, threshold",
-     "fa", "ssa"},
-};
-
-std::unique_ptr<HeadMode> make_mode(const char* name, ModeOptions& options) {
-  if (name == nullptr) return nullptr;
-  return find_entry(head_modes(), "head mode", name).make(options);
+std::string mode_of_config(const char* key, const std::optional<std::string>& value,
+                           const char* otherwise) {
+  if (!value) return otherwise;
+  for (const ModeEntry& entry : kModes) {
+    if (entry.config_name != nullptr && *value == entry.config_name) return entry.name;
+  }
+  throw Error(ErrorKind::kUnsupported,
+              fmt::format("config.json: `{}` is `{}`, which no mode computes; name the mode "
+                          "yourself, as in fa-ssa",
+                          key, *value));
 }
 
-std::unique_ptr<HeadPolicy> make_policy(const PlanEntry& entry, ModeOptions& options,
-                                        const PlanContext& context) {
-  if (entry.retrieval == nullptr || entry.sparse == nullptr) {
-    return make_uniform(entry.sparse != nullptr, context.heads_kv);
-  }
+ModePair trained_pair(const PlanContext& context) {
+  ModePair pair{mode_of_config("retrieval_mode", context.retrieval_mode, "fa"),
+                mode_of_config("toggle_type", context.toggle_type, "ssa")};
+  if (pair.sparse == pair.retrieval) pair.sparse.clear();
+  return pair;
+}
+
+bool is_mode(const std::string& name) {
+  const auto modes = head_modes();
+  return std::any_of(modes.begin(), modes.end(),
+                     [&](const ModeEntry& entry) { return name == entry.name; });
+}
+
+ModePair parse_name(const std::string& name, const PlanContext& context) {
+  if (name == kRouted) return trained_pair(context);
+  const std::size_t dash = name.find('-');
+  const ModePair pair{name.substr(0, dash),
+                      dash == std::string::npos ? std::string() : name.substr(dash + 1)};
+  const bool known = is_mode(pair.retrieval) && (dash == std::string::npos || is_mode(pair.sparse));
+  if (known && pair.retrieval != pair.sparse) return pair;
+  std::vector<std::string> names;
+  for (const PlanName& plan : list_plans()) names.push_back(plan.name);
+  throw_unknown_name("mode", name, names);
+}
+
+std::unique_ptr<HeadMode> make_mode(const std::string& name, ModeOptions& options,
+                                    const PlanContext& context) {
+  return find_entry(head_modes(), "head mode", name).make(options, context);
+}
+
+std::unique_ptr<HeadPolicy> make_mixed_policy(const std::string& name, ModeOptions& options,
+                                              const PlanContext& context) {
   for (const PolicyEntry& policy : mixed_policies()) {
     if (auto made = policy.make(options, context)) return made;
   }
@@ -52,7 +92,39 @@ std::unique_ptr<HeadPolicy> make_policy(const PlanEntry& entry, ModeOptions& opt
   throw Error(ErrorKind::kUnsupported,
               fmt::format("mode `{}` needs routers, which this checkpoint does not have: use a "
                           "routed checkpoint, or fix the heads with {}:pattern=FILE.tsv",
-                          options.text(), entry.name));
+                          options.text(), name));
+}
+
+// The heads' modes and who gives them out.
+void fill_plan(const ModePair& pair, ModeOptions& options, const PlanContext& context,
+               AttentionPlan& plan) {
+  std::unique_ptr<HeadMode> first = make_mode(pair.retrieval, options, context);
+  if (pair.sparse.empty()) {
+    const std::int64_t dense =
+        first->dense_layers() > 0 ? options.integer("dense", first->dense_layers(), 0) : 0;
+    plan.policy = make_uniform(first->is_sparse(), context.heads_kv, dense);
+    if (dense > 0) plan.retrieval = make_full(options, context);
+    (first->is_sparse() ? plan.sparse : plan.retrieval) = std::move(first);
+    return;
+  }
+  plan.retrieval = std::move(first);
+  plan.sparse = make_mode(pair.sparse, options, context);
+  if (!plan.sparse->is_sparse()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("mode `{}`: sparse heads would be in mode {}, which leaves out no keys",
+                            options.text(), pair.sparse));
+  }
+}
+
+// Routers that decide between other modes than those they were trained with.
+void note_other_modes(const ModePair& pair, const PlanContext& context, ModeOptions& options) {
+  if (!context.retrieval_mode && !context.toggle_type) return;
+  const ModePair trained = trained_pair(context);
+  if (trained.name() == pair.name()) return;
+  options.note(
+      fmt::format("mode `{}`: the routers of this checkpoint were trained for {} "
+                  "(config.json); `{}` takes what they were trained for",
+                  options.text(), trained.name(), kRouted));
 }
 
 }  // namespace
@@ -62,16 +134,17 @@ std::span<const ModeEntry> head_modes() { return kModes; }
 std::span<const PolicyEntry> mixed_policies() { return kMixedPolicies; }
 
 AttentionPlan make_attention_plan(std::string_view mode, const PlanContext& context) {
-  ModeOptions options(mode, {.sink = context.sink, .local = context.local});
-  const PlanEntry& entry = find_entry(std::span<const PlanEntry>(kPlans), "mode", options.name());
-  AttentionPlan plan{.name = entry.name,
-                     .policy = nullptr,
-                     .retrieval = make_mode(entry.retrieval, options),
-                     .sparse = make_mode(entry.sparse, options)};
+  ModeOptions options(mode);
+  const ModePair pair = parse_name(options.name(), context);
+  AttentionPlan plan{.name = pair.name()};
+  fill_plan(pair, options, context, plan);
   if (plan.sparse != nullptr && plan.sparse->decode_window().local > 0) {
     plan.sparse_decode = options.either("decode", "sparse", "full");
   }
-  plan.policy = make_policy(entry, options, context);
+  if (plan.policy == nullptr) {
+    plan.policy = make_mixed_policy(plan.name, options, context);
+    if (plan.policy->needs_keys()) note_other_modes(pair, context, options);
+  }
   options.finish();
   plan.note = options.note();
   return plan;
@@ -79,7 +152,16 @@ AttentionPlan make_attention_plan(std::string_view mode, const PlanContext& cont
 
 std::vector<PlanName> list_plans() {
   std::vector<PlanName> names;
-  for (const PlanEntry& entry : kPlans) names.push_back({entry.name, entry.summary});
+  for (const ModeEntry& entry : kModes) names.push_back({entry.name, entry.summary});
+  for (std::size_t b = 1; b < std::size(kModes); ++b) {
+    for (std::size_t a = 0; a < b; ++a) {
+      names.push_back({fmt::format("{}-{}", kModes[a].name, kModes[b].name),
+                       fmt::format("{} on retrieval heads, {} on sparse heads, as the routers "
+                                   "decide, or a pattern file (pattern, sparsity, threshold)",
+                                   kModes[a].name, kModes[b].name)});
+    }
+  }
+  names.push_back({kRouted, "what the checkpoint's routers were trained for (config.json)"});
   return names;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Head modes, policies and the plans built of them, as plain arrays. A new mode is one file and one
-// line in registry.cpp (plus a line per plan name that uses it).
+// Head modes and policies as plain arrays. A new mode is one file and one line in registry.cpp: its
+// name is a plan for all heads, and A-B the plan of modes A and B.
 
 #include <memory>
 #include <span>
@@ -15,8 +15,9 @@ namespace elastic::engine {
 
 struct ModeEntry {
   const char* name;
+  const char* config_name;  // what config.json calls it in toggle_type and retrieval_mode, or null
   const char* summary;
-  std::unique_ptr<HeadMode> (*make)(ModeOptions& options);
+  std::unique_ptr<HeadMode> (*make)(ModeOptions& options, const PlanContext& context);
 };
 std::span<const ModeEntry> head_modes();
 
@@ -29,11 +30,14 @@ struct PolicyEntry {
 /// Policies of plans with two modes, in the order they are asked.
 std::span<const PolicyEntry> mixed_policies();
 
-/// One mode on all heads: every decision is `sparse`.
-std::unique_ptr<HeadPolicy> make_uniform(bool sparse, std::int64_t kv_heads);
+/// One mode on all heads: every decision is `sparse`, but none in the first `dense_layers`.
+std::unique_ptr<HeadPolicy> make_uniform(bool sparse, std::int64_t kv_heads,
+                                         std::int64_t dense_layers);
 
-std::unique_ptr<HeadMode> make_full(ModeOptions& options);
-std::unique_ptr<HeadMode> make_streaming(ModeOptions& options);
+std::unique_ptr<HeadMode> make_full(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
 

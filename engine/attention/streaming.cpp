@@ -24,7 +24,7 @@ class StreamingMode final : public HeadMode {
   std::string describe() const override {
     return fmt::format("ssa:sink={},local={},block={}", window_.sink, window_.local, window_.block);
   }
-  bool is_sparse() const override { return true; }
+  ModePlaces places() const override { return {.prefill_mask = true, .eviction = true}; }
   BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
     return streaming_mask(window_, input.span());
   }
@@ -36,10 +36,10 @@ class StreamingMode final : public HeadMode {
 
 }  // namespace
 
-std::unique_ptr<HeadMode> make_streaming(ModeOptions& options) {
+std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context) {
   StreamingWindow window;
-  window.sink = options.integer("sink", options.defaults().sink.value_or(kDefaultSink), 0);
-  window.local = options.integer("local", options.defaults().local.value_or(kDefaultLocal), 1);
+  window.sink = options.integer("sink", context.sink.value_or(kDefaultSink), 0);
+  window.local = options.integer("local", context.local.value_or(kDefaultLocal), 1);
   window.block = options.integer("block", kMaskBlock, 1);
   if (window.block != 1 && window.block != kMaskBlock) {
     throw Error(ErrorKind::kInvalidArgument,

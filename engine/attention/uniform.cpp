@@ -1,4 +1,6 @@
-// Every head in the same mode.
+// Every head in the same mode, but for the first layers of modes that leave those dense.
+
+#include <fmt/format.h>
 
 #include "engine/attention/registry.h"
 
@@ -7,22 +9,28 @@ namespace {
 
 class UniformPolicy final : public HeadPolicy {
  public:
-  UniformPolicy(bool sparse, std::int64_t kv_heads)
-      : decision_{.is_sparse =
-                      std::vector<std::uint8_t>(static_cast<std::size_t>(kv_heads), sparse ? 1 : 0),
-                  .router_logits = {}} {}
+  UniformPolicy(bool sparse, std::int64_t kv_heads, std::int64_t dense_layers)
+      : sparse_(sparse), kv_heads_(kv_heads), dense_layers_(dense_layers) {}
 
-  std::string describe() const override { return {}; }
-  HeadDecision decide(std::int64_t, const at::Tensor&) const override { return decision_; }
+  std::string describe() const override {
+    return dense_layers_ > 0 ? fmt::format("dense={}", dense_layers_) : std::string();
+  }
+  HeadDecision decide(std::int64_t layer, const at::Tensor&) const override {
+    const std::uint8_t sparse = sparse_ && layer >= dense_layers_ ? 1 : 0;
+    return {.is_sparse = std::vector<std::uint8_t>(static_cast<std::size_t>(kv_heads_), sparse),
+            .router_logits = {}};
+  }
 
  private:
-  HeadDecision decision_;
+  bool sparse_;
+  std::int64_t kv_heads_, dense_layers_;
 };
 
 }  // namespace
 
-std::unique_ptr<HeadPolicy> make_uniform(bool sparse, std::int64_t kv_heads) {
-  return std::make_unique<UniformPolicy>(sparse, kv_heads);
+std::unique_ptr<HeadPolicy> make_uniform(bool sparse, std::int64_t kv_heads,
+                                         std::int64_t dense_layers) {
+  return std::make_unique<UniformPolicy>(sparse, kv_heads, dense_layers);
 }
 
 }  // namespace elastic::engine

@@ -124,6 +124,8 @@ PlanContext plan_context(const ModelConfig& config) {
   context.heads_kv = config.heads_kv;
   context.sink = config.routing.sink_size;
   context.local = config.routing.local_window_size;
+  context.toggle_type = config.routing.toggle_type;
+  context.retrieval_mode = config.routing.retrieval_mode;
   return context;
 }
 

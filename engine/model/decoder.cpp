@@ -78,6 +78,7 @@ Sequence Decoder::start(std::int64_t expected_tokens) const {
   return {KvCache(shape, expected_tokens),
           0,
           {},
+          std::vector<HeadState>(static_cast<std::size_t>(config().layers)),
           SparsityMeter(config().layers, config().heads_q / config().heads_kv)};
 }
 
@@ -176,8 +177,9 @@ void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t 
   const at::Tensor projected =
       at::linear(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
   const KvView cached = sequence.cache.read_all(layer, sequence.tokens);
-  AttentionInput input{at::empty({c.heads_q, rows, c.head_dim}, part.options()), cached.k, cached.v,
-                       start, 1.0 / std::sqrt(static_cast<double>(c.head_dim))};
+  AttentionInput input{
+      at::empty({c.heads_q, rows, c.head_dim}, part.options()), cached.k, cached.v, start,
+      1.0 / std::sqrt(static_cast<double>(c.head_dim)),         layer};
   rotary_.rotate(split_heads(projected, c.heads_q, w.q_norm, c.rms_eps), start, input.q);
   const at::Tensor attended = at::empty({rows, q_rows}, part.options());
   at::Tensor by_head = attended.view({rows, c.heads_q, c.head_dim}).transpose(0, 1);
@@ -201,6 +203,25 @@ at::Tensor Decoder::step(std::span<Sequence* const> sequences, std::span<const s
   return x;
 }
 
+// Attention of the newest row of a sequence: q [heads_q, 1, head_dim], out [heads_q * head_dim].
+void Decoder::attend_row(Sequence& sequence, std::int64_t layer, const at::Tensor& q,
+                         const at::Tensor& out, const AttentionPlan& plan) const {
+  const ModelConfig& c = config();
+  const std::int64_t position = sequence.tokens, group = c.heads_q / c.heads_kv;
+  const auto index = static_cast<std::size_t>(layer);
+  if (plan.sparse == nullptr || !plan.sparse->places().decode_selection) {
+    return decode_attention(q.view({c.heads_kv, group, c.head_dim}),
+                            sequence.cache.read_step(layer, position + 1),
+                            out.view({c.heads_kv, group, c.head_dim}));
+  }
+  const KvView cached = sequence.cache.read_all(layer, position + 1);
+  at::Tensor by_head = out.view({c.heads_q, 1, c.head_dim});
+  attend_step(
+      plan, sequence.decisions[index],
+      {q, cached.k, cached.v, position, 1.0 / std::sqrt(static_cast<double>(c.head_dim)), layer},
+      sequence.states[index], by_head);
+}
+
 void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t layer, at::Tensor& x,
                          const AttentionPlan& plan) {
   const ModelConfig& c = config();
@@ -222,9 +243,7 @@ void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t laye
     rotary_.rotate(k.narrow(0, row, 1), position, k_rotated);
     sequence.cache.append(layer, position, k_rotated, v.narrow(0, row, 1).transpose(0, 1));
     cut_cache(sequence, layer, plan, position + 1);
-    decode_attention(q_rotated.view({c.heads_kv, c.heads_q / c.heads_kv, c.head_dim}),
-                     sequence.cache.read_step(layer, position + 1),
-                     attended[row].view({c.heads_kv, c.heads_q / c.heads_kv, c.head_dim}));
+    attend_row(sequence, layer, q_rotated, attended[row], plan);
   }
   add_linear(x, attended, w.o, w.o_bias);
   add_mlp(w, c, x);

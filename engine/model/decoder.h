@@ -33,6 +33,7 @@ struct Sequence {
   KvCache cache;
   std::int64_t tokens = 0;              // positions stored so far (in prefill: the whole prompt)
   std::vector<HeadDecision> decisions;  // one a layer, taken in prefill
+  std::vector<HeadState> states;        // one a layer, of modes that select in decode
   SparsityMeter sparsity;               // of the prefill
 };
 
@@ -86,6 +87,8 @@ class Decoder {
                   StageClock& clock);
   void attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,
                     const AttentionPlan& plan, StageClock& clock);
+  void attend_row(Sequence& sequence, std::int64_t layer, const at::Tensor& q,
+                  const at::Tensor& out, const AttentionPlan& plan) const;
   void step_layer(std::span<Sequence* const> sequences, std::int64_t layer, at::Tensor& x,
                   const AttentionPlan& plan);
 

@@ -125,7 +125,7 @@ TEST_F(BenchCommand, WrongArgumentsAreUsageErrors) {
   for (const char* arguments :
        {"prefill --shape llama-3.1-8b", "prefill --random-weights",
         "prefill --shape nothing --random-weights",
-        "prefill --shape tiny-4x8x64 --random-weights --modes xa --lengths 64", "prefill -r 0",
+        "prefill --shape tiny-4x8x64 --random-weights --modes xb --lengths 64", "prefill -r 0",
         "prefill", "attention --msr 2", "attention --heads 3 --kv-heads 2", "attention --mode ssa",
         "attention --lengths ,", "attention --lengths 64 --dtype fp8", "nothing"}) {
     const auto run = bench(arguments);

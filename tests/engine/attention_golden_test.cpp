@@ -5,25 +5,27 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "engine/attention/cpu_attention.h"
 #include "engine/attention/masked_attention.h"
+#include "engine/attention/registry.h"
+#include "engine/attention/xattention.h"
 #include "engine/io/head_pattern.h"
 #include "engine/io/safetensors.h"
 #include "tests/engine/all_heads.h"
+#include "tests/engine/stored_tensors.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::testing {
@@ -58,23 +60,8 @@ struct Case {
   std::int64_t number(const char* key) const { return params.at(key).get<std::int64_t>(); }
 };
 
-at::Tensor floats(const SafetensorsFile& file, const std::string& name) {
-  const engine::TensorView& view = file.at(name);
-  const std::vector<float> values = engine::float_values(view);
-  at::Tensor tensor = at::empty(view.shape, at::kFloat);
-  if (!values.empty()) {
-    std::memcpy(tensor.mutable_data_ptr<float>(), values.data(), values.size() * sizeof(float));
-  }
-  return tensor;
-}
-
 std::vector<std::int64_t> integers(const SafetensorsFile& file, const std::string& name) {
   return engine::integer_values(file.at(name));
-}
-
-// Query rows at the end of the keys, scale 1/sqrt(d).
-AttentionInput input_of(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  return {q, k, v, k.size(1) - q.size(1), 1 / std::sqrt(static_cast<double>(q.size(2)))};
 }
 
 // One computed attention: rows [heads, rows, d] and lse [heads, rows] in fp32.
@@ -176,8 +163,9 @@ void check_streaming_rows(const Case& c, const SafetensorsFile& file) {
   check_window_rows(c, file, token_window(c), "_token");
 }
 
-BlockMask stored_mask(const SafetensorsFile& file, std::int64_t block, const RowSpan& span) {
-  const engine::TensorView& view = file.at("block_mask");
+BlockMask stored_mask(const SafetensorsFile& file, std::int64_t block, const RowSpan& span,
+                      const char* name = "block_mask") {
+  const engine::TensorView& view = file.at(name);
   const std::vector<std::int64_t> wide = engine::integer_values(view);
   const std::vector<std::uint8_t> visible(wide.begin(), wide.end());
   return engine::table_mask({visible, view.shape.at(0), view.shape.at(1), view.shape.at(2), block},
@@ -265,18 +253,80 @@ void check_pattern_file(const Case& c) {
       << c.name;
 }
 
+bool same_blocks(const engine::HeadMask& a, const engine::HeadMask& b, std::int64_t row) {
+  const auto x = a.block(row), y = b.block(row);
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(),
+                    [](const engine::KeyRange& p, const engine::KeyRange& q) {
+                      return p.begin == q.begin && p.end == q.end;
+                    });
+}
+
+// The mode as a user names it; thresholds of several heads go through a file.
+std::unique_ptr<engine::HeadMode> xattention_mode(const Case& c, const char* rule,
+                                                  const TemporaryFolder& folder) {
+  const Json& threshold = c.params.at("threshold");
+  std::string tau = threshold.dump();
+  if (threshold.is_array()) {
+    std::string line;
+    for (const Json& value : threshold) line += (line.empty() ? "" : "\t") + value.dump();
+    tau = (folder / "tau.tsv").string();
+    write_file_atomic(tau, line + "\n");
+  }
+  std::string text = fmt::format("xa:stride={},tau={},block={},rule={}", c.number("stride"), tau,
+                                 c.number("block"), rule);
+  if (std::string(rule) == "public")
+    text += fmt::format(",chunk={}", c.number("chunk_size_official"));
+  engine::ModeOptions options(text);
+  auto mode = engine::make_xattention(options, {.layers = 1, .heads_q = c.number("heads_q")});
+  options.finish();
+  return mode;
+}
+
+// Rows whose decisions lie nearer to a tie than fp32 can tell are left out, and counted.
+void check_xattention(const Case& c, const SafetensorsFile& file) {
+  constexpr double kMargin = 1e-5;
+  const TemporaryFolder folder;
+  const std::vector<float> margins = engine::float_values(file.at("margin"));
+  in_both_types(file, [&](const AttentionInput& input, at::ScalarType type) {
+    const std::vector<int> heads = all_heads(input);
+    for (const auto& [rule, stored] :
+         {std::pair("public", "block_mask"), {"exact", "block_mask_exact"}}) {
+      const auto mode = xattention_mode(c, rule, folder);
+      const BlockMask mask = mode->block_mask(input, heads);
+      const BlockMask wanted = stored_mask(file, c.number("block"), input.span(), stored);
+      const std::int64_t rows = file.at(stored).shape.at(1);
+      int compared = 0;
+      for (std::int64_t h = 0; h < input.q.size(0); ++h) {
+        for (std::int64_t row = 0; row < rows; ++row) {
+          if (margins.at(static_cast<std::size_t>(h * rows + row)) < kMargin) continue;
+          EXPECT_TRUE(same_blocks(mask.head(h), wanted.head(h), row))
+              << c.name << " " << rule << " head " << h << " block " << row;
+          ++compared;
+        }
+      }
+      EXPECT_GE(compared, input.q.size(0) * rows - 1) << c.name << ": rows that were compared";
+    }
+    expect_stored(c, file,
+                  compute(input, xattention_mode(c, "public", folder)->block_mask(input, heads)),
+                  type);
+  });
+  const AttentionInput input = input_of(floats(file, "q"), floats(file, "k"), floats(file, "v"));
+  std::vector<at::Tensor> mass;
+  for (std::int64_t head = 0; head < input.k.size(0); ++head) {
+    mass.push_back(engine::strip_block_mass(input, head, {c.number("stride"), c.number("block")}));
+  }
+  EXPECT_LE(worst(at::cat(mass).to(at::kFloat), floats(file, "block_sums")), 1e-4) << c.name;
+}
+
 using Check = void (*)(const Case&, const SafetensorsFile&);
 
 // Methods that the engine has; a pattern file is no safetensors file and is checked apart.
 constexpr const char* kPatternFile = "duo_pattern_file";
 const std::map<std::string, Check, std::less<>> kChecks = {
-    {"dense_causal", check_dense},
-    {"ssa_token", check_token_streaming},
-    {"ssa_block", check_block_streaming},
-    {"ssa_block+ssa_token", check_streaming_rows},
-    {"block_sparse", check_block_sparse},
-    {"mixed", check_mixed},
-    {"duo_streaming_cache", check_rolling_cache},
+    {"dense_causal", check_dense},           {"ssa_token", check_token_streaming},
+    {"ssa_block", check_block_streaming},    {"ssa_block+ssa_token", check_streaming_rows},
+    {"block_sparse", check_block_sparse},    {"mixed", check_mixed},
+    {"xattention", check_xattention},        {"duo_streaming_cache", check_rolling_cache},
     {"duo_assignment", check_duo_assignment}};
 
 // Every file of the manifest by its method.
@@ -335,7 +385,7 @@ TEST(Golden_attention, StoredExpectations) {
 TEST(AttentionGoldens, OwnFolder) {
   const AttentionGoldenResult result = check_attention_folder(fixture("attention"));
   EXPECT_EQ(total(result.ran), files_of(fixture("attention")));
-  EXPECT_EQ(total(result.ran), 9);
+  EXPECT_EQ(total(result.ran), 11);
   EXPECT_TRUE(result.passed_over.empty());
 }
 

@@ -60,7 +60,14 @@ TEST(AttentionPlan, DescriptionsParseBack) {
       {" ssa:local=1k , sink=0 ", "ssa:sink=0,local=1024,block=128,decode=full"},
       {"ssa:block=1,sink=4,local=64,decode=sparse", "ssa:sink=4,local=64,block=1,decode=sparse"},
       {"fa-ssa", "fa-ssa:sink=128,local=2048,block=128,decode=full"},
-      {"fa-ssa:decode=sparse,local=256", "fa-ssa:sink=128,local=256,block=128,decode=sparse"}};
+      {"fa-ssa:decode=sparse,local=256", "fa-ssa:sink=128,local=256,block=128,decode=sparse"},
+      {"xa", "xa:stride=16,tau=0.9,block=128,rule=exact"},
+      {"xa:tau=0.80,stride=8,rule=public", "xa:stride=8,tau=0.80,block=128,rule=public"},
+      {"fa-xa:block=64,rule=public,chunk=16k",
+       "fa-xa:stride=16,tau=0.9,block=64,rule=public,chunk=16384"},
+      {"xa-ssa:local=256",
+       "xa-ssa:stride=16,tau=0.9,block=128,rule=exact,sink=128,local=256,decode=full"},
+      {"routed", "fa-ssa:sink=128,local=2048,block=128,decode=full"}};
   for (const auto& [text, wanted] : cases) {
     const AttentionPlan plan = make_attention_plan(text, context(routers));
     EXPECT_EQ(plan.describe(), wanted);
@@ -78,13 +85,58 @@ TEST(AttentionPlan, DefaultsComeFromTheCheckpoint) {
             "ssa:sink=64,local=512,block=128,decode=full");
 }
 
+// What the routers were trained for is what `routed` means; other modes are said to be others.
+TEST(AttentionPlan, TheConfigNamesTheRoutedModes) {
+  const std::vector<RouterWeights> routers = zero_routers();
+  PlanContext with = context(routers);
+  const auto plan = [&](const char* mode) { return make_attention_plan(mode, with); };
+  EXPECT_EQ(plan("fa-xa").note, "") << "nothing is known of this checkpoint";
+  with.toggle_type = "xattn";
+  EXPECT_EQ(plan("routed").name, "fa-xa");
+  EXPECT_EQ(plan("fa-xa").note, "");
+  EXPECT_NE(plan("fa-ssa").note.find("trained for fa-xa"), std::string::npos);
+  EXPECT_EQ(plan("fa").note, "") << "no router decides";
+  with.retrieval_mode = "full";
+  EXPECT_EQ(plan("routed").name, "fa-xa");
+  with.retrieval_mode = "xattn";
+  EXPECT_EQ(plan("routed").name, "xa") << "both kinds of heads";
+  with.toggle_type = "streaming";
+  EXPECT_EQ(plan("routed:tau=0.8").describe(),
+            "xa-ssa:stride=16,tau=0.8,block=128,rule=exact,sink=128,local=2048,decode=full");
+  with.toggle_type = "triangle";
+  EXPECT_NE(error_of("routed", with, ErrorKind::kUnsupported).find("`toggle_type` is `triangle`"),
+            std::string::npos);
+}
+
+TEST(AttentionPlan, ThresholdsOfHeadsComeFromAFile) {
+  const testing::TemporaryFolder folder;
+  const std::string path = (folder / "tau.tsv").string();
+  write_file_atomic(path, "0.1\t0.2\t0.3\t0.4\t0.5\t1\n0\t0\t0\t1\t1\t1\n");
+  const AttentionPlan plan = make_attention_plan("xa:tau=" + path, context());
+  EXPECT_EQ(plan.describe(), "xa:stride=16,tau=" + path + ",block=128,rule=exact");
+  AttentionInput input{at::randn({kHeadsQ, 600, kDim}),
+                       at::randn({kHeadsKv, 600, kDim}),
+                       at::randn({kHeadsKv, 600, kDim}),
+                       0,
+                       0.25,
+                       1};
+  const std::vector<int> heads = {0, 1, 2};
+  const BlockMask mask = plan.sparse->block_mask(input, heads);
+  const auto blocks = [&](const HeadMask& head) { return head.block(4).size(); };
+  EXPECT_EQ(blocks(mask.heads[0]), 2u) << "block 0 and the diagonal";
+  EXPECT_EQ(mask.heads[5].block(4)[0].end, 600) << "everything";
+  write_file_atomic(path, "0.1\t0.2\t0.3\n0\t0\t0\n");
+  EXPECT_NE(error_of("xa:tau=" + path, context(), ErrorKind::kCorrupt).find("6 query heads"),
+            std::string::npos);
+}
+
 TEST(AttentionPlan, BadModesAreErrorsThatHelp) {
   const std::vector<RouterWeights> routers = zero_routers();
   const PlanContext with = context(routers);
   const auto names = [](const std::string& text, const std::string& part) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   };
-  names(error_of("xa", with, ErrorKind::kInvalidArgument), "fa-ssa");
+  names(error_of("fs", with, ErrorKind::kInvalidArgument), "fa-ssa");
   names(error_of("moba:topk=3", with, ErrorKind::kInvalidArgument), "known");
   names(error_of("", with, ErrorKind::kInvalidArgument), "ssa");
   names(error_of("fa:local=3", with, ErrorKind::kInvalidArgument), "local");
@@ -102,12 +154,23 @@ TEST(AttentionPlan, BadModesAreErrorsThatHelp) {
   names(error_of("fa-ssa:pattern=/nowhere/x.tsv", with, ErrorKind::kInvalidArgument),
         "/nowhere/x.tsv");
   names(error_of("fa-ssa", context(), ErrorKind::kUnsupported), "router");
+  names(error_of("xa:block=96", with, ErrorKind::kInvalidArgument), "block=96 has to divide 128");
+  names(error_of("xa:block=8", with, ErrorKind::kInvalidArgument), "multiple of stride=16");
+  names(error_of("xa:tau=1.5", with, ErrorKind::kInvalidArgument), "tau=1.5");
+  names(error_of("xa:tau=/nowhere.tsv", with, ErrorKind::kInvalidArgument), "tau=/nowhere.tsv");
+  names(error_of("xa:chunk=64", with, ErrorKind::kInvalidArgument), "chunk");
+  names(error_of("xa:rule=fast", with, ErrorKind::kInvalidArgument), "rule=fast");
+  names(error_of("ssa-fa", with, ErrorKind::kInvalidArgument), "leaves out no keys");
+  for (const char* name : {"fa-fa", "fa-", "-ssa", "fa-ssa-xa", "fa-moba"}) {
+    names(error_of(name, with, ErrorKind::kInvalidArgument), "unknown mode");
+  }
 }
 
 TEST(AttentionPlan, ListedPlansAreAllKnown) {
   const std::vector<RouterWeights> routers = zero_routers();
   for (const PlanName& plan : list_plans()) {
-    EXPECT_EQ(make_attention_plan(plan.name, context(routers)).name, plan.name);
+    const std::string wanted = plan.name == "routed" ? "fa-ssa" : plan.name;
+    EXPECT_EQ(make_attention_plan(plan.name, context(routers)).name, wanted);
     EXPECT_FALSE(plan.summary.empty());
   }
 }

@@ -114,24 +114,16 @@ BlockMask random_table(const AttentionInput& input, std::int64_t block, double d
   return table_mask({visible, input.q.size(0), q_blocks, k_blocks, block}, span);
 }
 
-TEST(Attention, EveryModeEqualsTheReference) {
-  for (const ModeEntry& entry : head_modes()) {
-    std::vector<std::string> texts = {entry.name};
-    if (std::string(entry.name) == "ssa") {
-      texts = {"ssa:sink=128,local=128", "ssa:sink=0,local=256", "ssa:sink=7,local=50,block=1",
-               "ssa:sink=0,local=1,block=1"};
-    }
-    for (const std::string& text : texts) {
-      ModeOptions options(text, {});
-      const std::unique_ptr<HeadMode> mode = entry.make(options);
-      std::size_t number = 0;
-      for (const Shape& shape : shapes()) {
-        // Every third shape in bf16: the arithmetic is the same once values are widened.
-        const AttentionInput input =
-            random_input(shape, number++ % 3 == 2 ? at::kBFloat16 : at::kFloat);
-        expect_reference(input, mode->block_mask(input, all_heads(input)),
-                         text + " " + label(shape));
-      }
+TEST(Attention, EveryBackendEqualsTheReference) {
+  std::size_t number = 0;
+  for (const Shape& shape : shapes()) {
+    // Every third shape in bf16: the arithmetic is the same once values are widened.
+    const AttentionInput input =
+        random_input(shape, number++ % 3 == 2 ? at::kBFloat16 : at::kFloat);
+    expect_reference(input, dense_mask(input.span()), "dense " + label(shape));
+    for (const StreamingWindow& window : {StreamingWindow{128, 128}, StreamingWindow{0, 256},
+                                          StreamingWindow{7, 50, 1}, StreamingWindow{0, 1, 1}}) {
+      expect_reference(input, streaming_mask(window, input.span()), "window " + label(shape));
     }
   }
 }
@@ -224,8 +216,8 @@ TEST(Attention, OnlyTheHeadsAskedForAreWritten) {
 }
 
 TEST(Attention, RowSlicesEqualTheWhole) {
-  ModeOptions options("ssa:sink=128,local=256", {});
-  const std::unique_ptr<HeadMode> mode = make_streaming(options);
+  ModeOptions options("ssa:sink=128,local=256");
+  const std::unique_ptr<HeadMode> mode = make_streaming(options, {});
   const AttentionInput whole = random_input({4, 2, 64, 0, 900, 0}, at::kFloat);
   const std::vector<int> heads = all_heads(whole);
   at::Tensor wanted = at::zeros({4, 900, 64}), out = at::zeros({4, 900, 64});

@@ -1,0 +1,152 @@
+// Quest (`quest`): decode steps read the pages of keys that may matter most (sparse_attention_2
+// spec 3). A page keeps the element-wise minimum and maximum of its keys; sum_d max(q_d lo_d,
+// q_d hi_d) bounds every product with a key of the page. Prefill is dense.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/sort.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "base/error.h"
+#include "engine/attention/attention_plan.h"
+#include "engine/attention/registry.h"
+
+namespace elastic::engine {
+namespace {
+
+struct QuestOptions {
+  std::int64_t page = 16;      // tokens
+  std::int64_t budget = 1024;  // tokens that a step reads
+  bool all = false;        // every page competes; else the newest is read and the others compete
+  bool group_sum = false;  // one set a KV head, by the scores of its query heads together
+};
+
+// Bounds of the pages of keys [heads, n, dim] that begin with a page: [heads, pages, dim].
+at::Tensor bounds(const at::Tensor& keys, std::int64_t page, bool upper) {
+  const std::int64_t pages = (keys.size(1) + page - 1) / page;
+  const double neutral = std::numeric_limits<double>::infinity() * (upper ? -1 : 1);
+  const at::Tensor by_page =
+      at::constant_pad_nd(keys, {0, 0, 0, pages * page - keys.size(1)}, neutral)
+          .view({keys.size(0), pages, page, keys.size(2)});
+  return upper ? by_page.amax(2) : by_page.amin(2);
+}
+
+// tensors {lo, hi} up to the keys of `k`: pages that were not full are made anew.
+void add_keys(const at::Tensor& k, std::int64_t page, HeadState& state) {
+  if (state.tokens == k.size(1)) return;
+  const std::int64_t whole = state.tokens / page;
+  const at::Tensor fresh = k.narrow(1, whole * page, k.size(1) - whole * page);
+  std::vector<at::Tensor> now;
+  for (const bool upper : {false, true}) {
+    at::Tensor part = bounds(fresh, page, upper);
+    if (whole > 0) {
+      part = at::cat({state.tensors[upper ? 1 : 0].narrow(1, 0, whole), part}, 1);
+    }
+    now.push_back(part);
+  }
+  state.tensors = std::move(now);
+  state.tokens = k.size(1);
+}
+
+class QuestMode final : public HeadMode {
+ public:
+  explicit QuestMode(const QuestOptions& options) : options_(options) {}
+
+  std::string_view name() const override { return "quest"; }
+  std::string describe() const override {
+    return fmt::format("quest:page={},budget={},rule={},share={}", options_.page, options_.budget,
+                       options_.all ? "all" : "current", options_.group_sum ? "group_sum" : "head");
+  }
+  ModePlaces places() const override { return {.decode_selection = true}; }
+  std::int64_t dense_layers() const override { return 2; }
+
+  BlockMask decode_mask(const AttentionInput& input, std::span<const int> kv_heads,
+                        HeadState& state) const override {
+    const std::int64_t tokens = input.k.size(1), group = input.q.size(0) / input.k.size(0);
+    add_keys(input.k, options_.page, state);
+    const std::int64_t pages = state.tensors[0].size(1), wanted = options_.budget / options_.page;
+    if (tokens <= options_.budget || (!options_.all && pages <= wanted)) {
+      return dense_mask(input.span());
+    }
+    BlockMask mask{.query_block = 1, .first_block = input.q_start};
+    for (const int head : kv_heads) {
+      at::Tensor score = page_scores(input, head, group, state);  // [group, pages]
+      if (options_.group_sum) score = score.sum(0, true).expand({group, pages});
+      const at::Tensor keep = select(score, wanted).to(at::kCPU).contiguous();
+      for (std::int64_t g = 0; g < group; ++g) {
+        mask.heads.push_back(ranges_of(keep[g].const_data_ptr<bool>(), pages, tokens));
+      }
+    }
+    return mask;
+  }
+
+ private:
+  // sum_d max(q_d lo_d, q_d hi_d) = q+ . hi + q- . lo, fp32.
+  static at::Tensor page_scores(const AttentionInput& input, std::int64_t head, std::int64_t group,
+                                const HeadState& state) {
+    const at::Tensor q = input.q.narrow(0, head * group, group).select(1, 0).to(at::kFloat);
+    const auto pages = [&](std::size_t which) {
+      return state.tensors[which][head].to(at::kFloat).t();
+    };
+    return at::matmul(q.clamp_min(0), pages(1)) + at::matmul(q.clamp_max(0), pages(0));
+  }
+
+  // bool [group, pages].
+  at::Tensor select(const at::Tensor& score, std::int64_t wanted) const {
+    constexpr std::int64_t kLeast = 3;  // of the authors' evaluation code
+    const std::int64_t pages = score.size(1);
+    at::Tensor ranked = score.contiguous();
+    std::int64_t count = std::min(pages, std::max(kLeast, wanted));
+    if (!options_.all) {  // the newest counts as one of them
+      ranked = ranked.clone();
+      ranked.select(1, pages - 1).fill_(std::numeric_limits<double>::infinity());
+      count = wanted;
+    }
+    const at::Tensor best = std::get<1>(at::sort(ranked, true, 1, true)).narrow(1, 0, count);
+    return at::zeros_like(ranked, ranked.options().dtype(at::kBool)).scatter(1, best, true);
+  }
+
+  HeadMask ranges_of(const bool* keep, std::int64_t pages, std::int64_t tokens) const {
+    HeadMask mask;
+    for (std::int64_t page = 0; page < pages; ++page) {
+      if (!keep[page]) continue;
+      const std::int64_t begin = page * options_.page;
+      const std::int64_t end = std::min(begin + options_.page, tokens);
+      if (!mask.ranges.empty() && mask.ranges.back().end == begin) {
+        mask.ranges.back().end = end;
+      } else {
+        mask.ranges.push_back({begin, end});
+      }
+    }
+    mask.offsets = {0, static_cast<std::int64_t>(mask.ranges.size())};
+    return mask;
+  }
+
+  QuestOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext&) {
+  QuestOptions wanted;
+  wanted.page = options.integer("page", wanted.page, 1);
+  wanted.budget = options.integer("budget", wanted.budget, 1);
+  wanted.all = options.either("rule", "all", "current");
+  wanted.group_sum = options.either("share", "group_sum", "head");
+  if (wanted.budget < wanted.page) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("mode `{}`: budget={} does not hold a page of {} tokens",
+                            options.text(), wanted.budget, wanted.page));
+  }
+  return std::make_unique<QuestMode>(wanted);
+}
+
+}  // namespace elastic::engine

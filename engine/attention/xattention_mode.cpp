@@ -1,0 +1,119 @@
+// XAttention as a head mode (`xa`): a block mask per query head, estimated for each call.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/attention/attention_plan.h"
+#include "engine/attention/registry.h"
+#include "engine/attention/xattention.h"
+#include "engine/io/head_pattern.h"
+
+namespace elastic::engine {
+namespace {
+
+constexpr double kDefaultTau = 0.9;  // of both papers
+
+struct XattentionOptions {
+  StripSizes sizes;
+  std::string tau;           // as given: a number or a file
+  std::vector<double> taus;  // [1], or [layers, heads_q]
+  std::int64_t heads_q = 0;
+  XattentionRule rule = XattentionRule::kExact;
+  std::int64_t chunk = 0;  // query tokens of the published code's chunk; 0 = its default
+};
+
+class XattentionMode final : public HeadMode {
+ public:
+  explicit XattentionMode(XattentionOptions options) : options_(std::move(options)) {}
+
+  std::string_view name() const override { return "xa"; }
+  ModePlaces places() const override { return {.prefill_mask = true}; }
+
+  std::string describe() const override {
+    const bool is_public = options_.rule == XattentionRule::kPublic;
+    const std::string chunk = options_.chunk > 0 ? fmt::format(",chunk={}", options_.chunk) : "";
+    return fmt::format("xa:stride={},tau={},block={},rule={}{}", options_.sizes.stride,
+                       options_.tau, options_.sizes.block, is_public ? "public" : "exact", chunk);
+  }
+
+  BlockMask block_mask(const AttentionInput& input, std::span<const int> kv_heads) const override {
+    const std::int64_t block = options_.sizes.block, group = input.q.size(0) / input.k.size(0);
+    const std::int64_t chunk =
+        options_.chunk > 0 ? options_.chunk : default_xattention_chunk(input.k.size(1));
+    const BlockRows rows{input.q_start / block, chunk / block};
+    std::vector<at::Tensor> keep;
+    keep.reserve(kv_heads.size());
+    for (const int head : kv_heads) {
+      const at::Tensor mass = strip_block_mass(input, head, options_.sizes);
+      const at::Tensor tau = taus(input.layer, head * group, group).to(mass.device());
+      keep.push_back(select_blocks(mass, tau, options_.rule, rows));
+    }
+    const at::Tensor table = at::cat(keep).to(at::kCPU, at::kByte).contiguous();
+    const std::span visible(table.const_data_ptr<std::uint8_t>(),
+                            static_cast<std::size_t>(table.numel()));
+    return table_mask({visible, table.size(0), table.size(1), table.size(2), block}, input.span());
+  }
+
+ private:
+  // fp64 [group, 1, 1] of query heads [first, first + group) of a layer, or one number.
+  at::Tensor taus(std::int64_t layer, std::int64_t first, std::int64_t group) const {
+    if (options_.taus.size() == 1) return at::tensor(options_.taus[0], at::kDouble);
+    const double* row = options_.taus.data() + layer * options_.heads_q + first;
+    return at::tensor(at::ArrayRef<double>(row, static_cast<std::size_t>(group)), at::kDouble)
+        .view({group, 1, 1});
+  }
+
+  XattentionOptions options_;
+};
+
+// `tau=0.9`, or the path of a file of one line a layer with one number a query head.
+void read_tau(ModeOptions& options, const PlanContext& context, XattentionOptions& wanted) {
+  const std::optional<std::string> given = options.value("tau");
+  wanted.tau = given.value_or(fmt::format("{}", kDefaultTau));
+  if (!given || parse_double(*given)) {
+    wanted.taus = {options.fraction("tau").value_or(kDefaultTau)};
+    return;
+  }
+  if (std::error_code ignored; !std::filesystem::is_regular_file(*given, ignored)) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("mode `{}`: tau={} is neither a number from 0 to 1 nor a file of one "
+                            "line a layer with one number a query head",
+                            options.text(), *given));
+  }
+  const HeadPattern table = read_head_pattern(*given);
+  if (table.layers != context.layers || table.kv_heads != context.heads_q) {
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: {} layers x {} heads, but the model has {} x {} query heads",
+                            *given, table.layers, table.kv_heads, context.layers, context.heads_q));
+  }
+  wanted.taus = table.gates;
+}
+
+}  // namespace
+
+std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context) {
+  XattentionOptions wanted{.heads_q = context.heads_q};
+  wanted.sizes.stride = options.integer("stride", wanted.sizes.stride, 1);
+  wanted.sizes.block = options.integer("block", kMaskBlock, 1);
+  if (kMaskBlock % wanted.sizes.block != 0 || wanted.sizes.block % wanted.sizes.stride != 0) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("mode `{}`: block={} has to divide {} and be a multiple of stride={}",
+                            options.text(), wanted.sizes.block, kMaskBlock, wanted.sizes.stride));
+  }
+  read_tau(options, context, wanted);
+  if (options.either("rule", "public", "exact")) {
+    wanted.rule = XattentionRule::kPublic;
+    wanted.chunk = options.integer("chunk", 0, 0);
+  }
+  return std::make_unique<XattentionMode>(std::move(wanted));
+}
+
+}  // namespace elastic::engine

@@ -1,0 +1,196 @@
+// Every head mode against attention in double precision under a mask that tests/engine/visibility.h
+// makes on its own: what a mode selects and what it computes are both held against the
+// specification.
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/registry.h"
+#include "engine/attention/registry.h"
+#include "engine/attention/xattention.h"
+#include "tests/engine/all_heads.h"
+#include "tests/engine/visibility.h"
+#include "tests/testing/tolerance.h"
+
+namespace elastic::engine {
+namespace {
+
+using testing::Visibility;
+
+// fp64 [heads_q, rows, head_dim], key by key.
+at::Tensor attention_by_definition(const AttentionInput& input, const Visibility& visible) {
+  const at::Tensor q = input.q.to(at::kDouble), k = input.k.to(at::kDouble),
+                   v = input.v.to(at::kDouble);
+  const std::int64_t group = q.size(0) / k.size(0);
+  at::Tensor out = at::zeros(q.sizes(), at::kDouble);
+  for (std::int64_t h = 0; h < q.size(0); ++h) {
+    const at::Tensor scores = q[h].matmul(k[h / group].t()).mul(input.scale).exp();
+    const at::Tensor weights = at::zeros_like(scores);
+    for (std::int64_t i = 0; i < q.size(1); ++i) {
+      const std::int64_t p = input.q_start + i;
+      for (std::int64_t j = 0; j <= p; ++j) {
+        if (visible(h, p, j)) weights[i][j].copy_(scores[i][j]);
+      }
+    }
+    out[h].copy_(weights.matmul(v[h / group]).div(weights.sum(1, true).clamp_min(1e-300)));
+  }
+  return out;
+}
+
+struct ParityCase {
+  std::string mode;
+  std::int64_t start_step;  // rows start at multiples of this
+  std::function<Visibility(const AttentionInput&)> visible;
+};
+
+Visibility xattention_visibility(const AttentionInput& input, const testing::XattentionSetting& s) {
+  const auto keep = std::make_shared<testing::Cube>(testing::xattention_blocks(input, s));
+  const std::int64_t first = input.q_start / s.block, block = s.block;
+  return [=](std::int64_t h, std::int64_t p, std::int64_t j) {
+    return keep->at(h, p / block - first, j / block) > 0;
+  };
+}
+
+ParityCase xattention_case(const std::string& mode, const testing::XattentionSetting& s) {
+  return {mode, s.block,
+          [s](const AttentionInput& input) { return xattention_visibility(input, s); }};
+}
+
+ParityCase streaming_case(std::int64_t sink, std::int64_t local, std::int64_t block) {
+  return {fmt::format("ssa:sink={},local={},block={}", sink, local, block), 1,
+          [=](const AttentionInput&) { return testing::streaming_visibility(sink, local, block); }};
+}
+
+std::vector<ParityCase> parity_cases() {
+  const auto everything = [](const AttentionInput&) { return [](auto...) { return true; }; };
+  return {
+      {"fa", 1, everything},
+      {"quest:budget=16", 1, everything},  // prefill is dense
+      streaming_case(128, 128, 128),
+      streaming_case(0, 256, 128),
+      streaming_case(100, 130, 128),  // rounded up to blocks
+      streaming_case(7, 50, 1),
+      streaming_case(0, 1, 1),
+      xattention_case("xa:stride=4,tau=0.6,block=16", {4, 16, {0.6}}),
+      xattention_case("xa:stride=8,tau=0.8,block=32", {8, 32, {0.8}}),
+      xattention_case("xa:stride=16,tau=0,block=64", {16, 64, {0}}),
+      xattention_case("xa:stride=16,tau=1,block=32", {16, 32, {1}}),
+      xattention_case("xa:stride=1,tau=0.5,block=8", {1, 8, {0.5}}),
+      xattention_case("xa:tau=0.7", {16, 128, {0.7}}),
+      xattention_case("xa:stride=8,tau=0.6,block=16,rule=public,chunk=64", {8, 16, {0.6}, true, 4}),
+      xattention_case("xa:stride=4,tau=0.9,block=32,rule=public", {4, 32, {0.9}, true, 64}),
+      xattention_case("xa:stride=4,tau=0,block=16,rule=public", {4, 16, {0}, true, 128}),
+  };
+}
+
+TEST(ModeParity, EveryModeHasCases) {
+  std::set<std::string> tried;
+  for (const ParityCase& one : parity_cases()) tried.insert(one.mode.substr(0, one.mode.find(':')));
+  for (const ModeEntry& entry : head_modes()) EXPECT_TRUE(tried.contains(entry.name)) << entry.name;
+}
+
+TEST(ModeParity, EveryModeEqualsItsDefinition) {
+  std::mt19937 random(5);
+  const auto pick = [&](std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(random);
+  };
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  generator.set_current_seed(11);
+  for (const ParityCase& one : parity_cases()) {
+    const std::unique_ptr<HeadMode> mode = [&] {
+      ModeOptions options(one.mode);
+      const auto& entry = find_entry(head_modes(), "mode", options.name());
+      auto made = entry.make(options, {});
+      options.finish();
+      return made;
+    }();
+    for (int trial = 0; trial < 3; ++trial) {
+      const std::int64_t heads_kv = pick(1, 2), group = pick(1, 3), dim = 8 * pick(1, 3);
+      const std::int64_t start = pick(0, 260) / one.start_step * one.start_step;
+      const std::int64_t rows = pick(1, 200), tokens = start + rows + pick(0, 40);
+      const AttentionInput input{
+          at::randn({heads_kv * group, rows, dim}).mul(2), at::randn({heads_kv, tokens, dim}),
+          at::randn({heads_kv, tokens, dim}), start, 1 / std::sqrt(static_cast<double>(dim))};
+      const std::vector<int> heads = testing::all_heads(input);
+      at::Tensor out = at::full(input.q.sizes(), 7.0);
+      mode->forward(input, heads, mode->block_mask(input, heads), out);
+      const at::Tensor wanted = attention_by_definition(input, one.visible(input));
+      EXPECT_LT((out.to(at::kDouble) - wanted).abs().max().item<double>(), testing::kAttentionFp32)
+          << one.mode << ": " << heads_kv << " x " << group << " heads of " << dim << ", rows "
+          << start << "+" << rows << " of " << tokens;
+    }
+  }
+}
+
+// Heads of a subset are the same heads alone, whatever stands beside them.
+TEST(ModeParity, MasksOfASubsetAreThoseOfItsHeads) {
+  const AttentionInput input{at::randn({6, 150, 16}), at::randn({3, 150, 16}),
+                             at::randn({3, 150, 16}), 0, 0.25};
+  ModeOptions options("xa:stride=4,tau=0.6,block=16");
+  const auto mode = make_xattention(options, {});
+  const BlockMask all = mode->block_mask(input, std::vector<int>{0, 1, 2});
+  const BlockMask some = mode->block_mask(input, std::vector<int>{2, 0});
+  const auto same = [](const HeadMask& a, const HeadMask& b) {
+    return a.offsets == b.offsets &&
+           std::equal(a.ranges.begin(), a.ranges.end(), b.ranges.begin(), b.ranges.end(),
+                      [](const KeyRange& x, const KeyRange& y) {
+                        return x.begin == y.begin && x.end == y.end;
+                      });
+  };
+  ASSERT_EQ(some.heads.size(), 4u);
+  EXPECT_TRUE(same(some.heads[0], all.heads[4]) && same(some.heads[1], all.heads[5]));
+  EXPECT_TRUE(same(some.heads[2], all.heads[0]) && same(some.heads[3], all.heads[1]));
+}
+
+// A call in slices selects what one call does: the layer's rows come in chunks.
+TEST(ModeParity, SlicesOfRowsSelectTheSameBlocks) {
+  const std::int64_t rows = 300, block = 16;
+  const AttentionInput whole{at::randn({2, rows, 16}), at::randn({1, rows, 16}),
+                             at::randn({1, rows, 16}), 0, 0.25};
+  for (const char* text :
+       {"xa:stride=4,tau=0.6,block=16", "xa:stride=8,tau=0.7,block=16,rule=public,chunk=64"}) {
+    ModeOptions options(text);
+    const auto mode = make_xattention(options, {});
+    const BlockMask all = mode->block_mask(whole, std::vector<int>{0});
+    for (const std::int64_t start : {std::int64_t{0}, 5 * block, 11 * block}) {
+      AttentionInput part = whole;
+      part.q_start = start;
+      part.q = whole.q.narrow(1, start, std::min<std::int64_t>(7 * block, rows - start));
+      const BlockMask mask = mode->block_mask(part, std::vector<int>{0});
+      for (std::int64_t p = start; p < start + part.q.size(1); p += block) {
+        for (std::int64_t j = 0; j <= p; j += block) {
+          for (std::int64_t h = 0; h < 2; ++h) {
+            EXPECT_EQ(is_visible(mask, h, p, j), is_visible(all, h, p, j)) << text << start << j;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Xattention, DefaultChunkOfThePublishedCode) {
+  const std::vector<std::pair<std::int64_t, std::int64_t>> rows = {
+      {1, 2048},     {2048, 2048},  {2049, 4096},   {8192, 8192},  {16384, 16384},
+      {32768, 8192}, {65536, 4096}, {131072, 2048}, {262144, 2048}};
+  for (const auto& [tokens, chunk] : rows) {
+    EXPECT_EQ(default_xattention_chunk(tokens), chunk) << tokens;
+  }
+}
+
+}  // namespace
+}  // namespace elastic::engine
