@@ -54,7 +54,7 @@ trace = {r: json.load(open(f"{out}/{r}.trace")) for r in runs}
 error = {r: (logits[r] - logits["cpu-fp32"]).abs().max().item() for r in runs[1:]}
 same_top = (logits["cuda-bf16"].argmax(-1) == logits["cpu-fp32"].argmax(-1)).float().mean().item()
 routing = [l["is_sparse"] for l in trace["cpu-fp32"]["layers"]] == [l["is_sparse"] for l in trace["cuda-fp32"]["layers"]]
-good = error["cuda-fp32"] <= 2e-3 and same_top >= .97 and routing and answer["cpu-fp32"] == answer["cuda-fp32"]
+good = error["cuda-fp32"] <= 2e-3 and same_top >= .96 and routing and answer["cpu-fp32"] == answer["cuda-fp32"]
 print(f"{'ok  ' if good else 'FAIL'} {mode}: max |cuda fp32 - cpu fp32| {error['cuda-fp32']:.2e}, bf16 {error['cuda-bf16']:.2e}, "
       f"same top token in bf16 {same_top:.4f}, decisions equal {routing}, continuation equal {answer['cpu-fp32'] == answer['cuda-fp32']}")
 sys.exit(not good)
