@@ -18,9 +18,13 @@ struct HeadSlice {
   std::int64_t first_q = 0;
 };
 
+bool are_consecutive(const std::vector<std::int64_t>& heads) {
+  return heads.back() - heads.front() + 1 == static_cast<std::int64_t>(heads.size());
+}
+
 at::Tensor pick(const at::Tensor& x, const std::vector<std::int64_t>& heads) {
   const auto count = static_cast<std::int64_t>(heads.size());
-  if (heads.back() - heads.front() + 1 == count) return x.narrow(0, heads.front(), count);
+  if (are_consecutive(heads)) return x.narrow(0, heads.front(), count);
   return x.index_select(0, at::tensor(heads, at::TensorOptions(at::kLong)).to(x.device()));
 }
 
@@ -36,7 +40,7 @@ HeadSlice slice_heads(const AttentionInput& input, std::span<const int> kv_heads
                   pick(input.v.narrow(1, 0, keys), kv),
                   {},
                   q.front()};
-  if (q.back() - q.front() + 1 != static_cast<std::int64_t>(q.size())) {
+  if (!are_consecutive(q)) {
     slice.q_heads = at::tensor(q, at::TensorOptions(at::kLong)).to(input.q.device());
   }
   return slice;

@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/logsumexp.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 
 #include <algorithm>
@@ -28,10 +29,7 @@ struct HeadSet {
 };
 
 at::Tensor index_tensor(const std::vector<std::int64_t>& values, const at::Tensor& like) {
-  return at::from_blob(const_cast<std::int64_t*>(values.data()),
-                       {static_cast<std::int64_t>(values.size())}, at::kLong)
-      .clone()
-      .to(like.device());
+  return at::tensor(values, at::TensorOptions(at::kLong)).to(like.device());
 }
 
 std::vector<HeadSet> head_sets(const AttentionInput& input, std::span<const int> kv_heads,
@@ -92,8 +90,7 @@ at::Tensor membership(const HeadMask& mask, std::int64_t first, std::int64_t las
       }
     }
   }
-  return at::from_blob(table.data(), {last - first, count}, at::kByte)
-      .to(like.device(), at::kBool, false, true);
+  return at::from_blob(table.data(), {last - first, count}, at::kByte).to(like.device(), at::kBool);
 }
 
 struct Slice {

@@ -35,19 +35,18 @@ Function* symbol(void* handle, const char* name) {
 }
 
 CudaLibrary read_devices(void* handle) {
-  const auto devices = symbol<decltype(elastic_cuda_devices)>(handle, "elastic_cuda_devices");
-  const auto install = symbol<decltype(elastic_cuda_install)>(handle, "elastic_cuda_install");
   const auto version = symbol<decltype(elastic_cuda_version)>(handle, "elastic_cuda_version");
-  if (!devices || !install || !version || version() != kCudaInterfaceVersion) {
+  if (version == nullptr || version() != kCudaInterfaceVersion) {
     return without_gpu("libelastic_cuda.so is of another version: build both in one go");
   }
+  const auto devices = symbol<decltype(elastic_cuda_devices)>(handle, "elastic_cuda_devices");
   std::vector<CudaDeviceInfo> found(kMostDevices);
   const char* problem = "";
   const int count = devices(found.data(), kMostDevices, &problem);
   if (count < 0) return without_gpu(fmt::format("CUDA error {}: {}", -count, problem));
   if (count == 0) return without_gpu("the NVIDIA driver shows no GPU to this process", false);
   CudaLibrary library;
-  library.install = install;
+  library.install = symbol<decltype(elastic_cuda_install)>(handle, "elastic_cuda_install");
   for (int i = 0; i < std::min(count, kMostDevices); ++i) {
     const CudaDeviceInfo& device = found[static_cast<std::size_t>(i)];
     library.devices.push_back(

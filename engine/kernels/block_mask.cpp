@@ -36,8 +36,7 @@ std::int64_t causal_pairs(const KeyRange& range, std::int64_t first, std::int64_
   const std::int64_t begin = std::max(first, range.begin);
   const std::int64_t full = std::clamp(range.end - 1, begin, std::max(begin, last));
   // Rows [begin, full) see p + 1 - range.begin keys each, rows [full, last) all of the range.
-  const std::int64_t partial =
-      full > begin ? (full - begin) * (begin + full + 1 - 2 * range.begin) / 2 : 0;
+  const std::int64_t partial = (full - begin) * (begin + full + 1 - 2 * range.begin) / 2;
   return partial + std::max<std::int64_t>(0, last - full) * (range.end - range.begin);
 }
 
@@ -48,9 +47,9 @@ std::int64_t overlap(std::int64_t a0, std::int64_t a1, std::int64_t b0, std::int
 // Keys of one range that row p sees through causality and the token window.
 std::int64_t keys_of_row(const BlockMask& mask, const KeyRange& range, std::int64_t p) {
   const std::int64_t end = std::min(range.end, p + 1);
-  if (mask.token_local == 0) return std::max<std::int64_t>(0, end - range.begin);
-  const std::int64_t local = std::max(mask.token_sink, p - mask.token_local + 1);
-  return overlap(range.begin, end, 0, mask.token_sink) + overlap(range.begin, end, local, p + 1);
+  const std::int64_t local =
+      mask.token_local == 0 ? 0 : std::max(mask.token_sink, p - mask.token_local + 1);
+  return overlap(range.begin, end, 0, mask.token_sink) + overlap(range.begin, end, local, end);
 }
 
 // Adds the rows [first, last) of one query block, all in one row of tiles, and marks their tiles.
@@ -62,9 +61,7 @@ void count_rows(const BlockMask& mask, std::span<const KeyRange> ranges, std::in
     } else {
       for (std::int64_t p = first; p < last; ++p) count.pairs += keys_of_row(mask, range, p);
     }
-    const std::int64_t end = std::min(range.end, last);
-    if (end <= range.begin) continue;
-    const std::int64_t last_tile = (end - 1) / kMaskBlock;
+    const std::int64_t last_tile = (std::min(range.end, last) - 1) / kMaskBlock;
     for (std::int64_t t = range.begin / kMaskBlock; t <= last_tile; ++t) tiles[t] = 1;
   }
 }
@@ -100,15 +97,14 @@ BlockMask streaming_mask(const StreamingWindow& window, const RowSpan& span) {
   for (std::int64_t b = blocks.first; b < blocks.last; ++b) {
     const std::int64_t end = std::min((b + 1) * block, q_end);
     const std::int64_t first_row = std::max(b * block, span.q_start);
-    const std::int64_t wanted =
-        by_token ? first_row - window.local + 1 : (b - local_blocks + 1) * block;
-    const std::int64_t local = std::clamp<std::int64_t>(wanted, 0, end);
+    const std::int64_t local = std::max<std::int64_t>(
+        0, by_token ? first_row - window.local + 1 : (b - local_blocks + 1) * block);
     if (sink >= local) {
       head.ranges.push_back({0, end});
     } else {
       mask.dense = false;
       if (sink > 0) head.ranges.push_back({0, sink});
-      if (local < end) head.ranges.push_back({local, end});
+      head.ranges.push_back({local, end});
     }
     close_block(head);
   }
@@ -155,10 +151,10 @@ VisibleCount count_visible(const BlockMask& mask, std::int64_t head, const RowSp
   VisibleCount count;
   const std::int64_t q_end = span.q_start + span.rows;
   const HeadMask& ranges = mask.head(head);
-  std::vector<std::uint8_t> tiles(static_cast<std::size_t>(q_end / kMaskBlock + 1));
+  std::vector<std::uint8_t> tiles;  // of the row of tiles in hand
   for (std::int64_t row = span.q_start; row < q_end;) {
     const std::int64_t tile_end = std::min((row / kMaskBlock + 1) * kMaskBlock, q_end);
-    std::fill(tiles.begin(), tiles.end(), 0);
+    tiles.assign(static_cast<std::size_t>((tile_end - 1) / kMaskBlock + 1), 0);
     while (row < tile_end) {
       const std::int64_t block = row / mask.query_block;
       const std::int64_t end = std::min((block + 1) * mask.query_block, tile_end);
@@ -166,7 +162,7 @@ VisibleCount count_visible(const BlockMask& mask, std::int64_t head, const RowSp
       row = end;
     }
     count.blocks += std::count(tiles.begin(), tiles.end(), 1);
-    count.causal_blocks += (tile_end - 1) / kMaskBlock + 1;
+    count.causal_blocks += static_cast<std::int64_t>(tiles.size());
   }
   count.causal_pairs = causal_pairs({0, q_end}, span.q_start, q_end);
   if (span.rows > 0) {

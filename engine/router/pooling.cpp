@@ -18,10 +18,7 @@ void KeyPool::add(const at::Tensor& keys, std::int64_t first_row) {
   const std::int64_t rows = keys.size(0);
   check(first_row >= 0 && first_row + rows <= tokens_, "pooled rows lie inside the prompt");
   dtype_ = keys.scalar_type();
-  add_rows(keys, 0,
-           std::min(boundary_, tokens_) - first_row < rows
-               ? std::min(boundary_, tokens_) - first_row
-               : rows);
+  add_rows(keys, 0, std::min(std::min(boundary_, tokens_) - first_row, rows));
   add_rows(keys,
            std::max<std::int64_t>(0, std::max<std::int64_t>(tokens_ - boundary_, 0) - first_row),
            rows);

@@ -11,7 +11,7 @@ double rate_factor(const OptimizerOptions& options, std::int64_t step, std::int6
   const double warm = std::ceil(options.warmup * all);
   if (at < warm) return (at + 1) / warm;
   const double flat = std::max(warm, options.hold * all);
-  if (at < flat || all <= flat) return 1;
+  if (at < flat) return 1;
   const double share = (at - flat) / (all - flat);
   return options.floor + (1 - options.floor) * 0.5 * (1 + std::cos(std::numbers::pi * share));
 }

@@ -15,23 +15,18 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/attention/masked_attention.h"
+
 namespace elastic::engine {
 namespace {
 
 constexpr std::int64_t kRowsAtOnce = 128;  // of the composed kernel: scores are rows x keys
 
-bool flash_takes(const at::Tensor& q) {
-  const auto type = q.scalar_type();
-  return q.is_cuda() && (type == at::kBFloat16 || type == at::kHalf) && q.size(2) % 8 == 0 &&
-         q.size(2) <= 256;
-}
+// Of LibTorch's GPU kernels: causal, the lse kept for the backward pass, no mask to look at.
+constexpr bool kCausal = true, kKeepLse = true, kDebugMask = false;
 
-// cuDNN is about twice as fast, but plans each shape for a tenth of a second: for documents of one
-// length, whole kilotokens, as long trainings have them.
-bool cudnn_takes(const at::Tensor& q, const Spans& spans) {
-  constexpr std::int64_t kPlanRows = 1024;
-  if (!flash_takes(q) || spans.q != spans.k || spans.max_q % kPlanRows != 0) return false;
-  return spans.q.back() == spans.max_q * (static_cast<std::int64_t>(spans.q.size()) - 1);
+bool flash_takes(const at::Tensor& q) {
+  return q.is_cuda() && device_kernels_take(q.scalar_type(), q.size(2));
 }
 
 // [rows, heads, d] as [documents, heads, document rows, d] and back.
@@ -43,8 +38,8 @@ at::Tensor by_row(const at::Tensor& x) { return x.transpose(1, 2).flatten(0, 1);
 SpanResult cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Spans& spans,
                  double scale) {
   const auto result = at::_scaled_dot_product_cudnn_attention(
-      by_document(q, spans), by_document(k, spans), by_document(v, spans), std::nullopt, true, 0.0,
-      true, false, scale);
+      by_document(q, spans), by_document(k, spans), by_document(v, spans), std::nullopt, kKeepLse,
+      0.0, kCausal, kDebugMask, scale);
   return {by_row(std::get<0>(result)), std::get<1>(result), std::get<6>(result),
           std::get<7>(result)};
 }
@@ -55,7 +50,7 @@ SpanGradients cudnn_backward(const at::Tensor& grad, const at::Tensor& q, const 
   const auto [dq, dk, dv] = at::_scaled_dot_product_cudnn_attention_backward(
       by_document(grad.contiguous(), spans), by_document(q, spans), by_document(k, spans),
       by_document(v, spans), by_document(result.out, spans), result.lse, result.state,
-      result.unused, {}, {}, {}, spans.max_q, spans.max_q, 0.0, true, scale);
+      result.unused, {}, {}, {}, spans.max_q, spans.max_q, 0.0, kCausal, scale);
   return {by_row(dq), by_row(dk), by_row(dv)};
 }
 
@@ -157,13 +152,20 @@ SpanGradients composed_backward(const at::Tensor& grad, const at::Tensor& q, con
 
 }  // namespace
 
+bool are_kilotokens(const Spans& spans) {
+  constexpr std::int64_t kPlanRows = 1024;
+  const auto segments = static_cast<std::int64_t>(spans.q.size()) - 1;
+  return spans.q == spans.k && spans.max_q % kPlanRows == 0 &&
+         spans.q.back() == spans.max_q * segments;
+}
+
 SpanResult attend_spans(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                         const Spans& spans, double scale) {
   if (!flash_takes(q)) return composed(q, k, v, spans, scale);
-  if (cudnn_takes(q, spans)) return cudnn(q, k, v, spans, scale);
+  if (are_kilotokens(spans)) return cudnn(q, k, v, spans, scale);
   auto [out, lse, state, unused, mask] = at::_flash_attention_forward(
-      q, k, v, spans.q_offsets, spans.k_offsets, spans.max_q, spans.max_k, 0.0, true, false, scale,
-      std::nullopt, std::nullopt, std::nullopt, std::nullopt);
+      q, k, v, spans.q_offsets, spans.k_offsets, spans.max_q, spans.max_k, 0.0, kCausal, kDebugMask,
+      scale, std::nullopt, std::nullopt, std::nullopt, std::nullopt);
   return {out, lse, state, unused};
 }
 
@@ -171,10 +173,10 @@ SpanGradients attend_spans_backward(const at::Tensor& grad, const at::Tensor& q,
                                     const at::Tensor& k, const at::Tensor& v,
                                     const SpanResult& result, const Spans& spans, double scale) {
   if (!flash_takes(q)) return composed_backward(grad, q, k, v, result, spans, scale);
-  if (cudnn_takes(q, spans)) return cudnn_backward(grad, q, k, v, result, spans, scale);
+  if (are_kilotokens(spans)) return cudnn_backward(grad, q, k, v, result, spans, scale);
   auto [dq, dk, dv] = at::_flash_attention_backward(
       grad.contiguous(), q, k, v, result.out, result.lse, spans.q_offsets, spans.k_offsets,
-      spans.max_q, spans.max_k, 0.0, true, result.state, result.unused, scale, std::nullopt,
+      spans.max_q, spans.max_k, 0.0, kCausal, result.state, result.unused, scale, std::nullopt,
       std::nullopt);
   return {dq, dk, dv};
 }

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "base/error.h"
 #include "engine/device/device.h"
 
@@ -78,6 +80,44 @@ TEST(AttentionBench, TakesTheHeadsOfAShape) {
   EXPECT_EQ(rows[0].heads_kv, 8);
   EXPECT_EQ(rows[0].head_dim, 128);
   EXPECT_EQ(rows[0].dtype, "bf16");
+}
+
+TEST(AttentionBench, CountsFollowFromTheMask) {
+  AttentionBenchOptions options = kSmall;
+  options.lengths = {400}, options.msr = {0.3}, options.dtype = "fp32";
+  const std::vector<AttentionBenchRow> rows = bench_attention(options);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].dtype, "fp32");
+  EXPECT_EQ(rows[0].mode, "fa-ssa:sink=64,local=64,block=128,decode=full");
+  // Sink and window are a block each: keys 128 .. 255 of rows 256 .. 383 are hidden, and 128 .. 383
+  // of the last 16, for one of three KV heads; 1 + 2 + 2 + 2 of 10 tiles are left to it.
+  const double all = 400. * 401 / 2, hidden = 128. * 128 + 16. * 256;
+  EXPECT_NEAR(rows[0].visible_flop, (all - hidden / 3) * 4 * 6 * 16, 1e-3);
+  EXPECT_NEAR(rows[0].visited_blocks, (2 * 10 + 1 + 2 + 2 + 2) / 30., 1e-12);
+}
+
+TEST(AttentionBench, ErrorsSayWhatWasAskedFor) {
+  const auto error_of = [](auto change) -> std::string {
+    AttentionBenchOptions options = kSmall;
+    change(options);
+    try {
+      bench_attention(options);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(error_of([](auto& o) { o.heads_q = 7; }),
+            "7 query heads over 3 KV heads of 16: not a whole group each");
+  EXPECT_EQ(error_of([](auto& o) { o.heads_q = 0; }),
+            "0 query heads over 3 KV heads of 16: not a whole group each");
+  EXPECT_EQ(error_of([](auto& o) { o.dtype = "fp8"; }), "dtype `fp8`; known: auto, fp32, bf16");
+  EXPECT_EQ(error_of([](auto& o) { o.mode = "ssa:local=64"; }),
+            "mode `ssa:local=64` has one kind of head; name two, as in fa-ssa");
+  EXPECT_EQ(error_of([](auto& o) { o.mode = "fa"; }),
+            "mode `fa` has one kind of head; name two, as in fa-ssa");
+  EXPECT_EQ(error_of([](auto& o) { o.lengths = {0}; }), "a length below one token");
 }
 
 TEST(Device, AutoIsOneOfTheTwo) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <numeric>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -269,6 +270,147 @@ TEST(StaticPattern, MalformedFilesAreNamed) {
         error_of("fa-ssa:sparsity=0.5,pattern=" + path, context(), ErrorKind::kCorrupt);
     EXPECT_NE(message.find("bad.tsv"), std::string::npos) << message;
   }
+}
+
+TEST(AttentionPlan, ErrorsSayTheOptionAndWhatItMayBe) {
+  const std::vector<RouterWeights> routers = zero_routers();
+  const PlanContext with = context(routers);
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"ssa:local", "mode `ssa:local`: option `local` is not key=value"},
+      {"ssa:sink=-1", "mode `ssa:sink=-1`: sink=-1 is not a whole number from 0 up"},
+      {"ssa:local=", "mode `ssa:local=`: local= is not a whole number from 1 up"},
+      {"ssa:local=0", "mode `ssa:local=0`: local=0 is not a whole number from 1 up"},
+      {"ssa:sink=1099511627777",
+       "mode `ssa:sink=1099511627777`: sink=1099511627777 is not a whole number from 0 up"},
+      {"ssa:block=2", "mode `ssa:block=2`: block=2 is neither 128 (blocks) nor 1 (exact tokens)"},
+      {"ssa:sink=1,local=4,sink=1", "mode `ssa:sink=1,local=4,sink=1`: `sink` is given twice"},
+      {"ssa:decode=no", "mode `ssa:decode=no`: decode=no is neither full nor sparse"},
+      {"ssa:blocks=1",
+       "mode `ssa:blocks=1`: unknown option of `ssa` `blocks`; did you mean `block`? known: sink, "
+       "local, block, decode"},
+      {"fa:sink=3", "mode `fa:sink=3`: `fa` takes no options, but has `sink`"},
+      {"fa-ssa:sparsity=1.01",
+       "mode `fa-ssa:sparsity=1.01`: sparsity=1.01 is not a number from 0 to 1"},
+      {"fa-ssa:threshold=-0.01",
+       "mode `fa-ssa:threshold=-0.01`: threshold=-0.01 is not a number from 0 to 1"},
+      {"fa-ssa:threshold=x", "mode `fa-ssa:threshold=x`: threshold=x is not a number from 0 to 1"},
+      {"fa-ssa:threshold=0.5",
+       "mode `fa-ssa:threshold=0.5`: sparsity and threshold apply to a pattern file; add "
+       "pattern=FILE.tsv"},
+      {"fa-ssa:pattern=/nowhere/x.tsv",
+       "mode `fa-ssa:pattern=/nowhere/x.tsv`: pattern=/nowhere/x.tsv is no file; give the path of "
+       "a pattern file"}};
+  for (const auto& [mode, wanted] : cases) {
+    EXPECT_EQ(error_of(mode, with, ErrorKind::kInvalidArgument), wanted);
+  }
+  EXPECT_EQ(error_of("fa-ssa:local=256", context(), ErrorKind::kUnsupported),
+            "mode `fa-ssa:local=256` needs routers, which this checkpoint does not have: use a "
+            "routed checkpoint, or fix the heads with fa-ssa:pattern=FILE.tsv");
+  EXPECT_EQ(error_of("fa-ssa:locl=256", context(), ErrorKind::kInvalidArgument),
+            "mode `fa-ssa:locl=256`: unknown option of `fa-ssa` `locl`; did you mean `local`? "
+            "known: sink, local, block, decode, pattern, sparsity, threshold");
+}
+
+TEST(AttentionPlan, SizesReachTheirBounds) {
+  EXPECT_EQ(make_attention_plan("ssa:sink=1099511627776,local=1,block=1", context()).describe(),
+            "ssa:sink=1099511627776,local=1,block=1,decode=full");
+  PlanContext with = context();
+  with.sink = -5;
+  with.local = 0;
+  EXPECT_EQ(make_attention_plan("ssa:decode=sparse", with).describe(),
+            "ssa:sink=0,local=1,block=128,decode=sparse")
+      << "a checkpoint's sizes that cannot be";
+}
+
+TEST(AttentionPlan, SizesThatAreRoundedAreSaid) {
+  const auto note = [](const char* mode) { return make_attention_plan(mode, context()).note; };
+  EXPECT_EQ(note("ssa:sink=1,local=256"),
+            "mode `ssa:sink=1,local=256`: prefill works in blocks of 128 tokens, so sink=1 acts as "
+            "128 and local=256 as 256; block=1 keeps exact tokens");
+  EXPECT_EQ(note("ssa:sink=128,local=129"),
+            "mode `ssa:sink=128,local=129`: prefill works in blocks of 128 tokens, so sink=128 "
+            "acts as 128 and local=129 as 256; block=1 keeps exact tokens");
+  EXPECT_EQ(note("ssa:sink=0,local=128"), "");
+  EXPECT_EQ(note("ssa:sink=1,local=129,block=1"), "");
+  EXPECT_EQ(note("fa"), "");
+}
+
+// A mode without a window to decode in has no such option.
+class Windowless final : public HeadMode {
+ public:
+  std::string_view name() const override { return "all"; }
+  std::string describe() const override { return "all:of=them"; }
+  bool is_sparse() const override { return true; }
+  BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
+    return dense_mask(input.span());
+  }
+};
+
+TEST(AttentionPlan, DecodeIsDescribedWhereItCanBeCut) {
+  AttentionPlan plan{.name = "x",
+                     .policy = make_uniform(true, 1),
+                     .retrieval = nullptr,
+                     .sparse = std::make_unique<Windowless>()};
+  EXPECT_EQ(plan.describe(), "x:of=them");
+  plan.retrieval = std::make_unique<Windowless>();
+  EXPECT_EQ(plan.describe(), "x:of=them,of=them");
+}
+
+TEST(AttentionPlan, DecisionsThatDoNotFitAreRefused) {
+  const AttentionInput input{at::zeros({kHeadsQ, 4, 8}), at::zeros({kHeadsKv, 4, 8}),
+                             at::zeros({kHeadsKv, 4, 8}), 0, 1};
+  const auto select = [&](const char* mode, const std::vector<std::uint8_t>& types) {
+    return select_heads(make_attention_plan(mode, context()),
+                        {.is_sparse = types, .router_logits = {}}, input);
+  };
+  EXPECT_THROW(select("fa", {0, 0}), std::logic_error);
+  EXPECT_THROW(select("fa", {0, 1, 0}), std::logic_error);
+  EXPECT_THROW(select("ssa", {0, 1, 1}), std::logic_error);
+  EXPECT_EQ(select("ssa", {1, 1, 1}).size(), 1u);
+}
+
+TEST(AttentionPlan, RoutersAreOneALayer) {
+  const std::vector<RouterWeights> routers = zero_routers();
+  const AttentionPlan plan = make_attention_plan("fa-ssa", context(routers));
+  const at::Tensor pooled = at::randn({kHeadsKv, kDim});
+  EXPECT_THROW(plan.policy->decide(-1, pooled), std::logic_error);
+  EXPECT_THROW(plan.policy->decide(kLayers, pooled), std::logic_error);
+  EXPECT_NO_THROW(plan.policy->decide(0, pooled));
+  PlanContext fewer = context(routers);
+  fewer.layers = kLayers + 1;
+  EXPECT_THROW(make_attention_plan("fa-ssa", fewer), std::logic_error);
+}
+
+TEST(StaticPattern, SharesAndThresholdsReachTheirBounds) {
+  const testing::TemporaryFolder folder;
+  const std::string path = (folder / "graded.tsv").string();
+  write_file_atomic(path, "0.9\t0\t1\n0.5\t0.25\t0.75\n");
+  const auto plan = [&](const std::string& options) {
+    return make_attention_plan("fa-ssa:pattern=" + path + options, context());
+  };
+  EXPECT_EQ(plan(",sparsity=0").policy->decide(0, {}).is_sparse,
+            (std::vector<std::uint8_t>{0, 0, 0}));
+  EXPECT_EQ(plan(",sparsity=1").policy->decide(1, {}).is_sparse,
+            (std::vector<std::uint8_t>{1, 1, 1}));
+  EXPECT_EQ(plan(",threshold=1").policy->decide(0, {}).is_sparse,
+            (std::vector<std::uint8_t>{1, 1, 0}));
+  EXPECT_EQ(plan(",threshold=0.25").describe(),
+            "fa-ssa:sink=128,local=2048,block=128,pattern=" + path + ",threshold=0.25,decode=full");
+  EXPECT_EQ(plan(",sparsity=0.5").describe(),
+            "fa-ssa:sink=128,local=2048,block=128,pattern=" + path + ",sparsity=0.5,decode=full");
+  const std::string both = "fa-ssa:pattern=" + path + ",sparsity=0.5,threshold=0.5";
+  const std::string wanted = ": " + path +
+                             " holds graded gates; give sparsity=0..1 (share of streaming heads) "
+                             "or threshold=0..1 (gates that count as full)";
+  EXPECT_EQ(error_of(both, context(), ErrorKind::kInvalidArgument), "mode `" + both + "`" + wanted);
+  PlanContext other = context();
+  other.heads_kv = 2;
+  EXPECT_EQ(error_of("fa-ssa:sparsity=1,pattern=" + path, other, ErrorKind::kCorrupt),
+            path + ": 2 layers x 3 KV heads, but the model has 2 x 2");
+  other = context();
+  other.layers = 3;
+  EXPECT_EQ(error_of("fa-ssa:sparsity=1,pattern=" + path, other, ErrorKind::kCorrupt),
+            path + ": 2 layers x 3 KV heads, but the model has 3 x 3");
 }
 
 }  // namespace

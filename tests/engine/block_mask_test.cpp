@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -167,6 +169,159 @@ TEST(BlockMask, TableMasksMergeNeighboursAndDropTheFuture) {
   for (const int head : {0, 1}) {
     expect_equal(count_visible(mask, head, span), brute_force(mask, head, span));
   }
+}
+
+TEST(BlockMask, DenseByHand) {
+  const BlockMask mask = dense_mask({130, 200, 400});
+  EXPECT_EQ(mask.query_block, 128);
+  EXPECT_EQ(mask.first_block, 1);
+  EXPECT_TRUE(mask.dense);
+  EXPECT_EQ(mask.token_local, 0);
+  ASSERT_EQ(mask.heads.size(), 1u);
+  ASSERT_EQ(mask.heads[0].offsets, (std::vector<std::int64_t>{0, 1, 2}));
+  EXPECT_EQ(text(mask.heads[0].block(0)), "[0,256)");
+  EXPECT_EQ(text(mask.heads[0].block(1)), "[0,330)");
+}
+
+// A block's ranges hold what any of its rows sees; sink and window that touch are one range.
+TEST(BlockMask, TokenWindowsAreRangesOfTheirBlocks) {
+  const auto ranges = [](const StreamingWindow& window, const RowSpan& span) {
+    const BlockMask mask = streaming_mask(window, span);
+    std::string all;
+    for (std::size_t b = 0; b + 1 < mask.heads[0].offsets.size(); ++b) {
+      all += text(mask.heads[0].block(static_cast<std::int64_t>(b))) + " ";
+    }
+    return all;
+  };
+  const StreamingWindow window{.sink = 3, .local = 4, .block = 1};
+  EXPECT_EQ(ranges(window, {0, 300, 300}), "[0,128) [0,3)[125,256) [0,3)[253,300) ");
+  EXPECT_EQ(ranges(window, {140, 60, 210}), "[0,3)[137,200) ");
+  EXPECT_EQ(ranges({.sink = 0, .local = 4, .block = 1}, {140, 60, 210}), "[137,200) ");
+  EXPECT_EQ(ranges({.sink = 137, .local = 4, .block = 1}, {140, 60, 210}), "[0,200) ");
+  EXPECT_EQ(ranges({.sink = 136, .local = 4, .block = 1}, {140, 60, 210}), "[0,136)[137,200) ");
+}
+
+TEST(BlockMask, AWindowAsLongAsTheRowsIsDense) {
+  for (const std::int64_t local : {299, 300, 301}) {
+    const BlockMask mask = streaming_mask({.sink = 5, .local = local, .block = 1}, {0, 300, 400});
+    EXPECT_EQ(mask.dense, local >= 300);
+    EXPECT_EQ(mask.token_local, local >= 300 ? 0 : local);
+    EXPECT_EQ(mask.token_sink, local >= 300 ? 0 : 5);
+  }
+}
+
+// Ranges ascend, are apart, hold something and end where the block's last row does.
+void expect_tidy(const BlockMask& mask, const RowSpan& span) {
+  const std::int64_t end = span.q_start + span.rows;
+  const std::int64_t blocks = (end - 1) / mask.query_block - span.q_start / mask.query_block + 1;
+  EXPECT_EQ(mask.first_block, span.q_start / mask.query_block);
+  for (const HeadMask& head : mask.heads) {
+    ASSERT_EQ(static_cast<std::int64_t>(head.offsets.size()), blocks + 1);
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      std::int64_t last = -1;
+      for (const KeyRange& range : head.block(b)) {
+        EXPECT_LT(last, range.begin);
+        EXPECT_LT(range.begin, range.end);
+        EXPECT_LE(range.end, std::min((mask.first_block + b + 1) * mask.query_block, end));
+        last = range.end;
+      }
+    }
+  }
+}
+
+RowSpan random_span(std::mt19937& random) {
+  const auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(random() % n); };
+  const std::int64_t start = below(2) * below(300), rows = 1 + below(300);
+  return {start, rows, start + rows + below(50)};
+}
+
+// With block 1 the rule of blocks is the rule of tokens.
+TEST(BlockMask, RandomWindowsFollowTheRule) {
+  std::mt19937 random(7);
+  for (int i = 0; i < 90; ++i) {
+    const RowSpan span = random_span(random);
+    const std::int64_t block = std::vector<std::int64_t>{1, 16, 128}[i % 3];
+    const StreamingWindow w{.sink = static_cast<std::int64_t>(i % 4 == 0 ? 0 : random() % 300),
+                            .local = static_cast<std::int64_t>(1 + random() % 300),
+                            .block = block};
+    SCOPED_TRACE(std::to_string(w.sink) + " " + std::to_string(w.local) + " / " +
+                 std::to_string(block) + " rows " + std::to_string(span.q_start) + "+" +
+                 std::to_string(span.rows));
+    const BlockMask mask = streaming_mask(w, span);
+    const std::int64_t end = span.q_start + span.rows;
+    bool all = true;
+    for (std::int64_t p = span.q_start; p < end; ++p) {
+      for (std::int64_t j = 0; j < span.tokens; ++j) {
+        const bool near = p / block - j / block < (w.local + block - 1) / block;
+        const bool wanted = j <= p && (j / block < (w.sink + block - 1) / block || near);
+        ASSERT_EQ(is_visible(mask, 0, p, j), wanted) << p << " " << j;
+        all &= wanted || j > p;
+      }
+    }
+    EXPECT_EQ(mask.dense, block == 1 ? w.local >= end : all);
+    expect_tidy(mask, span);
+    expect_equal(count_visible(mask, 0, span), brute_force(mask, 0, span));
+  }
+}
+
+TEST(BlockMask, RandomTablesShowWhatTheyHold) {
+  std::mt19937 random(11);
+  for (int i = 0; i < 60; ++i) {
+    const RowSpan span = random_span(random);
+    const std::int64_t block = std::vector<std::int64_t>{16, 64, 96, 128, 192, 256}[i % 6];
+    const std::int64_t first = span.q_start / block, heads = 1 + i % 3;
+    const std::int64_t rows = (span.q_start + span.rows - 1) / block - first + 1;
+    const std::int64_t keys = (span.tokens + block - 1) / block;
+    std::vector<std::uint8_t> visible(static_cast<std::size_t>(heads * rows * keys));
+    for (std::uint8_t& v : visible) v = random() % 2;
+    const BlockMask mask = table_mask({visible, heads, rows, keys, block}, span);
+    ASSERT_EQ(static_cast<std::int64_t>(mask.heads.size()), heads);
+    EXPECT_FALSE(mask.dense);
+    expect_tidy(mask, span);
+    for (std::int64_t h = 0; h < heads; ++h) {
+      for (std::int64_t p = span.q_start; p < span.q_start + span.rows; ++p) {
+        for (std::int64_t j = 0; j < span.tokens; ++j) {
+          const std::int64_t at = (h * rows + p / block - first) * keys + j / block;
+          ASSERT_EQ(is_visible(mask, h, p, j), j <= p && visible[static_cast<std::size_t>(at)] != 0)
+              << h << " " << p << " " << j << " block " << block;
+        }
+      }
+      expect_equal(count_visible(mask, h, span), brute_force(mask, h, span));
+    }
+  }
+}
+
+// A block of keys that begins where the rows end leaves no empty range.
+TEST(BlockMask, TheFutureLeavesNoRange) {
+  const std::vector<std::uint8_t> visible = {0, 1, 1, 1};
+  const RowSpan span{.rows = 128, .tokens = 128};
+  const BlockMask mask = table_mask({visible, 1, 2, 2, 64}, span);
+  EXPECT_EQ(mask.heads[0].offsets, (std::vector<std::int64_t>{0, 0, 1}));
+  EXPECT_EQ(text(mask.heads[0].block(1)), "[0,128)");
+}
+
+TEST(BlockMask, NoRowsHaveNoBlocks) {
+  const RowSpan none{.q_start = 130, .rows = 0, .tokens = 130};
+  for (const BlockMask& mask : {dense_mask(none), streaming_mask({}, none),
+                                streaming_mask({.sink = 3, .local = 4, .block = 1}, none),
+                                table_mask({.heads = 1, .key_blocks = 2}, none)}) {
+    ASSERT_EQ(mask.heads.size(), 1u);
+    EXPECT_EQ(mask.heads[0].offsets, (std::vector<std::int64_t>{0}));
+    expect_equal(count_visible(mask, 0, none), {});
+  }
+}
+
+TEST(BlockMask, RowsAndTablesThatDoNotFitAreRefused) {
+  for (const RowSpan& span : {RowSpan{-1, 2, 5}, RowSpan{5, -1, 5}, RowSpan{3, 3, 5}}) {
+    EXPECT_THROW(dense_mask(span), std::logic_error) << span.q_start << "+" << span.rows;
+  }
+  EXPECT_NO_THROW(dense_mask({3, 2, 5}));
+  const std::vector<std::uint8_t> visible(12, 1);
+  const RowSpan span{.rows = 128, .tokens = 128};
+  EXPECT_NO_THROW(table_mask({visible, 3, 2, 2, 64}, span));
+  EXPECT_THROW(table_mask({visible, 2, 3, 2, 64}, span), std::logic_error);
+  EXPECT_THROW(table_mask({visible, 2, 2, 2, 64}, span), std::logic_error);
+  EXPECT_THROW(table_mask({visible, 3, 2, 3, 64}, span), std::logic_error);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace elastic::engine {
 namespace {
@@ -116,6 +117,69 @@ TEST(KvCache, ShortPromptsAreNotCut) {
     expect_step(cache, stored, 0, kPrompt,
                 is_cut ? std::vector<std::int64_t>{1} : std::vector<std::int64_t>{}, 2, local);
   }
+}
+
+// Rows of storage behind a layer's whole heads.
+std::int64_t capacity_of(const KvCache& cache, std::int64_t layer) {
+  return cache.read_step(layer, 0).front().k.stride(0) / kDim;
+}
+
+// In steps of 64 tokens, by half of what is there; what is expected counts at the start alone.
+TEST(KvCache, GrowsByHalvesAndKeepsItsRows) {
+  const at::Tensor k = at::randn({kHeads, 400, kDim}), v = at::randn({kHeads, 400, kDim});
+  for (const auto& [expected, start] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {1, 64}, {64, 64}, {65, 128}, {290, 320}}) {
+    KvCache cache({.layers = 1, .heads = kHeads, .head_dim = kDim}, expected);
+    const KvView room = cache.write_rows(0, 0, 10);
+    room.k.copy_(k.narrow(1, 0, 10));
+    room.v.copy_(v.narrow(1, 0, 10));
+    std::int64_t capacity = start;
+    for (std::int64_t t = 10; t < 400; ++t) {
+      EXPECT_EQ(capacity_of(cache, 0), capacity) << t;
+      cache.append(0, t, k.narrow(1, t, 1), v.narrow(1, t, 1));
+      if (t + 1 > capacity) capacity = (capacity + capacity / 2 + 63) / 64 * 64;
+    }
+    const KvView all = cache.read_all(0, 400);
+    EXPECT_TRUE(all.k.equal(k)) << expected;
+    EXPECT_TRUE(all.v.equal(v)) << expected;
+  }
+  KvCache far({.layers = 1, .heads = kHeads, .head_dim = kDim}, 1);
+  far.write_rows(0, 0, 64);
+  EXPECT_EQ(capacity_of(far, 0), 64);
+  far.write_rows(0, 64, 300);
+  EXPECT_EQ(capacity_of(far, 0), 384) << "more than a half";
+}
+
+TEST(KvCache, WholeHeadsGrowBesideCutOnes) {
+  const at::Tensor k = at::randn({kHeads, 200, kDim}), v = at::randn({kHeads, 200, kDim});
+  KvCache cache({.layers = 1, .heads = kHeads, .head_dim = kDim}, 1);
+  const KvView room = cache.write_rows(0, 0, 60);
+  room.k.copy_(k.narrow(1, 0, 60));
+  room.v.copy_(v.narrow(1, 0, 60));
+  cache.cut(0, {1}, 60, 2, 5);
+  for (std::int64_t t = 60; t < 200; ++t) {
+    EXPECT_EQ(capacity_of(cache, 0), t <= 64 ? 64 : t <= 128 ? 128 : 192) << t;
+    if (t == 192) break;
+    cache.append(0, t, k.narrow(1, t, 1), v.narrow(1, t, 1));
+  }
+  const std::vector<KvView> views = cache.read_step(0, 192);
+  ASSERT_EQ(views.size(), 2u);
+  EXPECT_TRUE(views[0].k.equal(k.narrow(1, 0, 192).index_select(0, views[0].heads)));
+  EXPECT_TRUE(views[0].v.equal(v.narrow(1, 0, 192).index_select(0, views[0].heads)));
+  EXPECT_EQ(sorted(rows_of(views[1].k[0])), kept(k, 1, 192, 2, 5));
+  EXPECT_EQ(sorted(rows_of(views[1].v[0])), kept(v, 1, 192, 2, 5));
+}
+
+TEST(KvCache, CutLayersAreNeitherFilledNorReadWhole) {
+  KvCache cache({.layers = 2, .heads = kHeads, .head_dim = kDim, .dtype = at::kBFloat16}, kPrompt);
+  for (const std::int64_t layer : {0, 1}) cache.write_rows(layer, 0, kPrompt);
+  EXPECT_EQ(cache.bytes(kPrompt), 2 * kHeads * kPrompt * kDim * 2 * 2);
+  EXPECT_EQ(cache.bytes_full(kPrompt), 2 * kHeads * kPrompt * kDim * 2 * 2);
+  cache.cut(0, {0, 2}, kPrompt, 3, 4);
+  EXPECT_EQ(cache.bytes(kPrompt), (kPrompt + 2 * 7 + kHeads * kPrompt) * kDim * 2 * 2);
+  EXPECT_THROW(cache.write_rows(0, kPrompt, 1), std::logic_error);
+  EXPECT_THROW(cache.read_all(0, kPrompt), std::logic_error);
+  EXPECT_NO_THROW(cache.read_all(1, kPrompt));
 }
 
 }  // namespace

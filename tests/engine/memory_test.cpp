@@ -25,14 +25,12 @@ TEST(Memory, CountsWhatTheAllocatorHandsOut) {
     { const at::Tensor passing = at::empty({8 * kMiB}, at::kByte); }
     const at::Tensor later = at::empty({2 * kMiB}, at::kByte);
   }
-  EXPECT_GE(outer.peak_bytes(), 12 * kMiB);
-  EXPECT_LT(outer.peak_bytes(), 13 * kMiB) << "not the sum of all that came and went";
+  EXPECT_EQ(outer.peak_bytes(), 12 * kMiB) << "not the sum of all that came and went";
   const at::Tensor before = at::empty({16 * kMiB}, at::kByte);
   const MemoryMeter next(at::kCPU);
   EXPECT_EQ(next.peak_bytes(), 0) << "what was in use at the start is not its own";
   { const at::Tensor own = at::empty({kMiB}, at::kByte); }
-  EXPECT_GE(next.peak_bytes(), kMiB);
-  EXPECT_LT(next.peak_bytes(), 2 * kMiB);
+  EXPECT_EQ(next.peak_bytes(), kMiB);
 }
 
 TEST(Memory, OfARequestIsTheSameEveryTime) {

@@ -2,13 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/randn.h>
 
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <stdexcept>
 
 #include "base/json.h"
 #include "engine/config/rope_config.h"
@@ -137,6 +140,112 @@ TEST(Rotary, LinearDividesFrequencies) {
   const at::Tensor frequencies = rope_frequencies(config, 8);
   EXPECT_FLOAT_EQ(frequencies.const_data_ptr<float>()[0], 0.25f);
   EXPECT_FLOAT_EQ(frequencies.const_data_ptr<float>()[1], 0.025f);
+}
+
+double plain_frequency(const RopeConfig& config, int i, std::int64_t dim) {
+  return std::pow(config.theta, -2.0 * i / static_cast<double>(dim));
+}
+
+// Waves longer than the original positions are stretched, short ones stay, those between are
+// blended by how often they turn.
+TEST(Rotary, Llama3BlendsByWavelength) {
+  RopeConfig config;
+  config.type = RopeType::kLlama3;
+  config.theta = 5e5;
+  config.factor = 8;
+  config.low_freq_factor = 1.5;
+  config.high_freq_factor = 4;
+  config.original_max_positions = 8192;
+  const at::Tensor frequencies = rope_frequencies(config, 128);
+  ASSERT_EQ(frequencies.numel(), 64);
+  int stretched = 0, blended = 0;
+  for (int i = 0; i < 64; ++i) {
+    const double plain = plain_frequency(config, i, 128);
+    const double turns = 8192 * plain / (2 * M_PI);
+    const double keep = std::clamp((turns - 1.5) / (4 - 1.5), 0.0, 1.0);
+    const double wanted = keep * plain + (1 - keep) * plain / 8;
+    EXPECT_NEAR(frequencies.const_data_ptr<float>()[i] / wanted, 1, 1e-5) << "frequency " << i;
+    stretched += keep == 0 ? 1 : 0;
+    blended += keep > 0 && keep < 1 ? 1 : 0;
+  }
+  EXPECT_GT(stretched, 5);
+  EXPECT_GT(blended, 2);
+}
+
+// The ramp begins at 0 at the least, ends at d - 1 at the most, and is never without a slope.
+TEST(Rotary, YarnRampsStayWithinTheHead) {
+  struct Row {
+    std::int64_t original;
+    double beta_fast, beta_slow, low, high;
+  };
+  constexpr std::int64_t kSize = 16;
+  const auto bound = [](const Row& row, double rotations) {
+    return kSize * std::log(static_cast<double>(row.original) / (rotations * 2 * M_PI)) /
+           (2 * std::log(1e4));
+  };
+  for (const Row& row : {Row{64, 32, 1, 0, 3}, Row{64, 4, 1e-8, 0, 15},
+                         Row{4096, 1e-3, 1e-6, 11, 15}, Row{16, 32, 4, 0, 0.001}}) {
+    RopeConfig config;
+    config.type = RopeType::kYarn;
+    config.factor = 4;
+    config.original_max_positions = row.original;
+    config.beta_fast = row.beta_fast;
+    config.beta_slow = row.beta_slow;
+    EXPECT_EQ(std::max(std::floor(bound(row, row.beta_fast)), 0.0), row.low);
+    const at::Tensor frequencies = rope_frequencies(config, kSize);
+    ASSERT_EQ(frequencies.numel(), kSize / 2);
+    for (int i = 0; i < kSize / 2; ++i) {
+      const double ramp = std::clamp((i - row.low) / (row.high - row.low), 0.0, 1.0);
+      EXPECT_NEAR(frequencies.const_data_ptr<float>()[i] / plain_frequency(config, i, kSize),
+                  1 - ramp + ramp / 4, 1e-5)
+          << row.original << " frequency " << i;
+    }
+  }
+}
+
+TEST(Rotary, TheTableGrowsByDoubling) {
+  RotaryTable table({}, 8, at::kFloat, at::kCPU);
+  for (const auto& [asked, size] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {1, 2048}, {2048, 2048}, {2049, 4096}, {4096, 4096}, {9000, 9000}, {9001, 18000}}) {
+    table.reserve(asked);
+    EXPECT_EQ(table.cos().size(0), size) << asked;
+    EXPECT_EQ(table.sin().size(0), size) << asked;
+  }
+}
+
+TEST(Rotary, TheAttentionFactorScalesBothTables) {
+  RopeConfig config;
+  RotaryTable plain(config, 8, at::kFloat, at::kCPU);
+  config.attention_factor = 1.5;
+  RotaryTable scaled(config, 8, at::kFloat, at::kCPU);
+  for (RotaryTable* table : {&plain, &scaled}) table->reserve(50);
+  EXPECT_TRUE(scaled.cos().equal(plain.cos().mul(1.5)));
+  EXPECT_TRUE(scaled.sin().equal(plain.sin().mul(1.5)));
+}
+
+// Two kernels and, for types that have none, tensor operations turn the same rows alike.
+TEST(Rotary, EveryTypeIsTurnedAlike) {
+  const at::Tensor x = at::randn({5, 3, 8});
+  const auto turned = [&](at::ScalarType type) {
+    RotaryTable table({}, 8, type, at::kCPU);
+    table.reserve(20);
+    at::Tensor out = at::empty({3, 5, 8}, at::TensorOptions(type));
+    table.rotate(x.to(type), 9, out);
+    return out.to(at::kFloat);
+  };
+  const at::Tensor wanted = turned(at::kFloat);
+  EXPECT_LT((turned(at::kDouble) - wanted).abs().max().item<double>(), 1e-5);
+  EXPECT_LT((turned(at::kHalf) - wanted).abs().max().item<double>(), 1e-2);
+  EXPECT_LT((turned(at::kBFloat16) - wanted).abs().max().item<double>(), 5e-2);
+}
+
+TEST(Rotary, PositionsBeyondTheTableAreRefused) {
+  RotaryTable table({}, 8, at::kFloat, at::kCPU);
+  table.reserve(2048);
+  const at::Tensor x = at::randn({3, 1, 8});
+  at::Tensor out = at::empty({1, 3, 8});
+  EXPECT_NO_THROW(table.rotate(x, 2045, out));
+  EXPECT_THROW(table.rotate(x, 2046, out), std::logic_error);
 }
 
 }  // namespace

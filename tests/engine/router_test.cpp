@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -173,6 +174,58 @@ TEST(Router, ThreeOutputsAreNoDecision) {
   }
 }
 
+TEST(Router, ErrorsGiveBothShapes) {
+  const auto error_with = [](std::int64_t d, std::int64_t m, const char* name,
+                             const std::vector<std::int64_t>& shape) -> std::string {
+    TensorMap tensors = random_tensors(d, m, 2);
+    tensors[name] = at::zeros(shape);
+    try {
+      load(tensors);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kCorrupt);
+      const std::string text = error.what(), start = "test: router tensor mask_allocator.";
+      EXPECT_TRUE(text.starts_with(start)) << text;
+      return text.substr(start.size());
+    }
+    return "";
+  };
+  struct Row {
+    std::int64_t d, m;
+    const char* name;
+    std::vector<std::int64_t> shape;
+    const char* says;
+  };
+  const std::vector<Row> rows = {
+      {16, 4, "cls_feat_extractor.0.weight", {64}, "has shape [64], expected [any, any]"},
+      {16, 4, "cls_feat_extractor.0.weight", {0, 16}, "has shape [0, 16], expected [any, any]"},
+      {16, 4, "cls_feat_extractor.0.bias", {64, 1}, "has shape [64, 1], expected [64]"},
+      {16, 4, "cls_feat_extractor.0.bias", {16}, "has shape [16], expected [64]"},
+      {16, 4, "cls_feat_extractor.2.weight", {15, 64}, "has shape [15, 64], expected [16, 64]"},
+      {16, 4, "cls_feat_extractor.2.weight", {16, 65}, "has shape [16, 65], expected [16, 64]"},
+      {16,
+       4,
+       "cls_router_head_agnostic.0.weight",
+       {64, 15},
+       "has shape [64, 15], expected [any, 16]"},
+      {16,
+       4,
+       "cls_router_head_agnostic.2.weight",
+       {64, 16},
+       "has shape [64, 16], expected [16, 64]"},
+      {16,
+       4,
+       "cls_router_head_agnostic.4.weight",
+       {2, 17},
+       "has shape [2, 17], expected [any, 16]"},
+      {1, 1, "cls_feat_extractor.2.weight", {2, 1}, "has shape [2, 1], expected [1, 1]"},
+      {1, 1, "cls_feat_extractor.2.weight", {1, 2}, "has shape [1, 2], expected [1, 1]"}};
+  for (const Row& row : rows) {
+    EXPECT_EQ(error_with(row.d, row.m, row.name, row.shape),
+              std::string(row.name) + " " + row.says);
+  }
+  EXPECT_EQ(parameter_count(load(random_tensors(1, 1, 1))), 10) << "the smallest router";
+}
+
 TEST(Pooling, WeightFormula) {
   for (const std::int64_t tokens : {1, 50, 100, 150, 200, 10000}) {
     const at::Tensor keys = at::randn({tokens, 3, 8});
@@ -193,6 +246,27 @@ TEST(Pooling, WeightFormula) {
           << tokens << " tokens in chunks of " << chunk;
     }
   }
+}
+
+TEST(Pooling, RowsInTheMiddleAreNotRead) {
+  const at::Tensor keys = at::randn({50, 2, 4});
+  KeyPool pool(1000, 100);
+  pool.add(keys, 100);
+  pool.add(keys, 850);
+  EXPECT_THROW(pool.mean(), std::logic_error) << "nothing at either end";
+  pool.add(keys, 899);
+  const at::Tensor last = keys.narrow(0, 1, 49).sum(0), first = keys.narrow(0, 0, 49).sum(0);
+  EXPECT_LT((pool.mean() - last / 200).abs().max().item<double>(), 1e-6);
+  pool.add(keys, 51);
+  EXPECT_LT((pool.mean() - (first + last) / 200).abs().max().item<double>(), 1e-6);
+}
+
+TEST(Pooling, RowsOutsideThePromptAreRefused) {
+  const at::Tensor keys = at::randn({50, 2, 4});
+  KeyPool pool(60);
+  EXPECT_THROW(pool.add(keys, -1), std::logic_error);
+  EXPECT_THROW(pool.add(keys, 11), std::logic_error);
+  EXPECT_NO_THROW(pool.add(keys, 10));
 }
 
 TEST(Pooling, ShortPromptsAreThePlainMean) {

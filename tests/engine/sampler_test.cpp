@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -107,6 +108,76 @@ TEST(Sampler, SenselessSettingsAreRefused) {
     EXPECT_THROW(check_sampling(bad), Error);
   }
   EXPECT_NO_THROW(check_sampling({.temperature = 0.7, .top_p = 0.9, .top_k = 40}));
+}
+
+// The published outputs of SplitMix64 for two seeds.
+TEST(Sampler, TheStreamIsSplitMix) {
+  const std::vector<std::pair<std::uint64_t, std::vector<std::uint64_t>>> rows = {
+      {0, {0xe220a8397b1dcdafu, 0x6e789e6aa1b965f4u, 0x06c45d188009454fu}},
+      {1234567,
+       {6457827717110365317u, 3203168211198807973u, 9817491932198370423u, 4593380528125082431u}}};
+  for (const auto& [seed, values] : rows) {
+    SampleStream stream(seed);
+    for (const std::uint64_t value : values) {
+      EXPECT_EQ(stream.uniform(), static_cast<double>(value >> 11) / 9007199254740992.0) << seed;
+    }
+  }
+}
+
+// The token whose stretch of the kept weights holds the next number of the stream.
+TEST(Sampler, ADrawIsAPlaceAmongTheKeptWeights) {
+  const std::vector<float> logits = {std::log(1.0f), std::log(4.0f), std::log(2.0f),
+                                     std::log(8.0f)};
+  const Sampling sampling{.temperature = 1, .top_p = 0.9};  // 8 + 4 + 2 of 15
+  SampleStream drawn(3), numbers(3);
+  for (int i = 0; i < 300; ++i) {
+    const double place = numbers.uniform() * 14;
+    EXPECT_EQ(sample(logits, sampling, drawn), place < 8 ? 3 : place < 12 ? 1 : 2);
+  }
+}
+
+TEST(Sampler, NoDrawIsMadeWhereThereIsNoChoice) {
+  SampleStream used(9), fresh(9);
+  EXPECT_EQ(sample(std::vector<float>{1, 2}, {.temperature = 0}, used), 1);
+  EXPECT_EQ(sample(std::vector<float>{NAN, NAN}, {.temperature = 1}, used), 0);
+  EXPECT_EQ(used.uniform(), fresh.uniform());
+  EXPECT_EQ(draw({0, 0}, {.temperature = 1, .top_k = 40}, 100).size(), 2u) << "fewer than top_k";
+}
+
+std::string refusal_of(const Sampling& sampling) {
+  try {
+    check_sampling(sampling);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Sampler, RefusalsNameFieldValueAndRange) {
+  EXPECT_EQ(refusal_of({.temperature = -0.5}), "temperature is -0.5, expected a number >= 0");
+  EXPECT_EQ(refusal_of({.temperature = INFINITY}), "temperature is inf, expected a number >= 0");
+  EXPECT_EQ(refusal_of({.top_p = 0}), "top_p is 0, expected 0 < top_p <= 1");
+  EXPECT_EQ(refusal_of({.top_p = 1.25}), "top_p is 1.25, expected 0 < top_p <= 1");
+  EXPECT_EQ(refusal_of({.top_k = -2}), "top_k is -2, expected 0 (all) or more");
+  EXPECT_EQ(refusal_of({.temperature = 0, .top_p = 1, .top_k = 0}), "");
+  EXPECT_EQ(refusal_of({.temperature = 0.25, .top_p = 0.25, .top_k = 1}), "");
+}
+
+TEST(Sampler, DamagedRowsAreCounted) {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  EXPECT_NO_THROW(check_finite(std::vector<float>{kMost, -kMost}));
+  std::vector<float> row(20, 1);
+  row[7] = row[9] = INFINITY;
+  row[19] = NAN;
+  try {
+    check_finite(row);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "3 of 20 logits of the next token are NaN or infinite (first: token 7, inf); the "
+                 "weights are damaged, or overflow in this dtype: try --dtype fp32");
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ std::vector<HeadGroup> layer_groups(int full, int sparse, const StreamingWindow&
 TEST(Sparsity, ModelSparsityCountsIntegers) {
   EXPECT_DOUBLE_EQ(model_sparsity(std::vector<std::string>{"1110", "0100", "0000"}), 4.0 / 12);
   EXPECT_DOUBLE_EQ(model_sparsity(std::vector<std::string>{"11", "11"}), 1);
+  EXPECT_DOUBLE_EQ(model_sparsity(std::vector<std::string>{"1"}), 1);
   EXPECT_DOUBLE_EQ(model_sparsity(std::vector<std::string>{}), 0);
 }
 
@@ -95,6 +97,41 @@ TEST(Sparsity, ShortPromptsPruneNothing) {
   EXPECT_DOUBLE_EQ(trace.esr.last_query, 0);
   EXPECT_DOUBLE_EQ(trace.esr.all_layers, 0);
   EXPECT_DOUBLE_EQ(trace.block_density, 1);
+}
+
+// Masks of their own are counted head by head: 2, 1, 1 and 1 blocks of 128, four on the diagonal.
+TEST(Sparsity, MasksPerHeadAreCountedEach) {
+  const std::vector<std::uint8_t> visible = {1, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1};
+  const RowSpan span{.rows = 256, .tokens = 256};
+  SparsityMeter meter(1, 2);
+  meter.add(0, std::vector<HeadGroup>{{nullptr, {0, 1}, table_mask({visible, 4, 2, 2, 128}, span)}},
+            span);
+  Trace trace;
+  meter.fill(trace);
+  const double triangle = 128 * 129 / 2, square = 128 * 128;
+  EXPECT_DOUBLE_EQ(trace.esr.all_layers, 1 - (4 * triangle + square) / (4 * 256 * 257 / 2));
+  EXPECT_DOUBLE_EQ(trace.esr.last_query, 1 - 3 * 128. / (4 * 256));
+  EXPECT_DOUBLE_EQ(trace.block_density, 5. / 12);
+}
+
+TEST(Sparsity, NothingCountedIsNothingPruned) {
+  for (const std::int64_t layers : {0, 2}) {
+    Trace trace;
+    trace.esr = {.last_query = 7, .last_layer = 7, .all_layers = 7};
+    SparsityMeter(layers, 1).fill(trace);
+    EXPECT_EQ(trace.esr.all_layers, 0);
+    EXPECT_EQ(trace.block_density, 1);
+    EXPECT_EQ(trace.esr.last_layer, layers == 0 ? 7 : 0);
+    EXPECT_EQ(trace.esr.last_query, layers == 0 ? 7 : 0);
+  }
+}
+
+TEST(Sparsity, LayersBeyondTheModelAreRefused) {
+  SparsityMeter meter(2, 1);
+  for (const std::int64_t layer : {-1, 2}) {
+    EXPECT_THROW(meter.add(layer, {}, {}), std::logic_error);
+  }
+  EXPECT_NO_THROW(meter.add(0, {}, {}));
 }
 
 }  // namespace

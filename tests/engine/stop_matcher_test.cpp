@@ -46,5 +46,15 @@ TEST(StopMatcher, TheTailHoldsTheLongestString) {
   EXPECT_EQ(cut(text, {"q", long_stop}), "A cart rolls past. ");
 }
 
+// The tail has room for sixteen tokens more than the longest string has characters.
+TEST(StopMatcher, SixteenTokensWithoutTextFitIntoAString) {
+  for (const std::ptrdiff_t specials : {16, 17}) {
+    std::vector<std::int32_t> ids = demo_tokenizer().encode("A cart rolls past.");
+    ids.insert(ids.end() - 1, static_cast<std::size_t>(specials), *demo_tokenizer().bos_id());
+    const auto found = StopMatcher(&demo_tokenizer(), {"t."}).find(ids);
+    EXPECT_EQ(found.has_value(), specials == 16) << specials;
+  }
+}
+
 }  // namespace
 }  // namespace elastic::engine
