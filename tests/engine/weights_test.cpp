@@ -59,6 +59,7 @@ struct Folder {
   }
   // What loading says, without the folder's name.
   std::string said() const {
+    load_from(folder.path());  // throws where it cannot be loaded, before anything is captured
     ::testing::internal::CaptureStderr();
     load_from(folder.path());
     std::string text = ::testing::internal::GetCapturedStderr();
