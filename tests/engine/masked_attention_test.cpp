@@ -163,8 +163,8 @@ TEST(Attention, FarRowsAreComposedBlockByBlock) {
 
 TEST(Attention, ModesSayWhatTheyAre) {
   for (const ModeEntry& entry : head_modes()) {
-    ModeOptions options(entry.name, {});
-    const std::unique_ptr<HeadMode> mode = entry.make(options);
+    ModeOptions options(entry.name);
+    const std::unique_ptr<HeadMode> mode = entry.make(options, {});
     EXPECT_EQ(mode->name(), entry.name);
     EXPECT_EQ(mode->is_sparse(), std::string(entry.name) != "fa");
   }

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "engine/api/make_generator.h"
+#include "engine/config/shapes.h"
 #include "engine/model/weights.h"
 
 namespace elastic::engine {
