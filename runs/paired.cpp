@@ -70,23 +70,17 @@ double visible_of(const Interval& interval) {
   return (kNormal975 + kPower80) * standard_error;
 }
 
-double exact_flip_p(std::span<const double> differences, double observed) {
-  const std::uint64_t all = std::uint64_t{1} << differences.size();
-  std::uint64_t extreme = 0;
-  for (std::uint64_t signs = 0; signs < all; ++signs) {
-    double sum = 0;
-    for (std::size_t i = 0; i < differences.size(); ++i) {
-      sum += (signs >> i & 1) != 0 ? -differences[i] : differences[i];
-    }
-    extreme += std::abs(sum) >= observed - kSlack;
-  }
-  return static_cast<double>(extreme) / static_cast<double>(all);
+// The share of all signs of `rest` with which its sum beside `sum` is at least `bound` from zero.
+double share_of_flips(std::span<const double> rest, double sum, double bound) {
+  if (rest.empty()) return std::abs(sum) >= bound ? 1 : 0;
+  const auto tail = rest.subspan(1);
+  return (share_of_flips(tail, sum + rest[0], bound) + share_of_flips(tail, sum - rest[0], bound)) /
+         2;
 }
 
 }  // namespace
 
 double mcnemar_p(std::int64_t worse, std::int64_t better) {
-  if (worse + better == 0) return 1;
   return std::min(1.0, 2 * fair_coin_tail(std::min(worse, better), worse + better));
 }
 
@@ -96,7 +90,7 @@ double sign_flip_p(std::span<const double> differences) {
                [](double d) { return d != 0; });
   if (moving.empty()) return 1;
   const double observed = std::abs(std::accumulate(moving.begin(), moving.end(), 0.0));
-  if (moving.size() <= kExactFlips) return exact_flip_p(moving, observed);
+  if (moving.size() <= kExactFlips) return share_of_flips(moving, 0, observed - kSlack);
   std::mt19937_64 random(kFlipSeed);
   int extreme = 0;
   for (int i = 0; i < kFlips; ++i) {
@@ -104,7 +98,7 @@ double sign_flip_p(std::span<const double> differences) {
     std::uint64_t bits = 0;
     for (std::size_t k = 0; k < moving.size(); ++k, bits >>= 1) {
       if (k % 64 == 0) bits = random();
-      sum += (bits & 1) != 0 ? -moving[k] : moving[k];
+      sum += bits & 1 ? -moving[k] : moving[k];
     }
     extreme += std::abs(sum) >= observed - kSlack;
   }

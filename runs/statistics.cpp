@@ -134,7 +134,7 @@ double fair_coin_tail(std::int64_t k, std::int64_t n) {
 std::optional<Interval> median_interval(std::vector<double> values) {
   constexpr double kOutside = 0.025;  // on each side
   const auto n = static_cast<std::int64_t>(values.size());
-  if (n == 0 || fair_coin_tail(0, n) > kOutside) return std::nullopt;
+  if (fair_coin_tail(0, n) > kOutside) return std::nullopt;  // of no value: 1
   std::int64_t from = 0;
   while (fair_coin_tail(from + 1, n) <= kOutside) ++from;
   std::sort(values.begin(), values.end());

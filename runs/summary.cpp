@@ -143,11 +143,12 @@ Sparsity mean_sparsity(const std::vector<const Cell*>& parts) {
 
 // Unweighted mean of `parts`, which share model, mode and suite.
 Cell aggregate(const RunData& run, const std::vector<const Cell*>& parts, std::int64_t length) {
+  const Cell& first = *parts.front();
   Cell cell;
-  cell.model = parts.front()->model;
-  cell.mode = parts.front()->mode;
-  cell.task = suite_of(parts.front()->task);
-  cell.metric = parts.front()->metric;
+  cell.model = first.model;
+  cell.mode = first.mode;
+  cell.task = suite_of(first.task);
+  cell.metric = first.metric;
   cell.length = length;
   std::vector<Estimate> estimates;
   for (const Cell* part : parts) {
@@ -160,7 +161,7 @@ Cell aggregate(const RunData& run, const std::vector<const Cell*>& parts, std::i
     cell.samples.insert(cell.samples.end(), part->samples.begin(), part->samples.end());
     if (part->score) estimates.push_back(*part->score);
   }
-  const bool over_lengths = length == 0 && parts.front()->length != 0;
+  const bool over_lengths = length == 0 && first.length != 0;
   cell.score = mean_of_estimates(estimates, over_lengths ? "lengths" : "tasks");
   if (cell.score && estimates.size() < parts.size()) {
     cell.score->rule += " (of " + std::to_string(parts.size()) + "; the others have no score yet)";

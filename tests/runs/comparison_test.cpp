@@ -167,5 +167,66 @@ TEST(Comparison, ModesAreNamed) {
   }
 }
 
+// Either side may have samples of its own, failures and other truths: each is left out once.
+TEST(Comparison, LeftOutCountsWhatIsNoPair) {
+  RunData a = run_of("a", 12, 1), b = run_of("b", 10, 1);
+  b.samples[0].outcome = "error";
+  a.samples[1].outcome = "oom";
+  a.samples[2].score.reset();
+  b.samples[3].references = {"y"};
+  add_cell(a, "ruler/vt", 0, 3, 1);
+  add_cell(b, "ruler/vt", 0, 7, 0);
+  const ComparedRuns compared = compare_runs(a, b, {.allow_different = true});
+  ASSERT_EQ(compared.rows.size(), 2u);
+  EXPECT_EQ(compared.rows[0].left_out, 4) << "of seven, three have a partner";
+  EXPECT_EQ(compared.rows[0].result.n, 3);
+  EXPECT_EQ(compared.rows[1].left_out, 2 + 4);
+  EXPECT_EQ(compared.rows[1].result.n, 6);
+  EXPECT_EQ(compared.unlike,
+            std::vector<std::string>{"ruler/vt at 1k: 1 of 10 samples have other references"});
+  EXPECT_EQ(compared.notes, (std::vector<std::string>{
+                                "ruler/vt: 3 and 7 samples planned, the 3 shared ones compared",
+                                "ruler/vt at 1k: 12 and 10 samples planned, the 10 shared ones "
+                                "compared"}));
+  ASSERT_EQ(compared.suites.size(), 1u) << "two rows are a suite";
+  EXPECT_EQ(compared.suites[0].left_out, 4 + 6);
+  EXPECT_EQ(compared.suites[0].length, 0);
+  EXPECT_EQ(compared.suites[0].mode_a, "fa");
+  EXPECT_EQ(compared.suites[0].mode_b, "fa");
+}
+
+// Two cells, one with a difference and one without: both p values are of the whole table.
+TEST(Comparison, PValuesAreAdjustedOverTheTable) {
+  RunData a = run_of("a", 20, 1), b = run_of("b", 20, 0);
+  add_cell(a, "ruler/vt", 2048, 20, 1);
+  add_cell(b, "ruler/vt", 2048, 20, 1);
+  const ComparedRuns compared = compare_runs(a, b, {});
+  ASSERT_EQ(compared.rows.size(), 2u);
+  EXPECT_DOUBLE_EQ(compared.rows[0].result.adjusted_p, 2 * compared.rows[0].result.p_value);
+  EXPECT_EQ(compared.rows[1].result.adjusted_p, 1);
+  EXPECT_LT(compared.rows[0].result.adjusted_p, 1e-4);
+  EXPECT_EQ(compared.rows[0].length, 1024);
+  EXPECT_EQ(compared.rows[0].task, "ruler/vt");
+}
+
+TEST(Comparison, UnlikeDataAreNamedByTheBeginningOfTheirIds) {
+  const RunData a = run_of("a", 2, 1);
+  RunData b = run_of("b", 2, 1);
+  b.spec.data_ids.begin()->second = "0123456789abcdef";
+  EXPECT_EQ(refusal(a, b),
+            "a and b: the data of ruler/vt at 1k differ (data of rule and 0123456789ab); such runs "
+            "are not compared (--allow-different does it and says so in the result)");
+}
+
+TEST(Comparison, ALossOfJustThePointsIsNotExcluded) {
+  PairedResult result;
+  result.interval.low = -0.25;
+  EXPECT_FALSE(excludes_loss(result, 25));
+  EXPECT_TRUE(excludes_loss(result, 25.5));
+  EXPECT_FALSE(excludes_loss(result, 24.9));
+  result.interval.low = -0.5;
+  EXPECT_TRUE(excludes_loss(result, 50.25));
+}
+
 }  // namespace
 }  // namespace elastic::runs
