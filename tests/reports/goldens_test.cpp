@@ -16,6 +16,8 @@
 #include "reports/registry.h"
 #include "reports/render/render.h"
 #include "reports/task_similarity.h"
+#include "tests/reports/drawn_documents.h"
+#include "tests/reports/mixed_runs.h"
 #include "tests/reports/sample_runs.h"
 
 namespace elastic::reports {
@@ -44,16 +46,24 @@ std::size_t occurrences(std::string_view text, std::string_view part) {
   return n;
 }
 
-std::vector<OutputFile> all_files() {
-  const ReportInput input = make_input({fixture_run()}, kSuiteTitles);
-  const std::vector<Document> documents = build_documents(input);
+// Every format of the documents, figures as files of their own only where `figures`.
+std::vector<OutputFile> files_of(const ReportInput& input, const std::vector<Document>& documents,
+                                 bool figures) {
   std::vector<OutputFile> files;
-  for (const auto& render : {render_csv, render_json, render_markdown, render_latex}) {
+  std::vector<std::vector<OutputFile> (*)(std::span<const Document>)> renderers{
+      render_csv, render_json, render_markdown, render_latex};
+  if (figures) renderers.push_back(render_svg);
+  for (const auto& render : renderers) {
     for (OutputFile& file : render(documents)) files.push_back(std::move(file));
   }
   files.push_back(render_html(input, documents, ""));
   files.back().bytes = without_assets(std::move(files.back().bytes));
   return files;
+}
+
+std::vector<OutputFile> all_files() {
+  const ReportInput input = make_input({fixture_run()});
+  return files_of(input, build_documents(input), false);
 }
 
 // Holds files against those of tests/data/reports/<name>, or writes these.
@@ -81,6 +91,17 @@ void expect_goldens(const char* name, const std::vector<OutputFile>& files) {
 }
 
 TEST(Goldens, EveryFileOfTheFixtureReport) { expect_goldens("expected", all_files()); }
+
+// Two runs side by side: two models, suites with and without lengths, gaps and failures.
+TEST(Goldens, EveryFileOfAReportOfTwoRuns) {
+  const ReportInput input = make_input(mixed_runs());
+  expect_goldens("mixed", files_of(input, build_documents(input), false));
+}
+
+// What no report draws today and every renderer must draw right nevertheless.
+TEST(Goldens, EveryFileOfDrawnDocuments) {
+  expect_goldens("drawn", files_of({}, drawn_documents(), true));
+}
 
 // An ablation that the paper has and one that it has not: three settings, one without scores.
 TEST(Goldens, Ablations) {
