@@ -68,7 +68,7 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
                                            {"esr_all_layers", "ESR all layers", 3},
                                            {"block_density", "Block density", 3},
                                            {"kv_saved", "KV saved", 3},
-                                           {"n", "n", 0}}) {
+                                           {"n", "n"}}) {
     table.columns.push_back(std::move(column));
   }
   for (const Subject& subject : all) {

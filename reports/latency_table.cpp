@@ -59,7 +59,7 @@ Value batch_text(const std::optional<Spread>& batch) {
 std::vector<Column> latency_columns(bool several) {
   std::vector<Column> columns{{"length", "Length"},
                               {"mode", "Mode"},
-                              {"n", "n", 0},
+                              {"n", "n"},
                               {"prompt_tokens", "Prompt", 0},
                               {"prefill_ms_p50", "Prefill p50", 1},
                               {"prefill_ms_p95", "p95", 1},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "reports/cells.h"
@@ -79,7 +80,6 @@ void add_rows(const Grid& grid, const Subject& subject, const std::string& mode,
           const double mean = found.sum / static_cast<double>(found.n);
           score.value = number(mean, 100);
           score.shade = mean;
-          score.n = score.planned = found.n;
           const double width = 100.0 / kBins;
           score.samples = SampleFilter{
               subject.run, subject.model, mode,
@@ -112,11 +112,11 @@ class NeedleDepth final : public Report {
       }
     }
     if (grids.empty()) return document;
-    std::map<std::int64_t, bool> lengths;
+    std::set<std::int64_t> lengths;
     for (const auto& [who, grid] : grids) {
-      for (const auto& [length, bins] : grid) lengths[length] = true;
+      for (const auto& [length, bins] : grid) lengths.insert(length);
     }
-    for (const auto& [length, used] : lengths) {
+    for (const std::int64_t length : lengths) {
       table.columns.push_back({std::to_string(length), format_length(length), 1});
     }
     for (const auto& [who, grid] : grids) {

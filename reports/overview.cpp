@@ -51,8 +51,8 @@ class Overview final : public Report {
                                              {"esr", "ESR", 3},
                                              {"block_density", "Block density", 3},
                                              {"speedup", "Prefill speed-up", 2},
-                                             {"n", "n", 0},
-                                             {"planned", "planned", 0}}) {
+                                             {"n", "n"},
+                                             {"planned", "planned"}}) {
       table.columns.push_back(std::move(column));
     }
     for (const Subject& subject : all) {

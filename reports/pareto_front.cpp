@@ -7,7 +7,7 @@ namespace {
 
 bool dominates(const Objectives& a, const Objectives& b) {
   bool better = false;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
     if (!a[i] || !b[i]) continue;
     if (*a[i] < *b[i]) return false;
     better = better || *a[i] > *b[i];

@@ -92,7 +92,7 @@ void add_pairs(std::vector<Cell>& row, const SimilarityMatrix& matrix) {
 Table table_of(const std::vector<TaskSimilarity>& routers) {
   Table table{"task_similarity", "Similarity of two different tasks", "", {}, {}, {}};
   table.columns = {
-      {"router", "Router"},          {"layer", "Layer", 0},    {"tasks", "Tasks", 0},
+      {"router", "Router"},          {"layer", "Layer"},       {"tasks", "Tasks"},
       {"before", "Before: mean", 3}, {"before_min", "min", 3}, {"before_max", "max", 3},
       {"after", "After: mean", 3},   {"after_min", "min", 3},  {"after_max", "max", 3}};
   std::vector<TaskSimilarity> shown = routers;

@@ -54,7 +54,6 @@ std::vector<std::int64_t> planned_lengths(const std::string& list, std::int64_t 
   std::vector<std::int64_t> lengths;
   for (const std::string& part : split_list(list)) {
     const std::int64_t length = parse_length(part);
-    if (length <= 0) refuse(fmt::format("--lengths: `{}` is not a length", part));
     if (length > window) {
       refuse(
           fmt::format("--lengths: {} is beyond the model's window of {} tokens "

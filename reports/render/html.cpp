@@ -10,7 +10,7 @@
 namespace elastic::reports {
 namespace {
 
-// Base64 of a hex digest, as a Content-Security-Policy wants it.
+// Base64 of a SHA-256 in hex, as a Content-Security-Policy wants it.
 std::string base64_of_hex(const std::string& hex) {
   static constexpr std::string_view kDigits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -22,9 +22,7 @@ std::string base64_of_hex(const std::string& hex) {
     bits = bits << 4 | static_cast<unsigned>(nibble(c));
     for (held += 4; held >= 6; held -= 6) out += kDigits[bits >> (held - 6) & 63];
   }
-  if (held > 0) out += kDigits[bits << (6 - held) & 63];
-  while (out.size() % 4 != 0) out += '=';
-  return out;
+  return out + kDigits[bits << (6 - held) & 63] + '=';  // of 256 bits, four are left
 }
 
 // `</script` inside a script would end its element; in a JavaScript string or comment the escaped

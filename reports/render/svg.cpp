@@ -103,7 +103,7 @@ double Scale::operator()(double value) const {
 std::vector<Tick> linear_ticks(double low, double high, int wanted) {
   std::vector<Tick> ticks;
   // Ticks of a stretch that doubles can hardly tell apart would never come to its end.
-  const double resolution = 1e-9 * std::max(std::abs(low), std::abs(high));
+  const double resolution = 1e-9 * std::abs(high);
   if (!(high - low > resolution)) return {{low, fmt::format("{:g}", low)}};
   const double step = round_step((high - low) / wanted);
   for (double k = std::ceil(low / step - 1e-9); k * step <= high + step * 1e-9; ++k) {

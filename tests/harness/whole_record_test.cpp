@@ -322,6 +322,7 @@ TEST_F(WholeRecord, BatchesRunTogetherWhereEverySampleHasOnePass) {
     }
     run_batch(engine_, options_, runs);
     std::vector<std::int64_t> sizes;
+    sizes.reserve(runs.size());
     for (const SampleRun& run : runs) sizes.push_back(run.record.batch.value_or(-1));
     return sizes;
   };

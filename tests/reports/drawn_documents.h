@@ -46,6 +46,9 @@ inline Chart lengths_chart() {
   chart.series[3].points[0].emphasised = false;
   chart.series[3].points.pop_back();
   chart.series[3].markers = false;
+  chart.series[2].line = false;
+  chart.series.push_back(line_series("front", {{1024, 3}, {8192, 50}}));
+  chart.series.back().staircase = true;
   chart.x_reference = 4096;
   chart.y_reference = 100;
   return chart;
@@ -81,7 +84,8 @@ inline Chart labelled_points() {
   for (std::size_t i = 0; i < places.size(); ++i) {
     const auto [x, y] = places[i];
     Series series{fmt::format("mode {}", i), i % 2 == 0 ? "fa" : fmt::format("mode {}", i), {}};
-    series.points.push_back(point_at(x, y, i % 3 == 0 ? "a longer label" : fmt::format("m{}", i)));
+    series.points.push_back(
+        point_at(x, y, i % 3 == 0 ? "a <longer> label" : fmt::format("m&{}", i)));
     series.points.back().emphasised = i % 2 == 0;
     if (i == 1) series.points.back().x_interval = runs::Interval{0.8, 1};
     if (i % 6 == 1) front.points.push_back(point_at(x, y));
@@ -115,9 +119,16 @@ inline Figure ranges_figure() {
   auto& reference = std::get<Chart>(figure.panels[3]);
   reference.x_reference = 2;
   reference.y_reference = -3;
+  std::get<Chart>(figure.panels[0]).series[0].name = std::string(70, 'w');  // wider than a row
   auto& bounded = std::get<Chart>(figure.panels[2]);
   bounded.y.min = -3000;
   bounded.y.max = 0;
+  bounded.x.min = -6;
+  bounded.x.max = -0.5;
+  std::get<Chart>(figure.panels[1]).x.min = 0;
+  std::get<Chart>(figure.panels[6]).x.max = 4e6;
+  std::get<Chart>(figure.panels[4]).x.min = 0.01;
+  std::get<Chart>(figure.panels[4]).x.max = 1000;
   return figure;
 }
 

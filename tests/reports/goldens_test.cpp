@@ -129,8 +129,9 @@ TEST(Goldens, Ablations) {
   for (const auto& render : {render_csv, render_svg}) {
     for (OutputFile& file : render(documents)) files.push_back(std::move(file));
   }
-  for (OutputFile& file : render_markdown(std::span(documents).last(1)))
-    files.push_back(std::move(file));
+  for (const auto& render : {render_markdown, render_latex}) {
+    for (OutputFile& file : render(std::span(documents).last(1))) files.push_back(std::move(file));
+  }
   expect_goldens("ablations", files);
 }
 

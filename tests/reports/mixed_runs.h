@@ -30,7 +30,7 @@ inline runs::SampleRecord measured_sample(const std::string& model, const std::s
   r.block_density = 1 - *r.msr / 2;
   r.prefill_ms = tokens / (dense ? 10 : 16) + i;
   r.attention_ms = *r.prefill_ms * 0.625;
-  if (!dense) r.router_ms = 0.5, r.select_ms = 0.25 + i / 8;
+  if (!dense) r.router_ms = 0.5123 + i, r.select_ms = 0.2567 + i / 8;
   r.ttft_ms = *r.prefill_ms + 2;
   r.decode_ms = 40 + i;
   r.output_tokens = 5 + index;

@@ -22,6 +22,7 @@ std::vector<Observation> scores(std::size_t n, double high, std::size_t others, 
                                 std::size_t size = 1) {
   static const std::vector<std::string> kNames = [] {
     std::vector<std::string> names;
+    names.reserve(200);
     for (int i = 0; i < 200; ++i) names.push_back("document " + std::to_string(i));
     return names;
   }();
@@ -77,6 +78,7 @@ TEST(Estimates, BootstrapDrawsDocumentsWhole) {
   std::mt19937_64 values(9);
   for (const std::size_t documents : {2UL, 3UL, 7UL, 40UL}) {
     std::vector<std::string> names;
+    names.reserve(documents);
     for (std::size_t d = 0; d < documents; ++d) names.push_back("d" + std::to_string(d));
     std::vector<Observation> observations;
     std::vector<std::pair<double, double>> sums(documents);  // and counts
@@ -142,6 +144,7 @@ TEST(Estimates, WilsonBoundsSolveTheirEquation) {
 TEST(Estimates, MedianIntervalTakesTheInnermostRanks) {
   for (int n = 0; n <= 70; ++n) {
     std::vector<double> values;
+    values.reserve(static_cast<std::size_t>(n));
     for (int i = 0; i < n; ++i) values.push_back((i * 37) % n);  // 0 ... n-1 where 37 and n allow
     std::vector<double> sorted = values;
     std::sort(sorted.begin(), sorted.end());

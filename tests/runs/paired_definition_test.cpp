@@ -137,6 +137,7 @@ void expect_result(const std::vector<Pair>& pairs) {
   }
   binary = binary && sums.size() == pairs.size();
   Values values;
+  values.reserve(sums.size());
   for (const auto& [cluster, sum] : sums) values.push_back(sum);
   const PairedResult r = compare_pairs(pairs);
   EXPECT_EQ(r.n, static_cast<std::int64_t>(pairs.size()));
@@ -205,6 +206,7 @@ TEST(PairedDefinition, EverySampleLostIsALossOfOne) {
 // whatever their sums.
 TEST(PairedDefinition, ClustersVaryByTheirMeans) {
   std::vector<std::string> names;
+  names.reserve(24);
   for (int i = 0; i < 24; ++i) names.push_back("document " + std::to_string(i));
   const auto rule = [&](const auto& size_of) {
     std::vector<Pair> pairs;
