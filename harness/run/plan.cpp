@@ -120,7 +120,7 @@ void add_cells(const RunOptions& options, Plan& plan) {
   const double share = options.limit_share.value_or(1);
   const auto add = [&](const PlannedTask& planned, std::int64_t length) {
     const std::int64_t own = planned.task->info().default_limit;
-    const std::int64_t samples = options.limit.value_or(own > 0 ? share_of(own, share) : 0);
+    const std::int64_t samples = options.limit.value_or(share_of(own, share));
     plan.cells.push_back({&planned, length, samples, samples > 0 ? 1 : share});
   };
   for (const auto& planned : plan.tasks) {

@@ -40,10 +40,8 @@ std::string data_id(const PreparedCell& cell, const tasks::LoadRequest& request)
 PreparedCell load_cell(const PlannedCell& planned, const tasks::LoadRequest& request) {
   PreparedCell cell{.task = planned.task, .length = planned.length};
   cell.samples = planned.task->task->load(request);
-  if (planned.share < 1) {
-    cell.samples.resize(static_cast<std::size_t>(
-        share_of(static_cast<std::int64_t>(cell.samples.size()), planned.share)));
-  }
+  const std::int64_t kept = share_of(std::ssize(cell.samples), planned.share);
+  cell.samples.resize(static_cast<std::size_t>(kept));
   for (const tasks::Sample& sample : cell.samples) {
     cell.content_sha256.push_back(content_hash(sample));
   }

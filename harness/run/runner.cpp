@@ -20,8 +20,8 @@ namespace {
 // Of the request before a mode's first sample: prompt tokens at most, and new tokens. A GPU loads
 // each kernel at its first use, which ones depends on the length, and its clocks rise with work.
 struct WarmUp {
-  std::ptrdiff_t prompt = 0;
-  std::int64_t answer = 0;
+  std::ptrdiff_t prompt;
+  std::int64_t answer;
 };
 constexpr WarmUp kCpuWarmUp{256, 2}, kGpuWarmUp{8192, 32};
 

@@ -35,7 +35,7 @@ Range data_range(const Chart& chart, bool x) {
   }
   const auto& reference = x ? chart.x_reference : chart.y_reference;
   if (reference) range.add(*reference);
-  return range;
+  return range.low > range.high ? Range{0, 1} : range;  // of no point, something to draw
 }
 
 // The axis with room for markers at its ends, in data space (log2 space where log).

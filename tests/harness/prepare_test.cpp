@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -126,16 +127,17 @@ TEST(Prepare, CellsKeepTheirOrderOnAnyNumberOfThreads) {
   }
 }
 
-// How many loads are under way at once, given a while to begin.
+// How many loads are under way at once, each waiting for as many as there may be and a while more.
 int most_at_once(int threads, std::size_t cells) {
+  const int allowed = std::min(threads, static_cast<int>(cells));
   OneTask many(cells);
   std::atomic<int> now = 0, most = 0;
   many.task->load_ = [&](const tasks::LoadRequest&) {
     for (int n = ++now, seen = most; n > seen && !most.compare_exchange_weak(seen, n);) {
     }
-    for (int i = 0; i < 100 && most < threads; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+    const auto wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
+    for (int i = 0; i < 10'000 && most < allowed; ++i) wait();
+    for (int i = 0; i < 5 && most <= allowed; ++i) wait();
     --now;
     return samples(1);
   };

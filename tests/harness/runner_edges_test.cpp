@@ -192,5 +192,44 @@ TEST_F(RunnerEdges, ModesOfOneNameAreRefusedInFull) {
   }
 }
 
+// A cell whose stated length is one token: its own length, limit and label, and its sources.
+TEST_F(RunnerEdges, AStatedLengthOfOneIsALength) {
+  const Plan plan = make_plan(options_, {.window = 8192}, testing::fake_tasks());
+  std::optional<std::int64_t> limit;
+  static_cast<FakeTask&>(*plan.tasks[0]->task).seen_ = [&](const tasks::PromptContext& context) {
+    limit = context.max_length;
+  };
+  std::vector<PreparedCell> cells = prepare(plan, options_, nullptr, 1);
+  cells.at(0).length = 1;
+  cells[0].identity.source_ids = {{"file", "hash"}};
+  cells[0].identity.licences = {{"file", "MIT"}};
+  const RunJob job{.options = options_,
+                   .cells = cells,
+                   .modes = resolve_modes(plan.modes, engine_),
+                   .generator = engine_};
+  const runs::RunSpec spec = run_spec(job);
+  EXPECT_EQ(spec.lengths, std::vector<std::int64_t>{1});
+  EXPECT_EQ(spec.source_ids, cells[0].identity.source_ids);
+  EXPECT_EQ(spec.licences, cells[0].identity.licences);
+  runs::RunStore store({.folder = folder_.path()}, spec);
+  set_log_level(LogLevel::kInfo);
+  ::testing::internal::CaptureStderr();
+  run_samples(job, store);
+  set_log_level(LogLevel::kError);
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("run 1/2  50% of tokens"), std::string::npos) << text;
+  EXPECT_NE(text.find("  fa ruler/fake 1\n"), std::string::npos) << text;
+  EXPECT_EQ(limit, 0) << "its stated length is its limit";
+  EXPECT_EQ(engine_.requests_.at(0).ids.at(0), 0) << "the first sample's prompt warms up";
+}
+
+TEST_F(RunnerEdges, OneTokenLostIsATruncation) {
+  change_ = [](FakeTask& task) { task.truncates_ = true; };
+  options_.max_length = 117;
+  const RunOutcome outcome = run(folder_.path());
+  EXPECT_EQ(outcome.truncated, 2);
+  EXPECT_EQ(outcome.truncated_tokens, 2);
+}
+
 }  // namespace
 }  // namespace elastic::harness

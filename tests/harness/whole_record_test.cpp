@@ -76,7 +76,7 @@ class WholeRecord : public ::testing::Test {
       result.timing = {base + 1, base + 2, base + 3, base + 4, base + 5, base + 6};
       result.peak_bytes = 2000;
       result.kv_bytes = 30;
-      result.kv_bytes_full = 40;
+      result.kv_bytes_full = 40 * std::ssize(engine_.requests_);
     };
   }
 
@@ -110,7 +110,9 @@ class WholeRecord : public ::testing::Test {
 
 TEST_F(WholeRecord, OfOnePass) {
   cell_.length = 12;
-  const Json json = parse_json(runs::record_line(record()), "record");
+  const runs::SampleRecord r = record();
+  EXPECT_FALSE(r.later_prefill_ms);
+  const Json json = parse_json(runs::record_line(r), "record");
   EXPECT_EQ(
       json.dump(),
       fmt::format(
@@ -150,6 +152,7 @@ TEST_F(WholeRecord, OfTwoPasses) {
   EXPECT_EQ(r.ttft_ms, 5.0);
   EXPECT_EQ(r.decode_ms, 6.0 + 106.0);
   EXPECT_EQ(r.later_prefill_ms, 105.0);
+  EXPECT_EQ(r.kv_bytes_full, 80);
   ASSERT_EQ(engine_.requests_.size(), 2u);
   EXPECT_EQ(engine_.requests_[1].ids, (std::vector<std::int32_t>{21, 22}));
   EXPECT_EQ(engine_.requests_[1].max_new_tokens, 5);
@@ -187,7 +190,9 @@ TEST_F(WholeRecord, OfFailures) {
   };
   for (const auto& c : cases) {
     engine_.before_ = [&](const engine::Request&) { c.fault(); };
+    engine_.requests_.clear();
     const runs::SampleRecord r = record();
+    EXPECT_EQ(engine_.requests_.size(), 1u) << "asked once";
     EXPECT_EQ(r.outcome, c.outcome);
     EXPECT_EQ(r.error, c.error);
     EXPECT_EQ(r.task, "suite/name");
@@ -304,40 +309,6 @@ TEST_F(WholeRecord, OneBosIsNotCounted) {
   options_.bos = "single";
   task_->prompt_.ids = {bos, 40};
   EXPECT_FALSE(prepared().error);
-}
-
-// Two prompts together; the second pass of one makes each run alone.
-TEST_F(WholeRecord, BatchesRunTogetherWhereEverySampleHasOnePass) {
-  const auto batches = [&](const std::vector<bool>& second_passes) {
-    std::vector<PreparedPrompt> prompts;
-    for (const bool second : second_passes) {
-      task_->prompt_.second_pass = second;
-      prompts.push_back(prepared());
-    }
-    std::vector<SampleRun> runs(prompts.size());
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-      runs[i].cell = &cell_;
-      runs[i].sample = &sample_;
-      runs[i].prompt = &prompts[i];
-    }
-    run_batch(engine_, options_, runs);
-    std::vector<std::int64_t> sizes;
-    sizes.reserve(runs.size());
-    for (const SampleRun& run : runs) sizes.push_back(run.record.batch.value_or(-1));
-    return sizes;
-  };
-  using Sizes = std::vector<std::int64_t>;
-  EXPECT_EQ(batches({false, false}), (Sizes{2, 2}));
-  EXPECT_EQ(batches({false, false, false}), (Sizes{3, 3, 3}));
-  EXPECT_EQ(batches({false, true}), (Sizes{1, 1}));
-  EXPECT_EQ(batches({false}), (Sizes{1}));
-  EXPECT_EQ(batches({}), (Sizes{}));
-  options_.thinking = "on";
-  options_.thinking_tokens = 5;
-  engine_.after_ = [](const engine::Request&, engine::Result& result) {
-    result.finish = engine::Finish::kEos;
-  };
-  EXPECT_EQ(batches({false, false}), (Sizes{1, 1}));
 }
 
 // A thought within its own budget, then the answer within the task's, each with its end tokens.
