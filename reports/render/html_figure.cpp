@@ -19,8 +19,8 @@ Json point_json(const Point& point) {
           {"y", point.y},
           {"xi", interval_json(point.x_interval)},
           {"yi", interval_json(point.y_interval)},
-          {"label", point.label},
           // Plotly reads a small markup in its texts; escaped, a run's text stays text.
+          {"label", escape_html(point.label)},
           {"detail", escape_html(point.detail)},
           {"on", point.emphasised},
           {"filter", point.samples ? filter_json(*point.samples) : Json(nullptr)}};
@@ -44,7 +44,6 @@ Json chart_json(const Chart& chart, const std::string& id, Palette& palette) {
     Json points = Json::array();
     for (const Point& point : series.points) {
       points.push_back(point_json(point));
-      points.back()["label"] = escape_html(point.label);
       lengths.insert(point.x);
     }
     all.push_back({{"name", escape_html(series.name)},
