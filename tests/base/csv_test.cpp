@@ -24,6 +24,26 @@ TEST(Csv, RowsAndFields) {
   EXPECT_EQ(parse_csv("a\"b,c", "t"), (Rows{{"a\"b", "c"}})) << "a quote within a plain field";
 }
 
+// A view may be a part of a longer text: what lies behind it is not read.
+TEST(Csv, EveryBeginningOfATextStandsForItself) {
+  const std::string_view text = "a,\"b\"\"c\",\r\nd\n\"e\nf\",\"\"\r\n,\n\"g\"";
+  const auto result = [](std::string_view part) {
+    try {
+      std::string all;
+      for (const auto& row : parse_csv(part, "t")) {
+        for (const std::string& field : row) all += field + "|";
+        all += ";";
+      }
+      return all;
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  for (std::size_t n = 0; n <= text.size(); ++n) {
+    EXPECT_EQ(result(text.substr(0, n)), result(std::string(text.substr(0, n)))) << n;
+  }
+}
+
 TEST(Csv, FieldsReadBack) {
   for (const std::string text : {"", "a", "a,b", "\"", "a\"\"b", "\n", "a\nb", ",", "é, \"x\"\n"}) {
     const std::string line = csv_field(text) + "," + csv_field("end") + "\n";

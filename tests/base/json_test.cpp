@@ -102,6 +102,57 @@ TEST(Json, NestingIsCountedByDepthOutsideOfStrings) {
   EXPECT_EQ(parse_json(R"(["\\", "\"[)" + std::string(600, '{') + R"("])", "t").size(), 2u);
 }
 
+TEST(Json, BracesNestAsBracketsDo) {
+  const auto nested = [](int depth) {
+    std::string open, close;
+    for (int i = 0; i < depth; ++i) {
+      open += i % 2 == 0 ? R"({"a":)" : "[";
+      close = (i % 2 == 0 ? "}" : "]") + close;
+    }
+    return open + "0" + close;
+  };
+  EXPECT_EQ(parse_json(nested(512), "t").size(), 1u);
+  EXPECT_EQ(error_of([&] { parse_json(nested(513), "t"); }),
+            "t: JSON nested deeper than 512 levels");
+  EXPECT_EQ(error_of([] { parse_json(std::string("[1,\0]", 5), "t"); }),
+            "t: not valid JSON: byte 3 is zero");
+}
+
+TEST(Json, AKeyIsRepeatedOnlyWithinItsOwnObject) {
+  const auto repeated = [](const char* text) { return error_of([&] { parse_json(text, "t"); }); };
+  EXPECT_EQ(repeated(R"({"a": {"b": 1}, "b": 2, "c": [{"c": 1}, {"c": 2}], "a": 3})"),
+            "t: key `a` stands twice in one object");
+  EXPECT_EQ(repeated(R"([{"a": 1}, {"a": 1}, {"b": 1, "a": {"a": 2}, "b": 3}])"),
+            "t: key `b` stands twice in one object");
+}
+
+TEST(Json, EveryTypeRefusesTheOthers) {
+  const Json object = {{"flag", true}, {"whole", 3}, {"real", 0.5}, {"text", "3"}, {"list", {1}}};
+  const JsonSource in{object, "t"};
+  const auto refused = [](const char* key, const char* value, const char* expected) {
+    return std::string("t: key `") + key + "` is " + value + ", expected " + expected;
+  };
+  const std::pair<const char*, const char*> values[] = {
+      {"flag", "true"}, {"whole", "3"}, {"real", "0.5"}, {"text", "\"3\""}, {"list", "[1]"}};
+  for (const auto& [key, value] : values) {
+    const std::string name = key;
+    if (name != "flag") {
+      EXPECT_EQ(error_of([&] { json_get<bool>(in, name); }), refused(key, value, "true or false"));
+    }
+    if (name != "whole") {
+      EXPECT_EQ(error_of([&] { json_get<std::int64_t>(in, name); }),
+                refused(key, value, "an integer"));
+    }
+    if (name != "whole" && name != "real") {
+      EXPECT_EQ(error_of([&] { json_get<double>(in, name); }), refused(key, value, "a number"));
+    }
+    if (name != "text") {
+      EXPECT_EQ(error_of([&] { json_get<std::string>(in, name); }),
+                refused(key, value, "a string"));
+    }
+  }
+}
+
 TEST(Json, LargeAndNegativeNumbers) {
   const Json object = parse_json(
       R"({"a": 8999999999999999.0, "b": 9e15, "c": -128.0, "d": 9223372036854775807, "e": 3})",
@@ -112,6 +163,9 @@ TEST(Json, LargeAndNegativeNumbers) {
   EXPECT_EQ(json_get<std::int64_t>(in, "c"), -128);
   EXPECT_EQ(json_get<std::int64_t>(in, "d"), INT64_MAX);
   EXPECT_EQ(json_get<double>(in, "e"), 3);
+  const Json least = parse_json(R"({"a": -9223372036854775808, "b": 9223372036854775808})", "t");
+  EXPECT_EQ(json_get<std::int64_t>({least, "t"}, "a"), INT64_MIN);
+  EXPECT_THROW(json_get<std::int64_t>({least, "t"}, "b"), Error);
 }
 
 TEST(Json, LongValuesAreShortenedInErrors) {
@@ -168,6 +222,8 @@ TEST(Json, LoneSurrogateEscapes) {
   EXPECT_EQ(replaced(R"(\udbff\udfff\ud800\udc00)"), R"(\udbff\udfff\ud800\udc00)");
   EXPECT_EQ(replaced(R"(\ud83d\ud83d\ude00\ud83d)"), R"(\ufffd\ud83d\ude00\ufffd)");
   EXPECT_EQ(replaced(R"(\ud83)"), R"(\ud83)") << "cut off";
+  EXPECT_EQ(replaced(R"(\ud83dxude00\ud83d\nde00)"), R"(\ufffdxude00\ufffd\nde00)");
+  EXPECT_EQ(replaced(R"(\ud83d\ude00\ude00\\\ude00)"), R"(\ud83d\ude00\ufffd\\\ufffd)");
 }
 
 }  // namespace

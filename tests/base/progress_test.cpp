@@ -37,6 +37,42 @@ TEST(Progress, ItemsWeighAlikeWithoutWorkAndEarlierOnesTookNoTime) {
   EXPECT_EQ(text, "train 70/100  1 min 0 s, 3 min 0 s left  loss 2.5");
 }
 
+TEST(Progress, TheFirstAndTheLastLineAreSaid) {
+  ::testing::internal::CaptureStderr();
+  {
+    Progress progress("run", 3, 6);
+    progress.advance(1, "a");
+    progress.advance(2, "b");
+    progress.advance(3, "c");
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "run 1/3  17% of tokens  0.0 s, 0.0 s left  a\n"
+            "run 3/3  100% of tokens  0.0 s  c\n");
+  ::testing::internal::CaptureStderr();
+  {
+    Progress progress("train", 5, 0, 3);
+    progress.advance(7, "");
+    progress.advance(7, "");
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "train 4/5  0.0 s, 0.0 s left\ntrain 5/5  0.0 s\n");
+}
+
+TEST(Progress, SharesStayBetweenNothingAndAll) {
+  ProgressState state{
+      .name = "run", .items = 1, .total_items = 2, .work = -3, .total_work = 10, .seconds = 9};
+  EXPECT_EQ(progress_text(state), "run 1/2  0% of tokens  9.0 s");
+  state.work = 30;
+  EXPECT_EQ(progress_text(state), "run 1/2  100% of tokens  9.0 s, 0.0 s left");
+  state.work = 1;
+  EXPECT_EQ(progress_text(state), "run 1/2  10% of tokens  9.0 s, 1 min 21 s left");
+  state.total_work = 0;
+  state.items_before = 1;
+  EXPECT_EQ(progress_text(state), "run 1/2  9.0 s");
+  state.total_items = 1;
+  EXPECT_EQ(progress_text(state), "run 1/1  9.0 s");
+}
+
 TEST(Progress, PlainLinesAreBounded) {
   ::testing::internal::CaptureStderr();
   {

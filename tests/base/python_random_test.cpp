@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -96,6 +97,19 @@ TEST(python_random, too_large_or_negative_samples_are_errors) {
   PythonRandom random(1);
   EXPECT_THROW(random.sample(3, 4), Error);
   EXPECT_THROW(random.sample(3, -1), Error);
+  EXPECT_EQ(random.sample(3, 3).size(), 3U);
+  EXPECT_TRUE(random.sample(0, 0).empty());
+}
+
+TEST(python_random, what_cannot_be_drawn_is_a_fault_of_the_caller) {
+  PythonRandom random(1);
+  for (const int count : {-1, 0, 65}) EXPECT_THROW(random.bits(count), std::logic_error) << count;
+  EXPECT_THROW(random.below(0), std::logic_error);
+  EXPECT_THROW(PythonRandom(std::vector<std::uint32_t>()), std::logic_error);
+  NumpyRandom numpy(1);
+  EXPECT_THROW(numpy.randint(3, 3), std::logic_error);
+  EXPECT_THROW(numpy.randint(4, 3), std::logic_error);
+  EXPECT_THROW(numpy.randint(0, (std::int64_t{1} << 32) + 1), std::logic_error);
 }
 
 TEST(numpy_random, masked_rejection) {
@@ -104,6 +118,11 @@ TEST(numpy_random, masked_rejection) {
   EXPECT_EQ(random.randint(10000, 99999), 53567);
   EXPECT_EQ(NumpyRandom(0).bits(), 2357136044U);
   EXPECT_EQ(random.randint(7, 8), 7);  // a range of one draws nothing
+  NumpyRandom small(3);
+  std::vector<std::int64_t> drawn;
+  for (int i = 0; i < 12; ++i) drawn.push_back(small.randint(-2, 3));  // NOLINT: few
+  EXPECT_EQ(drawn, (std::vector<std::int64_t>{0, -2, -1, 1, -2, -2, -2, 1, 0, 1, -1, -1}));
+  EXPECT_EQ(small.randint(0, std::int64_t{1} << 32), 890101386);
 }
 
 }  // namespace

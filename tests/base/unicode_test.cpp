@@ -112,6 +112,125 @@ TEST(unicode, every_code_point_is_what_python_says) {
   EXPECT_EQ(sha256_hex(lines), "1db68355be8dcc32ce8e52d77368512c9a33a0b698fa9986d89f85ccd8df367f");
 }
 
+// Of every code point: whether a sigma beside it is final, which tells cased characters and those
+// that do not count from all others; the hash is Python 3.11's again.
+TEST(unicode, every_code_point_beside_a_sigma_is_what_python_says) {
+  std::string lines;
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    if (c >= 0xD800 && c <= 0xDFFF) continue;
+    std::string text;
+    append_utf8(text, c);
+    lines += lower_case("A" + text + "Σ") + '\n';
+    lines += lower_case("AΣ" + text) + '\n';
+    lines += lower_case("AΣ" + text + "A") + '\n';
+  }
+  EXPECT_EQ(sha256_hex(lines), "91408cb6cf5f1f87fb8560b0f34d6f314051f55a555a0a2cf62c75ed3d1897d4");
+}
+
+// The well-formedness table of the Unicode standard: bounds of the first two bytes; the others are
+// 80 to BF.
+std::u32string by_the_table(std::string_view text) {
+  struct Row {
+    unsigned first, last, low, high;
+    std::size_t bytes;
+  };
+  constexpr Row kRows[] = {
+      {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+      {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+      {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+  constexpr unsigned kLeadBits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+  std::u32string out;
+  while (!text.empty()) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const Row* found = nullptr;
+    for (const Row& row : kRows) {
+      bool fits = byte(0) >= row.first && byte(0) <= row.last && row.bytes <= text.size();
+      for (std::size_t i = 1; fits && i < row.bytes; ++i) {
+        fits = byte(i) >= (i == 1 ? row.low : 0x80) && byte(i) <= (i == 1 ? row.high : 0xbf);
+      }
+      if (fits) found = &row;
+    }
+    char32_t value = 0xdc00 + byte(0);  // a byte that stands for itself
+    if (found != nullptr) value = byte(0) & kLeadBits[found->bytes];
+    for (std::size_t i = 1; found != nullptr && i < found->bytes; ++i) {
+      value = value << 6 | (byte(i) & 0x3fU);
+    }
+    out += value;
+    text.remove_prefix(found != nullptr ? found->bytes : 1);
+  }
+  return out;
+}
+
+std::u32string from_the_end(std::string_view text) {
+  std::u32string out;
+  for (std::size_t end = text.size(); end > 0;) {
+    const CodePoint c = code_point_before(text, end);
+    out.insert(out.begin(), c.value);
+    end -= c.bytes;
+  }
+  return out;
+}
+
+TEST(unicode, characters_are_those_of_the_standards_table) {
+  const std::string bytes =
+      "a\x7f\x80\x8f\x90\x9f\xa0\xbf\xc1\xc2\xdf\xe0\xe1\xec\xed\xee\xef"
+      "\xf0\xf1\xf3\xf4\xf5\xff";
+  const std::size_t n = bytes.size();
+  for (std::size_t i = 0; i < n * n * n * n; ++i) {
+    const std::string whole = {bytes[i % n], bytes[i / n % n], bytes[i / n / n % n],
+                               bytes[i / n / n / n], '\x80'};
+    const std::string_view text = std::string_view(whole).substr(0, 4);
+    const std::u32string expected = by_the_table(text);
+    ASSERT_EQ(code_points(text), expected) << i;
+    ASSERT_EQ(from_the_end(text), expected) << i;
+    ASSERT_EQ(to_utf8(expected), text) << i;
+    ASSERT_EQ(code_point_count(text), static_cast<std::int64_t>(expected.size())) << i;
+  }
+}
+
+// A view may be a part of a longer text: what lies behind it is not read.
+TEST(unicode, every_beginning_of_a_text_stands_for_itself) {
+  const std::string_view text = "ΑΣ'α  \u2003\xe2\x82 ΒΣ\u3000\u3000Σ b\xf0\x9f\x98";
+  for (std::size_t n = 0; n <= text.size(); ++n) {
+    const std::string_view part = text.substr(0, n);
+    const std::string copy(part);
+    EXPECT_EQ(lower_case(part), lower_case(copy)) << n;
+    EXPECT_EQ(visible(part), visible(copy)) << n;
+    EXPECT_EQ(strip_white_space(part), strip_white_space(copy)) << n;
+    EXPECT_EQ(split_white_space(part), split_white_space(copy)) << n;
+    EXPECT_EQ(code_points(part), code_points(copy)) << n;
+  }
+}
+
+TEST(unicode, one_character_of_every_category) {
+  std::string word, printable;
+  // Lu Ll Lt Lm Lo, Mn Mc Me, Nd Nl No, Pc Pd Ps Pe Pi Pf Po, Sm Sc Sk So, Zs Zl Zp, Cc Cf Cs Co Cn
+  for (const char32_t c :
+       {0x41, 0x61,   0x1c5,  0x2b0,  0x5d0,  0x301, 0x903, 0x488,  0x664,  0x2160,
+        0xb2, 0x203f, 0x2d,   0x28,   0x29,   0xab,  0xbb,  0x21,   0x2b,   0x24,
+        0x5e, 0xa9,   0x3000, 0x2028, 0x2029, 0x1f,  0xad,  0xd800, 0xe000, 0x378}) {
+    word += is_word(c) ? '1' : '0';
+    printable += is_printable(c) ? '1' : '0';
+  }
+  EXPECT_EQ(word,
+            "11111"
+            "000"
+            "111"
+            "0000000"
+            "0000"
+            "000"
+            "00000");
+  EXPECT_EQ(printable,
+            "11111"
+            "111"
+            "111"
+            "1111111"
+            "1111"
+            "000"
+            "00000");
+  EXPECT_EQ(visible("\uffff\U0001ffff\ufffd"), "\\uffff\\U0001ffff\ufffd");
+}
+
 TEST(unicode, classes) {
   EXPECT_TRUE(is_upper('A') && is_lower('a') && !is_upper('1'));
   EXPECT_FALSE(is_upper(0x1c5) || is_lower(0x1c5));  // a title-case letter is neither
