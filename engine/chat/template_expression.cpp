@@ -369,6 +369,7 @@ ExpressionPtr ExpressionParser::test(ExpressionPtr node) {
   if (is("(")) {
     arguments(*result);
   } else if (next.kind == TokenKind::kString || next.kind == TokenKind::kInteger ||
+             next.kind == TokenKind::kFloat || is("[") || is("{") ||
              (next.kind == TokenKind::kName && !is_reserved(next.text))) {
     result->arguments.emplace_back("", postfix(primary()));
     note_height(*result, *result->arguments.back().second);

@@ -62,6 +62,13 @@ std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
   return a / b - ((a % b != 0 && (a < 0) != (b < 0)) ? 1 : 0);
 }
 
+// Python's a % b: of b's sign, and exact.
+double floor_rest(double a, double b) {
+  const double rest = std::fmod(a, b);
+  if (rest == 0) return std::copysign(rest, b);
+  return (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
 Value integer_arithmetic(char op, std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;
   bool overflow = false;
@@ -87,7 +94,8 @@ Value arithmetic(TemplateBudget& budget, std::string_view op, const Value& a, co
   if (op == "*") return m * n;
   if (n == 0) fault("division by zero");
   if (op == "/") return m / n;
-  return op == "//" ? std::floor(m / n) : m - std::floor(m / n) * n;
+  const double rest = floor_rest(m, n);
+  return op == "%" ? rest : std::round((m - rest) / n);
 }
 
 bool compare(TemplateBudget& budget, std::string_view op, const Value& a, const Value& b) {

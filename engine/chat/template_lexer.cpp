@@ -193,7 +193,10 @@ class Splitter {
     line_ += static_cast<int>(std::count(body.begin(), body.end(), '\n'));
     at_ = close + 2;
     if (kind == '#') return;
-    if (kind == '%' && strip(body) == "raw") return raw();
+    if (kind == '%' && strip(body) == "raw") {
+      trim_newline_ = false;  // Jinja keeps the one behind `raw`
+      return raw();
+    }
     parts_.push_back({kind == '{' ? TemplatePart::Kind::kOutput : TemplatePart::Kind::kBlock, "",
                       Tokenizer(body, line, name_).run(), line});
   }

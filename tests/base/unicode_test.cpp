@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/hash.h"
+#include "base/unicode_tables.h"
 
 namespace elastic {
 namespace {
@@ -229,6 +231,27 @@ TEST(unicode, one_character_of_every_category) {
             "000"
             "00000");
   EXPECT_EQ(visible("\uffff\U0001ffff\ufffd"), "\\uffff\\U0001ffff\ufffd");
+}
+
+template <typename Range>
+void expect_normal_form(std::span<const Range> ranges) {
+  std::int64_t before = -1;
+  for (const Range& range : ranges) {
+    const std::int64_t length = std::int64_t{range.last} - range.first;
+    EXPECT_GT(std::int64_t{range.first}, before) << "ascending, not overlapping";
+    EXPECT_EQ(length % range.stride, 0) << range.first << ": the last is one of them";
+    EXPECT_TRUE(length > 0 || range.stride == 1) << range.first;
+    before = range.last;
+  }
+}
+
+TEST(unicode, tables_are_in_their_normal_form) {
+  const UnicodeTables& tables = unicode_tables();
+  expect_normal_form(tables.lower);
+  for (const auto& ranges : {tables.upper_case, tables.lower_case, tables.title_case,
+                             tables.case_ignorable, tables.space, tables.decimal_digit}) {
+    expect_normal_form(ranges);
+  }
 }
 
 TEST(unicode, classes) {

@@ -21,6 +21,15 @@ std::string render(std::string_view source, const Json& messages = Json::array()
   return ChatTemplate(source, "test.jinja", kTokens).render(messages, options);
 }
 
+// The text, or what is said in its place.
+std::string rendered_or_error(std::string_view source) {
+  try {
+    return render(source);
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 struct Case {
   std::string source, expected;
 };
@@ -71,10 +80,30 @@ TEST(ChatTemplate, ExpressionsAreThoseOfJinja) {
   for (const std::string_view line : split(strip(file), '\n')) {
     const Json row = parse_json(line, "expressions.jsonl");
     const auto source = row.at("source").get<std::string>();
-    EXPECT_EQ(render(source), row.at("expected").get<std::string>()) << source;
+    EXPECT_EQ(rendered_or_error(source), row.at("expected").get<std::string>()) << source;
     ++cases;
   }
-  EXPECT_GE(cases, 48);
+  EXPECT_GE(cases, 140);
+}
+
+// What is refused, in which line and with which words.
+TEST(ChatTemplate, RefusalsSayWhere) {
+  const std::string file = read_file(testing::fixture("chat_templates/refusals.jsonl"));
+  constexpr std::string_view kNoPart =
+      "is not part of the template language that this program reads";
+  for (const std::string_view line : split(strip(file), '\n')) {
+    const Json row = parse_json(line, "refusals.jsonl");
+    const auto source = row.at("source").get<std::string>();
+    const auto said = row.at("said").get<std::string>();
+    try {
+      ADD_FAILURE() << source << " gave " << render(source);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.what(), "test.jinja, " + said) << source;
+      EXPECT_EQ(error.kind(),
+                said.ends_with(kNoPart) ? ErrorKind::kUnsupported : ErrorKind::kCorrupt)
+          << source;
+    }
+  }
 }
 
 TEST(ChatTemplate, RefusedWithLineAndConstruct) {
