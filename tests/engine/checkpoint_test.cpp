@@ -2,10 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <functional>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "engine/api/make_generator.h"
 #include "engine/api/tensor_file.h"
@@ -221,6 +227,106 @@ TEST(Checkpoint, LoadChecksShapeAndType) {
   EXPECT_EQ(norm.scalar_type(), at::kFloat);
   EXPECT_THROW(checkpoint.load("model.norm.weight", {47}, at::kFloat, at::kCPU), Error);
   EXPECT_THROW(checkpoint.load("model.norm", {48}, at::kFloat, at::kCPU), Error);
+}
+
+std::string checkpoint_fault(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return std::string(to_string(error.kind())) + ": " + error.what();
+  }
+  return "no error";
+}
+
+TEST(Checkpoint, WhatIsMissingIsSaidExactly) {
+  const TemporaryFolder folder;
+  const std::string at = folder.path().string();
+  EXPECT_EQ(checkpoint_fault([&] { Checkpoint{folder / "none"}; }),
+            "not found: " + at + "/none: no such model folder");
+  EXPECT_EQ(checkpoint_fault([&] { Checkpoint{folder.path()}; }),
+            "not found: " + at + ": no *.safetensors file; convert other weight formats first");
+  write_tensors(folder / "b.safetensors", std::vector<NamedTensor>{{"b", {2, 1}, {1, 2}}});
+  const auto no_tensor = [&] { Checkpoint(folder.path()).view("x"); };
+  EXPECT_EQ(checkpoint_fault(no_tensor), "corrupt: " + at + ": no tensor `x` in b.safetensors");
+  write_tensors(folder / "a.safetensors",
+                std::vector<NamedTensor>{{"c", {1}, {3}}, {"a", {1}, {4}}});
+  write_file_atomic(folder / "notes.txt", "no weights");
+  EXPECT_EQ(checkpoint_fault(no_tensor), "corrupt: " + at + ": no tensor `x` in 2 shards");
+  const Checkpoint both(folder.path());
+  EXPECT_EQ(both.names(), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(both.files(),
+            (std::vector<fs::path>{folder / "a.safetensors", folder / "b.safetensors"}));
+  EXPECT_TRUE(both.contains("c") && !both.contains("d"));
+  EXPECT_EQ(both.sha256(),
+            sha256_hex(read_file(folder / "a.safetensors") + read_file(folder / "b.safetensors")));
+  EXPECT_EQ(
+      checkpoint_fault([&] { both.load("b", {2}, at::kFloat, at::kCPU); }),
+      "corrupt: " + at + "/b.safetensors: tensor `b` has shape [2, 1], config.json asks for [2]");
+  write_tensors(folder / "c.safetensors", std::vector<NamedTensor>{{"b", {1}, {5}}});
+  EXPECT_EQ(checkpoint_fault([&] { Checkpoint{folder.path()}; }),
+            "corrupt: " + at + "/c.safetensors: tensor `b` is also in " + at + "/b.safetensors");
+}
+
+TEST(Checkpoint, AnIndexAndItsShardsAgree) {
+  const TemporaryFolder folder;
+  const fs::path index = folder / "model.safetensors.index.json";
+  write_tensors(folder / "x.safetensors", std::vector<NamedTensor>{{"a", {1}, {1}}});
+  write_tensors(folder / "y.safetensors", std::vector<NamedTensor>{{"b", {1}, {2}}});
+  const auto indexed = [&](const char* map) {
+    write_file_atomic(index, R"({"weight_map": )" + std::string(map) + "}");
+    return checkpoint_fault([&] { Checkpoint{folder.path()}; });
+  };
+  const std::string at = "corrupt: " + index.string() + ": tensor ";
+  EXPECT_EQ(indexed(R"({"a": "x.safetensors", "b": "y.safetensors"})"), "no error");
+  EXPECT_EQ(indexed(R"({"a": "y.safetensors", "b": "x.safetensors"})"),
+            at + "`a` is not in shard `y.safetensors`");
+  EXPECT_EQ(indexed(R"({"a": "x.safetensors", "c": "x.safetensors"})"),
+            at + "`c` is not in shard `x.safetensors`");
+  EXPECT_EQ(
+      indexed(R"({"a": "z.safetensors"})"),
+      "not found: " + index.string() + ": names shard `z.safetensors`, which is not in the folder");
+  write_tensors(folder / "model.safetensors", std::vector<NamedTensor>{{"only", {1}, {1}}});
+  EXPECT_EQ(Checkpoint(folder.path()).names(), std::vector<std::string>{"only"})
+      << "one whole file wins";
+}
+
+// Values that lie on their type's grid are used where they are, others are copied.
+TEST(Checkpoint, OnlyTensorsThatLieAskewAreCopied) {
+  const TemporaryFolder folder;
+  const std::vector<float> values = {1.5F, -2, 3};
+  const std::vector<std::int64_t> whole = {7};
+  const std::uint8_t byte = 9;
+  const auto bytes = [](const auto& v) {
+    return std::span(reinterpret_cast<const std::uint8_t*>(v.data()), v.size() * sizeof(v[0]));
+  };
+  const TensorView views[] = {{"even", TensorType::kF32, {3}, bytes(values)},
+                              {"whole", TensorType::kI64, {1}, bytes(whole)},
+                              {"byte", TensorType::kU8, {1}, {&byte, 1}},
+                              {"askew", TensorType::kF32, {3}, bytes(values)}};
+  write_safetensors(folder / "model.safetensors", views);
+  const Checkpoint checkpoint(folder.path());
+  for (const char* name : {"even", "askew"}) {
+    const at::Tensor tensor = checkpoint.load(name, {3}, at::kFloat, at::kCPU);
+    EXPECT_EQ(tensor.data_ptr() == checkpoint.view(name).bytes.data(), name[0] == 'e') << name;
+    const float* loaded = tensor.const_data_ptr<float>();
+    EXPECT_EQ(std::vector<float>(loaded, loaded + 3), values) << name;
+  }
+  EXPECT_EQ(checkpoint_fault([&] { checkpoint.load("whole", {1}, at::kFloat, at::kCPU); }),
+            "unsupported: " + (folder / "model.safetensors").string() +
+                ": tensor `whole` is I64; weights must be F32, F16 or BF16");
+}
+
+TEST(Checkpoint, TheHashIsOfAllBytes) {
+  const TemporaryFolder folder;
+  const std::vector<std::uint8_t> bytes((std::size_t{1} << 24) + 1000, 5);
+  const TensorView view{
+      "w", TensorType::kU8, {static_cast<std::int64_t>(bytes.size())}, std::span(bytes)};
+  write_safetensors(folder / "model.safetensors", std::span(&view, 1));
+  const Checkpoint checkpoint(folder.path());
+  EXPECT_EQ(checkpoint.sha256(), sha256_file(folder / "model.safetensors"));
+  const InterruptGuard guard("");
+  std::raise(SIGINT);
+  EXPECT_THROW(checkpoint.sha256(), Interrupted);
 }
 
 }  // namespace
