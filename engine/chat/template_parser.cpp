@@ -54,7 +54,8 @@ class Parser {
     return body;
   }
 
-  int line() const { return at_ < parts_.size() ? parts_[at_].line : 0; }
+  // Of the next part, of the last one behind it.
+  int line() const { return parts_[std::min(at_, parts_.size() - 1)].line; }
 
   Statement output(const TemplatePart& part) {
     ExpressionParser parser(part.tokens, name_);

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "engine/api/chat_template.h"
+#include "engine/chat/template_budget.h"
 
 namespace elastic::engine {
 namespace {
@@ -76,6 +79,103 @@ TEST(ChatTemplateLimits, ValuesWithinValues) {
   expect_error("{% set n = namespace(x=1) %}{% set n.x = n %}", "a namespace inside");
   expect_error("{% set n = namespace(x=1) %}{% set n.x = [n] %}", "a namespace inside");
   expect_error("{% set n = namespace(x=namespace()) %}", "a namespace inside");
+}
+
+// The most that is read, and one more.
+TEST(ChatTemplateLimits, NestingIsBoundedExactly) {
+  const auto blocks = [](int depth) {
+    return repeated("{% if 1 %}\n", depth) + "x" + repeated("{% endif %}", depth);
+  };
+  EXPECT_EQ(render(blocks(59)), "x");
+  expect_error(blocks(60), "statements nested too deeply");
+  expect_error(repeated("\n{% if 1 %}", 60), "line 61: statements nested too deeply");
+  const auto brackets = [](int depth) {
+    return "{{ " + repeated("(", depth) + "1" + repeated(")", depth) + " }}";
+  };
+  EXPECT_EQ(render(brackets(49)), "1");
+  expect_error(brackets(50), "line 1: an expression nested too deeply");
+  const auto chain = [](int links) { return "{{ 0" + repeated(" + 1", links) + " }}"; };
+  EXPECT_EQ(render(chain(300)), "300");
+  expect_error(chain(301), "line 1: an expression nested too deeply");
+  const auto argument = [](int links) {
+    return "{% set x = {} %}{{ range(1, 0" + repeated(" + 1", links) + ", 200)|list }}";
+  };
+  EXPECT_EQ(render(argument(297)), "[1, 201]");
+  expect_error(argument(301), "line 1: an expression nested too deeply");
+}
+
+TEST(ChatTemplateLimits, ValuesNestBoundedly) {
+  const auto messages = [](int depth) {
+    Json list = 1;
+    for (int i = 0; i < depth; ++i) list = i % 2 == 0 ? Json::array({list}) : Json{{"a", list}};
+    return list;
+  };
+  const ChatTemplate chat("\n{{ messages|length }}", "test.jinja", Json::object());
+  EXPECT_EQ(chat.render(messages(64), {}), "\n1");
+  try {
+    chat.render(messages(65), {});
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "test.jinja, line 1: a value nested too deeply");
+  }
+}
+
+TEST(ChatTemplateLimits, LoopsAndExpressionsAreSteps) {
+  const std::string steps = "the template takes too many steps";
+  const auto loops = [](int count) {
+    return repeated("{% for a in range(100000) %}{{ 1 }}{% endfor %}", count);
+  };
+  EXPECT_EQ(render(loops(3)).size(), 300'000U) << "three steps each";
+  expect_error(loops(4), steps);
+  expect_error("{% for a in range(30000) %}{% set x = 1" + repeated(" + 1", 40) + " %}{% endfor %}",
+               steps);
+  EXPECT_EQ(render("{% for a in range(30000) %}{% set x = 1 + 1 %}{% endfor %}x"), "x");
+}
+
+TEST(ChatTemplateLimits, BudgetsAreSpentExactly) {
+  TemplateBudget steps;
+  for (int i = 0; i < 1'000'000; ++i) steps.step();
+  EXPECT_THROW(steps.step(), TemplateFault);
+  TemplateBudget budget;
+  budget.bytes(std::size_t{256} << 20);
+  EXPECT_THROW(budget.bytes(1), TemplateFault);
+  budget.elements(7'999'999);
+  EXPECT_THROW(budget.elements(2), TemplateFault);
+  budget.names(15);
+  EXPECT_THROW(budget.names(0), TemplateFault);
+  budget.text_of(std::size_t{64} << 20);
+  EXPECT_THROW(budget.text_of((std::size_t{64} << 20) + 1), TemplateFault);
+  std::vector<std::unique_ptr<TemplateBudget::Nested>> nested;
+  for (int i = 0; i < 1000; ++i) {  // NOLINT: grows by one
+    nested.push_back(std::make_unique<TemplateBudget::Nested>(budget));
+  }
+  EXPECT_THROW(TemplateBudget::Nested{budget}, TemplateFault);
+  nested.pop_back();
+  EXPECT_NO_THROW(TemplateBudget::Nested{budget});
+  try {
+    budget.bytes(1);
+  } catch (const TemplateFault& fault) {
+    EXPECT_EQ(fault.what, "the template handles too much text");
+    EXPECT_FALSE(fault.unsupported);
+  }
+}
+
+TEST(ChatTemplateLimits, ARefusalIsCut) {
+  const auto refused = [](int length) {
+    return "{{ raise_exception('" + std::string(static_cast<std::size_t>(length), 'x') + "') }}";
+  };
+  for (const int length : {999, 1000, 1001, 2000}) {
+    try {
+      render(refused(length));
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      const std::string said(static_cast<std::size_t>(std::min(length, 1000)), 'x');
+      EXPECT_EQ(error.what(), "test.jinja, line 1: the template refuses these messages: " + said);
+    }
+  }
+  expect_error("{{ " + std::string(150, 'n') + ".a }}",
+               "line 1: `" + std::string(100, 'n') + "` is undefined, so it has no `a`");
+  EXPECT_EQ(render("{{ range(100000)|length }}"), "100000");
 }
 
 // 2^50 items that are few objects.

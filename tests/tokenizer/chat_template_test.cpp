@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "engine/api/chat_template.h"
 #include "tests/testing/folders.h"
@@ -169,13 +171,55 @@ TEST(ChatTemplate, MessagesAndOptions) {
             "<user>hi {{ x }}<no>");
 }
 
+TEST(ChatTemplate, WhatAConfigurationHolds) {
+  const testing::TemporaryFolder folder;
+  const auto rendered = [&](const char* config) -> std::string {
+    write_file_atomic(folder / "tokenizer_config.json", config);
+    try {
+      const auto chat = ChatTemplate::load(folder.path());
+      return chat ? chat->render(Json::array(), {}) + "|" + chat->bos_text() : "none";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  const std::string at = (folder / "tokenizer_config.json").string();
+  const std::string neither =
+      at + ": key `chat_template` is neither a text nor a list with one named `default`";
+  const std::pair<const char*, std::string> cases[] = {
+      {"{}", "none"},
+      {R"({"chat_template": null})", "none"},
+      {R"({"chat_template": "a"})", "a|"},
+      {R"({"chat_template": "{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ unk_token }}",
+           "bos_token": "b", "eos_token": {"content": "e"}, "pad_token": "p", "unk_token": "u"})",
+       "bepu|b"},
+      {R"({"chat_template": "{{ bos_token is defined }}", "bos_token": null})", "False|"},
+      {R"({"chat_template": "{{ bos_token is defined }}", "bos_token": {}})", "False|"},
+      {R"({"chat_template": "{{ bos_token is defined }}", "bos_token": {"content": 1}})", "False|"},
+      {R"({"chat_template": [{"name": "x", "template": "x"}, {"name": "default", "template": "d"}]})",
+       "d|"},
+      {R"({"chat_template": [{"name": "x", "template": "x"}]})", neither},
+      {R"({"chat_template": [{"name": "default"}]})", neither},
+      {R"({"chat_template": [{"name": "default", "template": 1}]})", neither},
+      {R"({"chat_template": ["default"]})", neither},
+      {R"({"chat_template": []})", neither},
+      {R"({"chat_template": {"default": "a"}})", neither},
+      {R"({"chat_template": 1})", neither},
+      {"[]", at + ": expected an object"},
+  };
+  for (const auto& [config, expected] : cases) EXPECT_EQ(rendered(config), expected) << config;
+}
+
 TEST(ChatTemplate, FoundInACheckpointFolder) {
   const testing::TemporaryFolder folder;
   EXPECT_FALSE(ChatTemplate::load(folder.path()).has_value());
   write_file_atomic(folder / "tokenizer_config.json",
                     R"({"bos_token": {"content": "<b>"}, "chat_template": "{{ bos_token }}c"})");
   EXPECT_EQ(ChatTemplate::load(folder.path())->render(Json::array(), {}), "<b>c");
+  EXPECT_EQ(ChatTemplate::load(folder.path())->source(),
+            (folder / "tokenizer_config.json").string() + ", chat_template");
   write_file_atomic(folder / "chat_template.jinja", "{{ bos_token }}own");
+  EXPECT_EQ(ChatTemplate::load(folder.path())->source(), (folder / "chat_template.jinja").string());
+  EXPECT_EQ(ChatTemplate::load(folder.path())->sha256(), sha256_hex("{{ bos_token }}own"));
   EXPECT_EQ(ChatTemplate::load(folder.path())->render(Json::array(), {}), "<b>own");
   write_file_atomic(folder / "chat_template.jinja", "{% if %}");
   EXPECT_THROW(ChatTemplate::load(folder.path()), Error);
