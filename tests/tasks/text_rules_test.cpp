@@ -1,7 +1,7 @@
 // Rules over text that have no small formula, held by one hash each over many random texts of the
-// characters that matter. They equalled the reference implementations' results when the hashes were
-// written (golden_ruler, golden_longbench): whoever changes a rule on purpose checks those and
-// writes the new hash.
+// characters that matter. The code equalled every stored result of the reference implementations
+// (golden_ruler, golden_longbench) when the hashes were written: whoever changes a rule on purpose
+// runs those and writes the new hash.
 
 #include <gtest/gtest.h>
 
@@ -67,7 +67,7 @@ TEST(TextRules, Sentences) {
                       }
                       return all;
                     }),
-            "");
+            "6831888a3bd3c009");
 }
 
 TEST(TextRules, PrefixesOfSentences) {
@@ -78,6 +78,7 @@ TEST(TextRules, PrefixesOfSentences) {
     const std::string text = random_text(random, kSentences, 30);
     const PrefixSentences all(parameters, text);
     for (std::size_t bytes = 0; bytes <= text.size(); ++bytes) {
+      if (bytes < text.size() && (text[bytes] & 0xC0) == 0x80) continue;  // within a character
       ASSERT_EQ(all.sentences(bytes),
                 punkt_sentences(parameters, std::string_view(text).substr(0, bytes)))
           << text << "\nat " << bytes;
@@ -113,7 +114,7 @@ TEST(TextRules, ChineseWords) {
                         all += fmt::format("{}|", word);
                       return all;
                     }),
-            "");
+            "4a3b56672ecbab9c");
 }
 
 constexpr std::string_view kAnswers[] = {
@@ -122,7 +123,7 @@ constexpr std::string_view kAnswers[] = {
 
 TEST(TextRules, AnswersAreNormalisedAndCompared) {
   EXPECT_EQ(
-      hash_of(4, 3000, 10, kAnswers,
+      hash_of(4, 1000, 10, kAnswers,
               [&](PythonRandom& random, const std::string& text) {
                 const std::string truth = random_text(random, kAnswers, random.below(9));
                 std::string all = normalize_answer(text) + "|" + normalize_zh_answer(text);
@@ -133,7 +134,7 @@ TEST(TextRules, AnswersAreNormalisedAndCompared) {
                 }
                 return all;
               }),
-      "");
+      "635f9d36dc6c2cd9");
 }
 
 // A subsequence's length by its definition, over all subsets of the shorter text.
