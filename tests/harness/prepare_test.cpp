@@ -20,7 +20,7 @@
 namespace elastic::harness {
 namespace {
 
-using testing::fake_tasks;
+using testing::fake_suites;
 using testing::FakeTask;
 
 // A fake task whose samples are made by a function.

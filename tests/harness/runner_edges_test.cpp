@@ -194,7 +194,7 @@ TEST_F(RunnerEdges, ModesOfOneNameAreRefusedInFull) {
 
 // A cell whose stated length is one token: its own length, limit and label, and its sources.
 TEST_F(RunnerEdges, AStatedLengthOfOneIsALength) {
-  const Plan plan = make_plan(options_, {.window = 8192}, testing::fake_tasks());
+  const Plan plan = make_plan(options_, {.window = 8192}, testing::fake_suites());
   std::optional<std::int64_t> limit;
   static_cast<FakeTask&>(*plan.tasks[0]->task).seen_ = [&](const tasks::PromptContext& context) {
     limit = context.max_length;

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "engine/config/model_config.h"
-#include "engine/config/prefill_memory.h"
+#include "engine/config/memory_estimate.h"
 #include "engine/config/registry.h"
 #include "tests/testing/folders.h"
 

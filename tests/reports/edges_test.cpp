@@ -79,7 +79,7 @@ TEST(Edges, AblationsShowWhatEachSettingHas) {
   for (std::size_t i = 0; i < runs.size(); ++i) runs[i].folder = "run" + std::to_string(i);
   runs[2].samples[2].score.reset();
   runs[3].samples[2].msr.reset();
-  const ReportInput input = make_input(std::move(runs));
+  const ReportInput input = make_input(std::move(runs), kSuiteTitles);
   const Document document = ablation_document(
       {"own", "fa-ssa", 0, {{"all", 0, {}}, {"2", 1, {}}, {"3", 2, {}}, {"4", 3, {}}}}, input);
   EXPECT_EQ(rows_of(document.tables.at(0)),
@@ -172,7 +172,7 @@ TEST(Edges, LongListsOfUnlikeDataAreShortened) {
         runs[i].spec.data_ids["t" + std::to_string(task) + "|0"] = runs[i].folder;
       }
     }
-    const ReportInput input = make_input(std::move(runs));
+    const ReportInput input = make_input(std::move(runs), kSuiteTitles);
     EXPECT_EQ(input.warnings.size(), 1u);
     return input.warnings.at(0);
   };

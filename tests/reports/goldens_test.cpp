@@ -62,7 +62,7 @@ std::vector<OutputFile> files_of(const ReportInput& input, const std::vector<Doc
 }
 
 std::vector<OutputFile> all_files() {
-  const ReportInput input = make_input({fixture_run()});
+  const ReportInput input = make_input({fixture_run()}, kSuiteTitles);
   return files_of(input, build_documents(input), false);
 }
 
@@ -94,7 +94,7 @@ TEST(Goldens, EveryFileOfTheFixtureReport) { expect_goldens("expected", all_file
 
 // Two runs side by side: two models, suites with and without lengths, gaps and failures.
 TEST(Goldens, EveryFileOfAReportOfTwoRuns) {
-  const ReportInput input = make_input(mixed_runs());
+  const ReportInput input = make_input(mixed_runs(), kSuiteTitles);
   expect_goldens("mixed", files_of(input, build_documents(input), false));
 }
 
