@@ -41,6 +41,7 @@ struct PlanContext {
   std::optional<std::int64_t> sink, local;  // config.json sink_size, local_window_size
   // config.json: what the routers' sparse and retrieval heads compute.
   std::optional<std::string> toggle_type, retrieval_mode;
+  std::optional<std::string> sparse_mode;  // with options, for those that a mode string leaves out
   std::span<const RouterWeights> routers;  // one per layer; empty without. Must outlive the plan
 };
 

@@ -35,6 +35,7 @@ struct AttentionInput {
 /// Where a mode leaves out keys.
 struct ModePlaces {
   bool prefill_mask = false;      // block_mask(): what rows of a prompt see
+  bool estimates = false;         // ... by their queries and keys, not by positions alone
   bool decode_selection = false;  // decode_mask(): what a step reads of the whole cache
   bool eviction = false;          // decode_window(): what the cache may keep after prefill
 

@@ -79,6 +79,14 @@ bool ModeOptions::either(std::string_view key, std::string_view yes, std::string
   return true;
 }
 
+void ModeOptions::fall_back_on(const ModeOptions& other) {
+  for (const Option& option : other.options_) {
+    const bool given = std::any_of(options_.begin(), options_.end(),
+                                   [&](const Option& own) { return own.key == option.key; });
+    if (!given) options_.push_back({option.key, option.value, true});
+  }
+}
+
 void ModeOptions::finish() const {
   for (const Option& option : options_) {
     if (option.used) continue;

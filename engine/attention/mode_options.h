@@ -28,6 +28,9 @@ class ModeOptions {
   bool either(std::string_view key, std::string_view yes, std::string_view no);
   std::optional<std::string> value(std::string_view key);
 
+  /// Options that the text leaves out are those of another mode string.
+  void fall_back_on(const ModeOptions& other);
+
   /// Something the user should know of an option that acts otherwise than it reads.
   void note(std::string text) { note_ = std::move(text); }
   const std::string& note() const { return note_; }

@@ -136,6 +136,12 @@ std::span<const PolicyEntry> mixed_policies() { return kMixedPolicies; }
 AttentionPlan make_attention_plan(std::string_view mode, const PlanContext& context) {
   ModeOptions options(mode);
   const ModePair pair = parse_name(options.name(), context);
+  if (context.sparse_mode) {
+    const ModeOptions trained(*context.sparse_mode);
+    if (trained.name() == (pair.sparse.empty() ? pair.retrieval : pair.sparse)) {
+      options.fall_back_on(trained);
+    }
+  }
   AttentionPlan plan{.name = pair.name()};
   fill_plan(pair, options, context, plan);
   if (plan.sparse != nullptr && plan.sparse->decode_window().local > 0) {

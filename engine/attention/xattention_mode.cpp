@@ -35,7 +35,7 @@ class XattentionMode final : public HeadMode {
   explicit XattentionMode(XattentionOptions options) : options_(std::move(options)) {}
 
   std::string_view name() const override { return "xa"; }
-  ModePlaces places() const override { return {.prefill_mask = true}; }
+  ModePlaces places() const override { return {.prefill_mask = true, .estimates = true}; }
 
   std::string describe() const override {
     const bool is_public = options_.rule == XattentionRule::kPublic;

@@ -111,6 +111,7 @@ RoutingConfig read_routing(const JsonSource& in) {
   RoutingConfig routing;
   routing.toggle_type = optional_key<std::string>(in, "toggle_type");
   routing.retrieval_mode = optional_key<std::string>(in, "retrieval_mode");
+  routing.sparse_mode = optional_key<std::string>(in, "sparse_mode");
   routing.sink_size = optional_key<std::int64_t>(in, "sink_size");
   routing.local_window_size = optional_key<std::int64_t>(in, "local_window_size");
   routing.pooling_mode = optional_key<std::string>(in, "pooling_mode");

@@ -33,6 +33,8 @@ struct RopeConfig {
 struct RoutingConfig {
   std::optional<std::string> toggle_type;     // what sparse heads compute: streaming, xattn
   std::optional<std::string> retrieval_mode;  // what retrieval heads compute: full, xattn
+  // The mode of sparse heads with its options, "xa:stride=16,tau=0.9,...". Our own key.
+  std::optional<std::string> sparse_mode;
   std::optional<std::int64_t> sink_size, local_window_size;  // tokens
   std::optional<std::string> pooling_mode;
   // Keys at each end that the routers were trained to pool; 0 = the whole prompt. Our own key.

@@ -126,6 +126,7 @@ PlanContext plan_context(const ModelConfig& config) {
   context.local = config.routing.local_window_size;
   context.toggle_type = config.routing.toggle_type;
   context.retrieval_mode = config.routing.retrieval_mode;
+  context.sparse_mode = config.routing.sparse_mode;
   return context;
 }
 

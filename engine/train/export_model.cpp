@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/registry.h"
+#include "engine/attention/registry.h"
 #include "engine/train/parameters.h"
 
 namespace elastic::engine {
@@ -96,13 +98,13 @@ void export_model(DecoderWeights weights, const std::string& config_json, const 
 }
 
 std::string routed_config(const std::string& config_json, const std::string& source,
-                          const RouterOptions& options) {
+                          const RouterOptions& options, const HeadMode& sparse) {
   static const std::map<std::string, std::string> kRouted = {
       {"LlamaForCausalLM", "PawLlamaForCausalLM"}, {"Qwen3ForCausalLM", "PawQwen3ForCausalLM"}};
   Json config = parse_json(config_json, source);
   Json& name = config["architectures"][0];
   if (const auto it = kRouted.find(name.get<std::string>()); it != kRouted.end()) name = it->second;
-  config["toggle_type"] = "streaming";
+  config["toggle_type"] = find_entry(head_modes(), "head mode", sparse.name()).config_name;
   config["retrieval_mode"] = "full";
   config["sink_size"] = options.sink;
   config["local_window_size"] = options.local;
@@ -112,6 +114,8 @@ std::string routed_config(const std::string& config_json, const std::string& sou
   config["enable_ada_sparsity"] = true;
   config["enable_lambda_task"] = true;
   config["use_task_emb_for_mask"] = false;
+  // Released keys say nothing of the options of modes that estimate.
+  if (sparse.places().estimates) config["sparse_mode"] = sparse.describe();
   return dump_pretty(config);
 }
 

@@ -42,7 +42,7 @@ void check_document(const TrainingDocument& d, std::size_t index, const PackOpti
 // Host vectors under construction.
 struct Rows {
   std::vector<std::int32_t> ids;
-  std::vector<std::int64_t> positions, document, offsets{0}, pool, pool_counts;
+  std::vector<std::int64_t> positions, document, offsets{0}, tokens, pool, pool_counts;
   std::vector<std::int64_t> loss_rows, targets;
   std::vector<std::uint8_t> is_answer;  // of the loss rows
 };
@@ -61,7 +61,7 @@ void add_pool_rows(Rows& rows, std::int64_t start, std::int64_t prompt, std::int
 void add_document(Rows& rows, const TrainingDocument& d, const PackOptions& options) {
   const std::int64_t start = rows.offsets.back();
   const auto tokens = static_cast<std::int64_t>(d.ids.size());
-  const std::int64_t block = options.window ? kMaskBlock : 1;
+  const std::int64_t block = options.sparse != nullptr ? kMaskBlock : 1;
   const std::int64_t padded = (tokens + block - 1) / block * block;
   const auto index = static_cast<std::int64_t>(rows.offsets.size()) - 1;
   rows.ids.insert(rows.ids.end(), d.ids.begin(), d.ids.end());
@@ -73,8 +73,9 @@ void add_document(Rows& rows, const TrainingDocument& d, const PackOptions& opti
     rows.targets.push_back(d.ids[static_cast<std::size_t>(t + 1)]);
     rows.is_answer.push_back(d.is_answer[static_cast<std::size_t>(t + 1)] != 0);
   }
-  if (options.window) add_pool_rows(rows, start, d.prompt_tokens, options.pool_rows);
+  if (options.sparse != nullptr) add_pool_rows(rows, start, d.prompt_tokens, options.pool_rows);
   rows.offsets.push_back(start + padded);
+  rows.tokens.push_back(tokens);
 }
 
 // Drops the loss rows that the loss does not read.
@@ -172,9 +173,9 @@ PackedBatch pack(const std::vector<TrainingDocument>& documents, const PackOptio
   batch.loss_rows = tensor_of(rows.loss_rows, at::kLong);
   batch.targets = tensor_of(rows.targets, at::kLong);
   set_weights(batch, rows, options.loss);
-  if (options.window) set_pooling(batch, rows);
+  if (options.sparse != nullptr) set_pooling(batch, rows);
   set_tasks(batch, documents, options.tasks);
-  batch.layout = make_layout(rows.offsets, options.window);
+  batch.layout = make_layout(rows.offsets, rows.tokens, options.sparse);
   return batch;
 }
 

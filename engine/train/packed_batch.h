@@ -4,13 +4,12 @@
 // rows belong together, which carry loss and with what weight, which keys the router pools. A
 // function of documents and seed alone.
 //
-//   PackedBatch batch = pack(documents, {.loss = options.loss, .window = window, .seed = seed});
+//   PackedBatch batch = pack(documents, {.loss = options.loss, .sparse = mode, .seed = seed});
 //   batch = move_batch(batch, device);
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "engine/api/batch_source.h"
@@ -28,7 +27,7 @@ struct PackedBatch {
   at::Tensor document;                          // int64 [rows]
   at::Tensor loss_rows, targets;                // int64 [n]: row whose logits predict `target`
   at::Tensor weights, answer_weights;  // fp32 [n]: of the loss; of the mean over answer tokens
-  // With a window only: the keys that routers pool, document by document, and their shares.
+  // With a sparse mode only: the keys that routers pool, document by document, and their shares.
   at::Tensor pool_rows;     // int64 [p]
   at::Tensor pool_weights;  // fp32 [documents, p]
   at::Tensor task;          // int64 [documents]
@@ -41,9 +40,9 @@ struct PackOptions {
   std::int64_t tasks = 1;
   std::int64_t max_positions = 0;  // longest document the model takes
   std::int64_t vocab = 0;
-  std::optional<StreamingWindow> window;  // of routed heads; documents then fill whole blocks
-  std::int64_t pool_rows = 100;           // at each end; 0: every key of the prompt
-  std::uint64_t seed = 0;                 // of the random rows of a mixed loss
+  const HeadMode* sparse = nullptr;  // of routed heads; documents then fill whole blocks
+  std::int64_t pool_rows = 100;      // at each end; 0: every key of the prompt
+  std::uint64_t seed = 0;            // of the random rows of a mixed loss
 };
 
 /// Throws kCorrupt for an empty batch, a document without tokens, beyond the model's positions,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/api/train_router.h"
+#include "engine/attention/head_mode.h"
 #include "engine/io/safetensors.h"
 #include "engine/model/weights.h"
 
@@ -46,6 +47,6 @@ void export_model(DecoderWeights weights, const std::string& config_json,
 
 /// The config of a routed checkpoint: class name and routing keys added to the backbone's.
 std::string routed_config(const std::string& config_json, const std::string& source,
-                          const RouterOptions& options);
+                          const RouterOptions& options, const HeadMode& sparse);
 
 }  // namespace elastic::engine

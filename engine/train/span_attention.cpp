@@ -7,6 +7,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <numeric>
+#include <span>
 
 #include "base/error.h"
 #include "engine/train/span_kernel.h"
@@ -18,9 +20,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Query rows of one streaming call: bounds the gathered keys, which are (sink + local) / 128 times
-// as many.
-constexpr std::int64_t kStreamingRows = 16384;
+// Query rows of one sparse call: bounds the gathered keys, which are many times as many.
+constexpr std::int64_t kSparseRows = 16384;
 
 std::int64_t widest(const std::vector<std::int64_t>& offsets) {
   std::int64_t width = 0;
@@ -45,30 +46,39 @@ Spans make_spans(std::vector<std::int64_t> q, std::vector<std::int64_t> k) {
 }
 
 // Key blocks of each query block of the stream, ascending.
-std::vector<std::vector<std::int64_t>> visible_blocks(const std::vector<std::int64_t>& offsets,
-                                                      const StreamingWindow& window) {
-  std::vector<std::vector<std::int64_t>> blocks;
-  for (std::size_t d = 0; d + 1 < offsets.size(); ++d) {
-    const std::int64_t rows = offsets[d + 1] - offsets[d];
-    check(rows % kMaskBlock == 0, "streamed documents are whole blocks");
-    const BlockMask mask = streaming_mask(window, {.q_start = 0, .rows = rows, .tokens = rows});
-    for (std::int64_t b = 0; b < rows / kMaskBlock; ++b) {
-      std::vector<std::int64_t>& keys = blocks.emplace_back();
-      for (const KeyRange& range : mask.heads[0].block(b)) {
-        for (std::int64_t key = range.begin; key < range.end; key += kMaskBlock) {
-          keys.push_back((offsets[d] + key) / kMaskBlock);
+using BlockLists = std::vector<std::vector<std::int64_t>>;
+
+// One list for all heads, or one a query head. `input_of(first row, tokens)`: a document's own.
+template <typename InputOf>
+std::vector<BlockLists> visible_blocks(const AttentionLayout& layout, const HeadMode& mode,
+                                       std::span<const int> kv_heads, const InputOf& input_of) {
+  std::vector<BlockLists> lists;
+  for (std::size_t d = 0; d < layout.tokens.size(); ++d) {
+    const std::int64_t start = layout.documents.q[d], rows = layout.documents.q[d + 1] - start;
+    check(rows % kMaskBlock == 0, "sparse documents are whole blocks");
+    const BlockMask mask = mode.block_mask(input_of(start, layout.tokens[d]), kv_heads);
+    check(mask.query_block == kMaskBlock && mask.token_local == 0, "training masks whole blocks");
+    lists.resize(mask.heads.size());
+    for (std::size_t h = 0; h < mask.heads.size(); ++h) {
+      for (std::int64_t b = 0; b < rows / kMaskBlock; ++b) {
+        std::vector<std::int64_t>& keys = lists[h].emplace_back();
+        for (const KeyRange& range : mask.heads[h].block(b)) {
+          for (std::int64_t key = range.begin; key < range.end; key += kMaskBlock) {
+            keys.push_back((start + key) / kMaskBlock);
+          }
         }
       }
     }
   }
-  return blocks;
+  return lists;
 }
 
-StreamingChunk make_chunk(const std::vector<std::vector<std::int64_t>>& blocks, std::size_t first,
-                          std::size_t last) {
-  StreamingChunk chunk;
+BlockChunk make_chunk(const BlockLists& blocks, std::size_t first, std::size_t last,
+                      std::int64_t query_head) {
+  BlockChunk chunk;
   chunk.first_row = static_cast<std::int64_t>(first) * kMaskBlock;
   chunk.rows = static_cast<std::int64_t>(last - first) * kMaskBlock;
+  chunk.query_head = query_head;
   std::vector<std::int64_t> q{0}, k{0}, keys;
   for (std::size_t b = first; b < last; ++b) {
     keys.insert(keys.end(), blocks[b].begin(), blocks[b].end());
@@ -80,6 +90,18 @@ StreamingChunk make_chunk(const std::vector<std::vector<std::int64_t>>& blocks, 
   return chunk;
 }
 
+std::vector<BlockChunk> make_chunks(const std::vector<BlockLists>& lists) {
+  constexpr std::size_t kStep = kSparseRows / kMaskBlock;
+  std::vector<BlockChunk> chunks;
+  for (std::size_t h = 0; h < lists.size(); ++h) {
+    const std::int64_t head = lists.size() == 1 ? -1 : static_cast<std::int64_t>(h);
+    for (std::size_t first = 0; first < lists[h].size(); first += kStep) {
+      chunks.push_back(make_chunk(lists[h], first, std::min(first + kStep, lists[h].size()), head));
+    }
+  }
+  return chunks;
+}
+
 Spans moved(const Spans& spans, at::Device device) {
   Spans there = spans;
   there.q_offsets = upload(spans.q_offsets, device);
@@ -87,14 +109,37 @@ Spans moved(const Spans& spans, at::Device device) {
   return there;
 }
 
+BlockChunk moved(const BlockChunk& chunk, at::Device device) {
+  return {chunk.first_row, chunk.rows, chunk.query_head, upload(chunk.key_blocks, device),
+          moved(chunk.spans, device)};
+}
+
 // x [rows, heads, d] as [blocks, 128, heads, d], the chosen blocks side by side as rows.
 at::Tensor gather_blocks(const at::Tensor& x, const at::Tensor& blocks) {
   return x.unflatten(0, {-1, kMaskBlock}).index_select(0, blocks).flatten(0, 1);
 }
 
-void scatter_blocks(at::Tensor& sum, const at::Tensor& gathered, const at::Tensor& blocks) {
+void scatter_blocks(at::Tensor sum, const at::Tensor& gathered, const at::Tensor& blocks) {
   sum.index_add_(0, blocks, gathered.to(sum.scalar_type()).unflatten(0, {-1, kMaskBlock}));
 }
+
+// The tensors of one chunk: its rows of q (or of a gradient) and its gathered keys or values.
+struct ChunkView {
+  const BlockChunk& chunk;
+  std::int64_t group;  // heads_q / heads_kv
+
+  // The heads of a tensor whose query (kv false) or KV heads are dimension `dim`.
+  at::Tensor heads(const at::Tensor& x, std::int64_t dim, bool kv) const {
+    if (chunk.query_head < 0) return x;
+    return x.narrow(dim, kv ? chunk.query_head / group : chunk.query_head, 1);
+  }
+  at::Tensor rows(const at::Tensor& x) const {
+    return heads(x, 1, false).narrow(0, chunk.first_row, chunk.rows);
+  }
+  at::Tensor keys(const at::Tensor& x) const {
+    return gather_blocks(heads(x, 1, true), chunk.key_blocks);
+  }
+};
 
 // What a node of the graph keeps besides tensors.
 struct LayoutHolder : torch::CustomClassHolder {
@@ -131,21 +176,21 @@ struct FullAttention : torch::autograd::Function<FullAttention> {
   }
 };
 
-struct StreamingAttention : torch::autograd::Function<StreamingAttention> {
+struct BlockAttention : torch::autograd::Function<BlockAttention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
                             const at::Tensor& v, const LayoutPtr& layout, double scale) {
     at::Tensor out;
     variable_list saved{q, k, v};
-    for (const StreamingChunk& chunk : layout->streaming) {
+    for (const BlockChunk& chunk : layout->chunks) {
+      const ChunkView view{chunk, q.size(1) / k.size(1)};
       const SpanResult result =
-          attend_spans(q.narrow(0, chunk.first_row, chunk.rows), gather_blocks(k, chunk.key_blocks),
-                       gather_blocks(v, chunk.key_blocks), chunk.spans, scale);
+          attend_spans(view.rows(q), view.keys(k), view.keys(v), chunk.spans, scale);
       saved.insert(saved.end(), {result.out, result.lse, result.state, result.unused});
-      if (layout->streaming.size() == 1) {
+      if (layout->chunks.size() == 1) {
         out = result.out;
       } else {
         if (!out.defined()) out = at::empty(q.sizes(), q.options());
-        out.narrow(0, chunk.first_row, chunk.rows).copy_(result.out);
+        view.rows(out).copy_(result.out);
       }
     }
     context->save_for_backward(saved);
@@ -164,43 +209,61 @@ struct StreamingAttention : torch::autograd::Function<StreamingAttention> {
         at::zeros(k.sizes(), k.options().dtype(sum_type)).unflatten(0, {-1, kMaskBlock});
     at::Tensor dv =
         at::zeros(v.sizes(), v.options().dtype(sum_type)).unflatten(0, {-1, kMaskBlock});
-    for (std::size_t c = 0; c < layout->streaming.size(); ++c) {
-      const StreamingChunk& chunk = layout->streaming[c];
+    for (std::size_t c = 0; c < layout->chunks.size(); ++c) {
+      const BlockChunk& chunk = layout->chunks[c];
+      const ChunkView view{chunk, q.size(1) / k.size(1)};
       const std::size_t at = 3 + 4 * c;
-      const SpanGradients g = attend_spans_backward(
-          grads[0].narrow(0, chunk.first_row, chunk.rows), q.narrow(0, chunk.first_row, chunk.rows),
-          gather_blocks(k, chunk.key_blocks), gather_blocks(v, chunk.key_blocks),
-          {s[at], s[at + 1], s[at + 2], s[at + 3]}, chunk.spans, scale);
-      dq.narrow(0, chunk.first_row, chunk.rows).copy_(g.q);
-      scatter_blocks(dk, g.k, chunk.key_blocks);
-      scatter_blocks(dv, g.v, chunk.key_blocks);
+      const SpanGradients g =
+          attend_spans_backward(view.rows(grads[0]), view.rows(q), view.keys(k), view.keys(v),
+                                {s[at], s[at + 1], s[at + 2], s[at + 3]}, chunk.spans, scale);
+      view.rows(dq).copy_(g.q);
+      scatter_blocks(view.heads(dk, 2, true), g.k, chunk.key_blocks);
+      scatter_blocks(view.heads(dv, 2, true), g.v, chunk.key_blocks);
     }
     return {dq, dk.flatten(0, 1).to(k.scalar_type()), dv.flatten(0, 1).to(v.scalar_type()), {}, {}};
   }
 };
 
+// The blocks that the mode chooses for these queries and keys, without a gradient.
+LayoutPtr chosen_blocks(const at::Tensor& q, const at::Tensor& k, const AttentionLayout& layout,
+                        const HeadMode& mode, std::int64_t layer, double scale) {
+  std::vector<int> heads(static_cast<std::size_t>(k.size(1)));
+  std::iota(heads.begin(), heads.end(), 0);
+  const auto document = [](const at::Tensor& x, std::int64_t start, std::int64_t tokens) {
+    return x.detach().narrow(0, start, tokens).transpose(0, 1);
+  };
+  const auto lists =
+      visible_blocks(layout, mode, heads, [&](std::int64_t start, std::int64_t tokens) {
+        const at::Tensor keys = document(k, start, tokens);
+        return AttentionInput{document(q, start, tokens), keys, keys, 0, scale, layer};
+      });
+  AttentionLayout chosen{layout.documents, layout.tokens, make_chunks(lists)};
+  for (BlockChunk& chunk : chosen.chunks) chunk = moved(chunk, q.device());
+  return std::make_shared<const AttentionLayout>(std::move(chosen));
+}
+
 }  // namespace
 
 LayoutPtr make_layout(const std::vector<std::int64_t>& offsets,
-                      const std::optional<StreamingWindow>& window) {
+                      const std::vector<std::int64_t>& tokens, const HeadMode* sparse) {
   auto layout = std::make_shared<AttentionLayout>();
   layout->documents = make_spans(offsets, offsets);
-  if (!window) return layout;
-  const auto blocks = visible_blocks(offsets, *window);
-  constexpr std::size_t kStep = kStreamingRows / kMaskBlock;
-  for (std::size_t first = 0; first < blocks.size(); first += kStep) {
-    layout->streaming.push_back(make_chunk(blocks, first, std::min(first + kStep, blocks.size())));
-  }
+  layout->tokens = tokens;
+  if (sparse == nullptr || sparse->places().estimates) return layout;
+  const std::vector<int> heads = {0};
+  layout->chunks =
+      make_chunks(visible_blocks(*layout, *sparse, heads, [](std::int64_t, std::int64_t rows) {
+        const at::Tensor none = at::empty({1, rows, 0});  // the mask depends on positions alone
+        return AttentionInput{none, none, none, 0, 1};
+      }));
   return layout;
 }
 
 LayoutPtr move_layout(const LayoutPtr& layout, at::Device device) {
   auto there = std::make_shared<AttentionLayout>();
   there->documents = moved(layout->documents, device);
-  for (const StreamingChunk& chunk : layout->streaming) {
-    there->streaming.push_back({chunk.first_row, chunk.rows, upload(chunk.key_blocks, device),
-                                moved(chunk.spans, device)});
-  }
+  there->tokens = layout->tokens;
+  for (const BlockChunk& chunk : layout->chunks) there->chunks.push_back(moved(chunk, device));
   return there;
 }
 
@@ -209,10 +272,13 @@ at::Tensor full_attention(const at::Tensor& q, const at::Tensor& k, const at::Te
   return FullAttention::apply(q, k, v, layout, scale);
 }
 
-at::Tensor streaming_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                               const LayoutPtr& layout, double scale) {
-  check(!layout->streaming.empty(), "streaming attention has its window in the layout");
-  return StreamingAttention::apply(q, k, v, layout, scale);
+at::Tensor sparse_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const LayoutPtr& layout, const HeadMode& mode, std::int64_t layer,
+                            double scale) {
+  const bool known = !mode.places().estimates;
+  check(!known || !layout->chunks.empty(), "a layout knows the blocks of its sparse mode");
+  return BlockAttention::apply(
+      q, k, v, known ? layout : chosen_blocks(q, k, *layout, mode, layer, scale), scale);
 }
 
 }  // namespace elastic::engine

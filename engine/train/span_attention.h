@@ -1,23 +1,23 @@
 #pragma once
 
 // Differentiable causal attention over a packed stream of documents, memory linear in its length.
-// Full: every row sees its own document. Streaming: the 128-block rule of streaming_mask(); the
-// visible key blocks of a query block are gathered side by side, so that plain causal attention of
-// each block over its own keys is exactly the mask. Both run as segments of one variable-length
-// kernel: LibTorch's flash attention on the GPU (fp16/bf16), a blockwise composition elsewhere.
+// Full: every row sees its own document. Sparse: the blocks of 128 keys that a head mode's mask
+// names; the key blocks that a query block sees are gathered side by side, so that plain causal
+// attention of each block over its own keys is exactly the mask. Both run as segments of one
+// variable-length kernel: LibTorch's flash attention on the GPU (fp16/bf16), a blockwise
+// composition elsewhere.
 //
-//   const LayoutPtr layout = make_layout(offsets, window);         // host
+//   const LayoutPtr layout = make_layout(offsets, tokens, &mode);         // host
 //   const at::Tensor out = full_attention(q, k, v, layout, scale);
-//   const at::Tensor local = streaming_attention(q, k, v, layout, scale);
+//   const at::Tensor sparse = sparse_attention(q, k, v, layout, mode, layer, scale);
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
-#include "engine/kernels/block_mask.h"
+#include "engine/attention/head_mode.h"
 
 namespace elastic::engine {
 
@@ -30,21 +30,24 @@ struct Spans {
 };
 
 /// Query rows [first_row, first_row + rows), whole blocks, against gathered key blocks.
-struct StreamingChunk {
+struct BlockChunk {
   std::int64_t first_row = 0, rows = 0;
-  at::Tensor key_blocks;  // int64: blocks of the stream, in the order of spans.k
+  std::int64_t query_head = -1;  // alone; -1 = all heads see the same keys
+  at::Tensor key_blocks;         // int64: blocks of the stream, in the order of spans.k
   Spans spans;
 };
 
 struct AttentionLayout {
   Spans documents;
-  std::vector<StreamingChunk> streaming;  // empty without a window
+  std::vector<std::int64_t> tokens;  // of each document, without the rows that fill its last block
+  std::vector<BlockChunk> chunks;    // of the sparse mode; empty where it looks at q and k first
 };
 using LayoutPtr = std::shared_ptr<const AttentionLayout>;
 
-/// `offsets`: cumulative rows of the documents; with a window they are multiples of kMaskBlock.
+/// `offsets`: cumulative rows of the documents. With a sparse mode (null = none) they are multiples
+/// of kMaskBlock, of which the documents fill `tokens` each.
 LayoutPtr make_layout(const std::vector<std::int64_t>& offsets,
-                      const std::optional<StreamingWindow>& window);
+                      const std::vector<std::int64_t>& tokens, const HeadMode* sparse);
 
 /// The layout with its tensors on `device`.
 LayoutPtr move_layout(const LayoutPtr& layout, at::Device device);
@@ -52,7 +55,9 @@ LayoutPtr move_layout(const LayoutPtr& layout, at::Device device);
 /// q [rows, heads_q, head_dim], k and v [rows, heads_kv, head_dim] -> [rows, heads_q, head_dim].
 at::Tensor full_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                           const LayoutPtr& layout, double scale);
-at::Tensor streaming_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                               const LayoutPtr& layout, double scale);
+/// `mode` is the one that the layout was made for.
+at::Tensor sparse_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const LayoutPtr& layout, const HeadMode& mode, std::int64_t layer,
+                            double scale);
 
 }  // namespace elastic::engine

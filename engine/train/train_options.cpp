@@ -1,5 +1,6 @@
 #include "engine/train/train_options.h"
 
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <initializer_list>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/registry.h"
+#include "engine/attention/registry.h"
 
 namespace elastic::engine {
 namespace {
@@ -88,6 +90,34 @@ void check_options(const TrainOptions& o, bool routed) {
   expect(o.regularizer.initial >= 0, "regularizer.initial", o.regularizer.initial, "0 or more");
 }
 
+std::unique_ptr<HeadMode> make_sparse_mode(const RouterOptions& router, const ModelConfig& config) {
+  ModeOptions options(router.sparse);
+  const ModeEntry& entry =
+      find_entry(head_modes(), "value of training option `router.sparse`: mode", options.name());
+  PlanContext context;
+  context.layers = config.layers;
+  context.heads_q = config.heads_q;
+  context.heads_kv = config.heads_kv;
+  context.sink = router.sink;
+  context.local = router.local;
+  std::unique_ptr<HeadMode> mode = entry.make(options, context);
+  options.finish();
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("training option `router.sparse` is `{}`: {}", router.sparse, why));
+  };
+  if (!mode->places().prefill_mask || entry.config_name == nullptr) {
+    refuse("routers are trained for modes that leave out keys of a prompt: ssa, xa");
+  }
+  const at::Tensor row = at::zeros({config.heads_q, 1, 2});
+  const at::Tensor key = at::zeros({config.heads_kv, 1, 2});
+  const BlockMask mask = mode->block_mask({row, key, key, 0, 1}, std::vector<int>{0});
+  if (mask.query_block != kMaskBlock || mask.token_local > 0) {
+    refuse(fmt::format("training masks blocks of {} tokens; leave block out", kMaskBlock));
+  }
+  return mode;
+}
+
 std::string identity(const Training& t, std::span<const TrainingTask> tasks) {
   const TrainOptions& o = t.options;
   Json json = {{"seed", o.seed},
@@ -110,6 +140,7 @@ std::string identity(const Training& t, std::span<const TrainingTask> tasks) {
                {"router.init", o.router.init},
                {"router.pooling", o.router.pooling},
                {"router.pool_rows", o.router.pool_rows},
+               {"router.sparse", t.sparse == nullptr ? "" : t.sparse->describe()},
                {"router.tau_schedule", o.router.tau_schedule},
                {"router.tau_start", o.router.tau_start},
                {"router.tau_end", o.router.tau_end},

@@ -150,7 +150,7 @@ FeedOptions Loop::feed_options() const {
   feed.world = o.processes.world;
   feed.at_once = feed_threads(o.feed_threads);
   if (t_.routed) {
-    feed.pack.window = StreamingWindow{.sink = o.router.sink, .local = o.router.local};
+    feed.pack.sparse = t_.sparse.get();
     feed.layers = c.layers;
     feed.heads_kv = c.heads_kv;
   }
@@ -169,7 +169,8 @@ std::int64_t Loop::add_batch(BatchFeed& feed, StepRecord& record) {
   wait_for_data(feed);
   const FedBatch fed = feed.next();
   const PackedBatch batch = move_batch(fed.batch, t_.device);
-  const TrainingPass pass{t_.compute, o.recompute, record.tau, upload(fed.noise, t_.device)};
+  const TrainingPass pass{t_.compute, o.recompute, record.tau, upload(fed.noise, t_.device),
+                          t_.sparse.get()};
   Objective value;
   clock_.time(Stage::kForward, [&] {
     value = objective(t_.weights, rotary_, batch, pass, t_.routed ? &t_.multipliers : nullptr,

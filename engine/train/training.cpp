@@ -61,11 +61,13 @@ Training set_up_router(const TrainOptions& options, const BatchSource& source) {
   Training t = start(options, true);
   if (options.random_shape.empty()) {
     const std::filesystem::path config = options.base / "config.json";
-    t.config_json = routed_config(read_file(config), config.string(), options.router);
     load_base(t, t.compute);
+    t.sparse = make_sparse_mode(options.router, t.weights.config);
+    t.config_json = routed_config(read_file(config), config.string(), options.router, *t.sparse);
   } else {
     t.weights =
         random_weights(shape_config(options.random_shape), t.compute, t.device, options.seed);
+    t.sparse = make_sparse_mode(options.router, t.weights.config);
   }
   add_routers(t.weights, options.router, options.seed);
   t.multipliers = make_multipliers(source.tasks, options.regularizer, options.seed, t.device);

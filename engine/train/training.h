@@ -13,6 +13,7 @@
 #include "base/file_lock.h"
 #include "engine/api/batch_source.h"
 #include "engine/api/train_router.h"
+#include "engine/attention/head_mode.h"
 #include "engine/model/weights.h"
 #include "engine/train/regularizer.h"
 
@@ -25,6 +26,7 @@ struct Training {
   at::Device device = at::kCPU;
   at::ScalarType compute = at::kFloat;  // of the backbone's passes; masters are fp32
   DecoderWeights weights;
+  std::unique_ptr<HeadMode> sparse;  // of sparse heads; routed only
   std::string config_json;
   std::string base_sha256;  // of the weight files it starts from; empty without
   Multipliers multipliers;  // routed only

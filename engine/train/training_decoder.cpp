@@ -56,8 +56,16 @@ Routing route(const Context& c, const RouterWeights& router, const at::Tensor& k
   return {straight_through(soft, noisy.detach()), (p * at::log(p + kSmall)).mean().neg()};
 }
 
-at::Tensor attend(const Context& c, const LayerWeights& w, const at::Tensor& qkv,
-                  const RouterWeights* router, const at::Tensor& noise, Routing& routing) {
+// A layer's own: its place, weights, router (or null) and noise.
+struct Layer {
+  std::int64_t index;
+  const LayerWeights& weights;
+  const RouterWeights* router;
+  at::Tensor noise;
+};
+
+at::Tensor attend(const Context& c, const Layer& layer, const at::Tensor& qkv, Routing& routing) {
+  const LayerWeights& w = layer.weights;
   const ModelConfig& m = c.config;
   const std::int64_t rows = qkv.size(0), kv = m.heads_kv * m.head_dim;
   const std::vector<at::Tensor> parts = qkv.split_with_sizes({m.heads_q * m.head_dim, kv, kv}, 1);
@@ -68,26 +76,26 @@ at::Tensor attend(const Context& c, const LayerWeights& w, const at::Tensor& qkv
     q = c.norm(q, c.cast(w.q_norm));
     k = c.norm(k, c.cast(w.k_norm));
   }
-  if (router != nullptr) routing = route(c, *router, k, noise);
+  if (layer.router != nullptr) routing = route(c, *layer.router, k, layer.noise);
   q = rotate_rows(q, c.cos, c.sin);
   k = rotate_rows(k, c.cos, c.sin);
   const at::Tensor full = full_attention(q, k, v, c.batch.layout, c.scale);
-  if (router == nullptr) return full.flatten(1, 2);
-  const at::Tensor sparse = streaming_attention(q, k, v, c.batch.layout, c.scale);
+  if (layer.router == nullptr) return full.flatten(1, 2);
+  const at::Tensor sparse =
+      sparse_attention(q, k, v, c.batch.layout, *c.pass.sparse, layer.index, c.scale);
   return mix_heads(full, sparse, routing.gates, c.batch.document).flatten(1, 2);
 }
 
 // {x after the layer} or {x, gates, entropy}.
-std::vector<at::Tensor> run_layer(const Context& c, const LayerWeights& w,
-                                  const RouterWeights* router, const at::Tensor& noise,
-                                  const at::Tensor& input) {
+std::vector<at::Tensor> run_layer(const Context& c, const Layer& layer, const at::Tensor& input) {
+  const LayerWeights& w = layer.weights;
   Routing routing;
   const at::Tensor h = c.cast(c.norm(input, w.input_norm));
-  const at::Tensor attended = attend(c, w, c.linear(h, w.qkv, w.qkv_bias), router, noise, routing);
+  const at::Tensor attended = attend(c, layer, c.linear(h, w.qkv, w.qkv_bias), routing);
   const at::Tensor x = input + c.linear(attended, w.o, w.o_bias);
   const at::Tensor g = c.linear(c.cast(c.norm(x, w.post_norm)), w.gate_up, w.gate_up_bias);
   const at::Tensor out = x + c.linear(gated_silu(g), w.down, w.down_bias);
-  if (router == nullptr) return {out};
+  if (layer.router == nullptr) return {out};
   return {out, routing.gates, routing.entropy};
 }
 
@@ -129,11 +137,10 @@ TrainingForward forward_packed(const DecoderWeights& weights, RotaryTable& rotar
   std::vector<at::Tensor> gates, entropies;
   for (std::int64_t layer = 0; layer < m.layers; ++layer) {
     const auto index = static_cast<std::size_t>(layer);
-    const RouterWeights* router = routed ? &weights.routers[index] : nullptr;
-    const at::Tensor noise = routed ? pass.noise.select(0, layer) : at::Tensor();
-    const Segment segment = [context, &w = weights.layers[index], router,
-                             noise](const at::Tensor& input) {
-      return run_layer(*context, w, router, noise, input);
+    const Layer own{layer, weights.layers[index], routed ? &weights.routers[index] : nullptr,
+                    routed ? pass.noise.select(0, layer) : at::Tensor()};
+    const Segment segment = [context, own](const at::Tensor& input) {
+      return run_layer(*context, own, input);
     };
     const std::vector<at::Tensor> result =
         pass.recompute ? recomputed(segment, x, anchor) : segment(x);

@@ -2,9 +2,9 @@
 
 // The decoder of engine/model/decoder.h as a differentiable function of a packed batch: same
 // weights, same arithmetic, every document causal on its own. With routers every head runs full and
-// streaming attention, and the routers' straight-through gates choose between the two
+// sparse attention, and the routers' straight-through gates choose between the two
 // (elastic_attention spec 4.1):
-//   O_h = z_h O_full,h + (1 - z_h) O_streaming,h,   z = straight-through(softmax((logits + G)/tau))
+//   O_h = z_h O_full,h + (1 - z_h) O_sparse,h,   z = straight-through(softmax((logits + G)/tau))
 //
 //   const TrainingForward f = forward_packed(weights, rotary, batch, pass);
 //   // f.hidden [rows, hidden] before the final norm, f.gates [layers, documents, heads_kv], 1 =
@@ -25,6 +25,7 @@ struct TrainingPass {
   bool recompute = true;                // per layer
   double tau = 1;
   at::Tensor noise;  // fp32 [layers, documents, heads_kv, 2], standard Gumbel; routers only
+  const HeadMode* sparse = nullptr;  // of sparse heads, the batch's own; routers only
 };
 
 struct TrainingForward {

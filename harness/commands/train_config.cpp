@@ -85,6 +85,7 @@ void read_router(Fields fields, engine::RouterOptions& r) {
   fields.read("init", r.init);
   fields.read("pooling", r.pooling);
   fields.read("pool_rows", r.pool_rows);
+  fields.read("sparse", r.sparse);
   fields.read("sink", r.sink);
   fields.read("local", r.local);
   fields.read("tau_schedule", r.tau_schedule);

@@ -20,8 +20,8 @@
 #include "engine/attention/cpu_attention.h"
 #include "engine/attention/masked_attention.h"
 #include "engine/attention/reference.h"
-#include "engine/attention/registry.h"
 #include "tests/engine/all_heads.h"
+#include "tests/engine/modes.h"
 #include "tests/testing/tolerance.h"
 
 namespace elastic::engine {
@@ -216,8 +216,7 @@ TEST(Attention, OnlyTheHeadsAskedForAreWritten) {
 }
 
 TEST(Attention, RowSlicesEqualTheWhole) {
-  ModeOptions options("ssa:sink=128,local=256");
-  const std::unique_ptr<HeadMode> mode = make_streaming(options, {});
+  const std::unique_ptr<HeadMode> mode = testing::mode_of("ssa:sink=128,local=256");
   const AttentionInput whole = random_input({4, 2, 64, 0, 900, 0}, at::kFloat);
   const std::vector<int> heads = all_heads(whole);
   at::Tensor wanted = at::zeros({4, 900, 64}), out = at::zeros({4, 900, 64});

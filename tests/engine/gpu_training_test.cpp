@@ -14,8 +14,11 @@
 #include <optional>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "engine/train/span_attention.h"
 #include "tests/engine/gpu.h"
+#include "tests/engine/modes.h"
 #include "tests/testing/tolerance.h"
 
 namespace elastic::engine {
@@ -71,9 +74,13 @@ class Gpu_Training : public elastic::testing::GpuSuite {
                      k = leaf(at::randn({rows, heads_kv, dim}, options)),
                      v = leaf(at::randn({rows, heads_kv, dim}, options)),
                      grad = at::randn({rows, heads_q, dim}, options);
-    const LayoutPtr layout = move_layout(
-        make_layout(offsets, streaming ? std::optional(kWindow) : std::nullopt), device_);
-    const at::Tensor out = streaming ? streaming_attention(q, k, v, layout, scale)
+    std::vector<std::int64_t> tokens;
+    for (std::size_t d = 1; d < offsets.size(); ++d) tokens.push_back(offsets[d] - offsets[d - 1]);
+    const auto mode =
+        elastic::testing::mode_of(fmt::format("ssa:sink={},local={}", kWindow.sink, kWindow.local));
+    const LayoutPtr layout =
+        move_layout(make_layout(offsets, tokens, streaming ? mode.get() : nullptr), device_);
+    const at::Tensor out = streaming ? sparse_attention(q, k, v, layout, *mode, 0, scale)
                                      : full_attention(q, k, v, layout, scale);
     out.backward(grad);
     const at::Tensor q64 = leaf(q.to(at::kDouble)), k64 = leaf(k.to(at::kDouble)),

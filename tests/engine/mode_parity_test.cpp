@@ -20,10 +20,10 @@
 #include <string>
 #include <vector>
 
-#include "base/registry.h"
 #include "engine/attention/registry.h"
 #include "engine/attention/xattention.h"
 #include "tests/engine/all_heads.h"
+#include "tests/engine/modes.h"
 #include "tests/engine/visibility.h"
 #include "tests/testing/tolerance.h"
 
@@ -58,17 +58,9 @@ struct ParityCase {
   std::function<Visibility(const AttentionInput&)> visible;
 };
 
-Visibility xattention_visibility(const AttentionInput& input, const testing::XattentionSetting& s) {
-  const auto keep = std::make_shared<testing::Cube>(testing::xattention_blocks(input, s));
-  const std::int64_t first = input.q_start / s.block, block = s.block;
-  return [=](std::int64_t h, std::int64_t p, std::int64_t j) {
-    return keep->at(h, p / block - first, j / block) > 0;
-  };
-}
-
 ParityCase xattention_case(const std::string& mode, const testing::XattentionSetting& s) {
   return {mode, s.block,
-          [s](const AttentionInput& input) { return xattention_visibility(input, s); }};
+          [s](const AttentionInput& input) { return testing::xattention_visibility(input, s); }};
 }
 
 ParityCase streaming_case(std::int64_t sink, std::int64_t local, std::int64_t block) {
@@ -112,13 +104,7 @@ TEST(ModeParity, EveryModeEqualsItsDefinition) {
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(11);
   for (const ParityCase& one : parity_cases()) {
-    const std::unique_ptr<HeadMode> mode = [&] {
-      ModeOptions options(one.mode);
-      const auto& entry = find_entry(head_modes(), "mode", options.name());
-      auto made = entry.make(options, {});
-      options.finish();
-      return made;
-    }();
+    const std::unique_ptr<HeadMode> mode = testing::mode_of(one.mode);
     for (int trial = 0; trial < 3; ++trial) {
       const std::int64_t heads_kv = pick(1, 2), group = pick(1, 3), dim = 8 * pick(1, 3);
       const std::int64_t start = pick(0, 260) / one.start_step * one.start_step;
@@ -141,8 +127,7 @@ TEST(ModeParity, EveryModeEqualsItsDefinition) {
 TEST(ModeParity, MasksOfASubsetAreThoseOfItsHeads) {
   const AttentionInput input{at::randn({6, 150, 16}), at::randn({3, 150, 16}),
                              at::randn({3, 150, 16}), 0, 0.25};
-  ModeOptions options("xa:stride=4,tau=0.6,block=16");
-  const auto mode = make_xattention(options, {});
+  const auto mode = testing::mode_of("xa:stride=4,tau=0.6,block=16");
   const BlockMask all = mode->block_mask(input, std::vector<int>{0, 1, 2});
   const BlockMask some = mode->block_mask(input, std::vector<int>{2, 0});
   const auto same = [](const HeadMask& a, const HeadMask& b) {
@@ -164,8 +149,7 @@ TEST(ModeParity, SlicesOfRowsSelectTheSameBlocks) {
                              at::randn({1, rows, 16}), 0, 0.25};
   for (const char* text :
        {"xa:stride=4,tau=0.6,block=16", "xa:stride=8,tau=0.7,block=16,rule=public,chunk=64"}) {
-    ModeOptions options(text);
-    const auto mode = make_xattention(options, {});
+    const auto mode = testing::mode_of(text);
     const BlockMask all = mode->block_mask(whole, std::vector<int>{0});
     for (const std::int64_t start : {std::int64_t{0}, 5 * block, 11 * block}) {
       AttentionInput part = whole;

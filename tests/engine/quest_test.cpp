@@ -20,9 +20,9 @@
 #include "base/json.h"
 #include "engine/attention/masked_attention.h"
 #include "engine/attention/reference.h"
-#include "engine/attention/registry.h"
 #include "engine/io/safetensors.h"
 #include "tests/engine/all_heads.h"
+#include "tests/engine/modes.h"
 #include "tests/engine/stored_tensors.h"
 #include "tests/testing/folders.h"
 #include "tests/testing/tolerance.h"
@@ -39,13 +39,6 @@ struct QuestSetting {
                        all ? "all" : "current", group_sum ? "group_sum" : "head");
   }
 };
-
-std::unique_ptr<HeadMode> quest(const QuestSetting& s) {
-  ModeOptions options(s.text());
-  auto mode = make_quest(options, {});
-  options.finish();
-  return mode;
-}
 
 // Scores of the pages of one query head, value by value.
 std::vector<double> scores_by_definition(const AttentionInput& input, std::int64_t h,
@@ -117,7 +110,7 @@ TEST(Quest, StepsReadThePagesOfTheDefinition) {
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(3);
   for (const QuestSetting& s : settings) {
-    const auto mode = quest(s);
+    const auto mode = testing::mode_of(s.text());
     HeadState state;  // one sequence: the bounds grow from step to step
     const at::Tensor k = at::randn({2, 200, 24}), v = at::randn({2, 200, 24});
     for (const std::int64_t tokens : {90, 91, 96, 97, 130, 200}) {
@@ -140,7 +133,7 @@ TEST(Quest, StepsReadThePagesOfTheDefinition) {
 // Heads of a subset read what they read among all.
 TEST(Quest, SubsetsOfHeadsReadTheirOwnPages) {
   const QuestSetting s{16, 48};
-  const auto mode = quest(s);
+  const auto mode = testing::mode_of(s.text());
   const AttentionInput input =
       testing::input_of(at::randn({6, 1, 16}), at::randn({3, 150, 16}), at::randn({3, 150, 16}));
   HeadState one, other;
@@ -156,7 +149,7 @@ void check_stored_steps(const SafetensorsFile& file, const Json& params, const s
                         const Json& variant) {
   const QuestSetting s{params.at("page"), params.at("token_budget"), variant.at("rule") == "all",
                        variant.at("share") == "group_sum"};
-  const auto mode = quest(s);
+  const auto mode = testing::mode_of(s.text());
   const at::Tensor q = testing::floats(file, "q"), k = testing::floats(file, "k"),
                    v = testing::floats(file, "v");
   const at::Tensor wanted = testing::floats(file, "out" + suffix);

@@ -5,6 +5,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 
+#include "tests/engine/modes.h"
 #include "tests/engine/train_model.h"
 
 namespace elastic::engine {
@@ -22,7 +23,7 @@ at::Tensor leaf(const at::Tensor& values) {
 // and backward.
 TEST(SpanAttention, APieceOfALongStreamIsWhatItIsAlone) {
   constexpr std::int64_t kFirst = 16384, kSecond = 384;
-  const StreamingWindow window{.sink = 128, .local = 128};
+  const auto mode = testing::mode_of("ssa:local=128");
   at::Tensor q = at::empty({kFirst + kSecond, 2, 4}), k = at::empty({kFirst + kSecond, 1, 4}),
              v = at::empty({kFirst + kSecond, 1, 4}), grad = at::empty({kSecond, 2, 4});
   for (at::Tensor* tensor : {&q, &k, &v, &grad}) tensor->normal_();
@@ -31,14 +32,15 @@ TEST(SpanAttention, APieceOfALongStreamIsWhatItIsAlone) {
     leaves = {leaf(q.narrow(0, start, before + kSecond)),
               leaf(k.narrow(0, start, before + kSecond)),
               leaf(v.narrow(0, start, before + kSecond))};
-    const at::Tensor out = streaming_attention(leaves.q, leaves.k, leaves.v, layout, 0.5);
+    const at::Tensor out = sparse_attention(leaves.q, leaves.k, leaves.v, layout, *mode, 0, 0.5);
     const at::Tensor rows = out.narrow(0, before, kSecond);
     (rows * grad).sum().backward();
     return rows.detach();
   };
   Leaves whole, alone;
-  const at::Tensor a = run(kFirst, make_layout({0, kFirst, kFirst + kSecond}, window), whole);
-  const at::Tensor b = run(0, make_layout({0, kSecond}, window), alone);
+  const at::Tensor a =
+      run(kFirst, make_layout({0, kFirst, kFirst + kSecond}, {kFirst, kSecond}, mode.get()), whole);
+  const at::Tensor b = run(0, make_layout({0, kSecond}, {kSecond}, mode.get()), alone);
   EXPECT_LT(testing::relative_error(a, b), 1e-6);
   const auto behind = [](const at::Tensor& t) { return t.grad().narrow(0, kFirst, kSecond); };
   EXPECT_LT(testing::relative_error(behind(whole.q), alone.q.grad()), 1e-6);

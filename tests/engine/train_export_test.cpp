@@ -20,6 +20,7 @@
 #include "engine/train/schedule.h"
 #include "engine/train/training.h"
 #include "engine/train/training_decoder.h"
+#include "tests/engine/modes.h"
 #include "tests/engine/train_run.h"
 
 namespace elastic::engine {
@@ -167,10 +168,11 @@ TEST(TrainForward, EntropyIsThatOfTheSoftGates) {
   PackOptions options;
   options.max_positions = 2048;
   options.vocab = 61;
-  options.window = StreamingWindow{.sink = 128, .local = 128};
+  const auto mode = mode_of("ssa:local=128");
+  options.sparse = mode.get();
   const PackedBatch batch = pack(made_documents({150, 130}, 1, 4), options);
   RotaryTable rotary(model.weights.config.rope, 8, at::kFloat, at::kCPU);
-  const TrainingPass pass{at::kFloat, false, 1e9, at::zeros({2, 2, 2, 2})};
+  const TrainingPass pass{at::kFloat, false, 1e9, at::zeros({2, 2, 2, 2}), mode.get()};
   const TrainingForward forward = forward_packed(model.weights, rotary, batch, pass);
   EXPECT_NEAR(forward.entropy.item<double>(), std::log(2.0) / 2, 1e-5);
   EXPECT_EQ(forward.gates.sizes(), (std::vector<std::int64_t>{2, 2, 2}));
@@ -210,7 +212,7 @@ TEST(TrainExport, AFolderHoldsEveryTensor) {
   }
   write_file_atomic(folder / "tokenizer_config.json", "{\"of\": \"the base\"}");
   write_file_atomic(folder / "notes.txt", "no tokenizer file");
-  const std::string config = routed_config(full_config(), "small", {});
+  const std::string config = routed_config(full_config(), "small", {}, *mode_of("ssa"));
   export_model(weights, config, folder.path(), folder / "out");
   EXPECT_EQ(read_file(folder / "out/config.json"), config);
   EXPECT_EQ(read_file(folder / "out/tokenizer_config.json"), "{\"of\": \"the base\"}");
@@ -244,13 +246,23 @@ TEST(TrainExport, RoutedConfigsSayHowTheirRoutersWereTrained) {
                  {"enable_ada_sparsity", true},
                  {"enable_lambda_task", true},
                  {"use_task_emb_for_mask", false}});
-  EXPECT_EQ(parse_json(routed_config(base.dump(), "small", options), "routed"), wanted);
+  EXPECT_EQ(parse_json(routed_config(base.dump(), "small", options, *mode_of("ssa")), "routed"),
+            wanted);
   options.pooling = "full";
   wanted["pooling_rows"] = 0;
-  EXPECT_EQ(parse_json(routed_config(base.dump(), "small", options), "routed"), wanted);
+  EXPECT_EQ(parse_json(routed_config(base.dump(), "small", options, *mode_of("ssa")), "routed"),
+            wanted);
+  wanted["toggle_type"] = "xattn";
+  wanted["sparse_mode"] = "xa:stride=8,tau=0.8,block=128,rule=exact";
+  EXPECT_EQ(
+      parse_json(routed_config(base.dump(), "small", options, *mode_of("xa:stride=8,tau=0.8")),
+                 "routed"),
+      wanted)
+      << "released keys say nothing of the options of xa";
   Json other = base;
   other["architectures"] = {"SomethingElse"};
-  EXPECT_EQ(parse_json(routed_config(other.dump(), "small", options), "routed")["architectures"][0],
+  EXPECT_EQ(parse_json(routed_config(other.dump(), "small", options, *mode_of("ssa")),
+                       "routed")["architectures"][0],
             "SomethingElse");
 }
 

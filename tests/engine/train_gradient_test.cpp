@@ -23,23 +23,36 @@
 #include "engine/model/rotary.h"
 #include "engine/router/pooling.h"
 #include "engine/router/router.h"
+#include "tests/engine/modes.h"
 #include "tests/engine/train_model.h"
+#include "tests/engine/visibility.h"
 
 namespace elastic::engine {
 namespace {
 
 using namespace elastic::testing;
 
-constexpr StreamingWindow kWindow{.sink = 100, .local = 128};
+// The mode of sparse heads, and what it lets rows see by the specification alone.
+struct SparseSide {
+  const char* mode;
+  Visibility (*visible)(const AttentionInput& input);
+};
 
-// 0 where `mask` shows the key, -inf elsewhere: [tokens, tokens].
-at::Tensor bias_of(const BlockMask& mask, std::int64_t tokens) {
-  at::Tensor bias = at::zeros({tokens, tokens}, at::TensorOptions(at::kDouble));
+constexpr SparseSide kStreaming{"ssa:sink=100,local=128", [](const AttentionInput&) {
+                                  return streaming_visibility(100, 128, kMaskBlock);
+                                }};
+constexpr SparseSide kXattention{"xa:stride=16,tau=0.5", [](const AttentionInput& input) {
+                                   return xattention_visibility(input, {16, 128, {0.5}});
+                                 }};
+
+// 0 where the rows of a head see the key, -inf elsewhere: [heads, tokens, tokens].
+at::Tensor bias_of(const Visibility& visible, std::int64_t heads, std::int64_t tokens) {
+  at::Tensor bias = at::zeros({heads, tokens, tokens}, at::TensorOptions(at::kDouble));
   auto* values = bias.data_ptr<double>();
-  for (std::int64_t p = 0; p < tokens; ++p) {
-    for (std::int64_t j = 0; j < tokens; ++j) {
-      if (!is_visible(mask, 0, p, j)) {
-        values[p * tokens + j] = -std::numeric_limits<double>::infinity();
+  for (std::int64_t h = 0; h < heads; ++h) {
+    for (std::int64_t p = 0; p < tokens; ++p) {
+      for (std::int64_t j = 0; j < tokens; ++j, ++values) {
+        if (j > p || !visible(h, p, j)) *values = -std::numeric_limits<double>::infinity();
       }
     }
   }
@@ -78,7 +91,16 @@ struct Reference {
 struct Document {
   const TrainingDocument& data;
   std::int64_t index, tokens;
-  at::Tensor full_bias, sparse_bias;
+  at::Tensor full_bias;
+  const SparseSide& sparse;
+
+  // Of the rows' own queries and keys [tokens, heads, d].
+  at::Tensor sparse_bias(const at::Tensor& q, const at::Tensor& k) const {
+    const at::Tensor keys = k.detach().transpose(0, 1);
+    const AttentionInput input{q.detach().transpose(0, 1), keys, keys, 0,
+                               1 / std::sqrt(static_cast<double>(q.size(2)))};
+    return bias_of(sparse.visible(input), q.size(1), tokens);
+  }
 };
 
 // z of one layer's heads from the keys before RoPE, as one formula: [heads_kv].
@@ -122,7 +144,7 @@ at::Tensor run_layer(const DecoderWeights& w, std::int64_t l, const Document& d,
     gates.push_back(
         gate_of(w.routers[static_cast<std::size_t>(l)], k, d, pass.noise[l][d.index], pass.tau));
     const at::Tensor z = gates.back().repeat_interleave(c.heads_q / c.heads_kv).view({1, -1, 1});
-    out = z * out + (1 - z) * dense(q, turned, v, d.sparse_bias);
+    out = z * out + (1 - z) * dense(q, turned, v, d.sparse_bias(q, turned));
   }
   const at::Tensor y = x + at::linear(out.flatten(1, 2), layer.o);
   const at::Tensor g = at::linear(norm(y, layer.post_norm, c.rms_eps), layer.gate_up);
@@ -133,11 +155,10 @@ at::Tensor run_layer(const DecoderWeights& w, std::int64_t l, const Document& d,
 
 // log p of every row; the gates of its layers are appended.
 at::Tensor run_document(const DecoderWeights& w, const TrainingDocument& data, std::int64_t index,
-                        const TrainingPass& pass, std::vector<at::Tensor>& gates) {
+                        const TrainingPass& pass, const SparseSide& sparse,
+                        std::vector<at::Tensor>& gates) {
   const auto tokens = static_cast<std::int64_t>(data.ids.size());
-  const RowSpan span{.q_start = 0, .rows = tokens, .tokens = tokens};
-  const Document d{data, index, tokens, bias_of(dense_mask(span), tokens),
-                   bias_of(streaming_mask(kWindow, span), tokens)};
+  const Document d{data, index, tokens, bias_of([](auto...) { return true; }, 1, tokens), sparse};
   at::Tensor x = at::embedding(w.embedding, at::tensor(data.ids, at::TensorOptions(at::kInt)));
   for (std::int64_t l = 0; l < w.config.layers; ++l) x = run_layer(w, l, d, pass, x, gates);
   return at::log_softmax(at::linear(norm(x, w.final_norm, w.config.rms_eps), w.lm_head), -1);
@@ -162,14 +183,15 @@ at::Tensor lm_loss(const std::vector<at::Tensor>& log_p,
 }
 
 Reference reference(const DecoderWeights& w, const std::vector<TrainingDocument>& documents,
-                    const TrainingPass& pass, const LossOptions& loss,
+                    const TrainingPass& pass, const SparseSide& sparse, const LossOptions& loss,
                     const Multipliers* multipliers, bool signed_form) {
   std::vector<at::Tensor> log_p, reg;
   std::vector<std::vector<at::Tensor>> reg_of_task(
       multipliers != nullptr ? static_cast<std::size_t>(multipliers->targets.numel()) : 0);
   for (std::size_t d = 0; d < documents.size(); ++d) {
     std::vector<at::Tensor> gates;
-    log_p.push_back(run_document(w, documents[d], static_cast<std::int64_t>(d), pass, gates));
+    log_p.push_back(
+        run_document(w, documents[d], static_cast<std::int64_t>(d), pass, sparse, gates));
     if (multipliers == nullptr) continue;
     const std::int64_t task = documents[d].task;
     const at::Tensor gap = 1 - at::stack(gates).mean() - multipliers->targets[task];
@@ -193,6 +215,7 @@ struct Case {
   const char* lm;
   bool signed_form;
   at::ScalarType type;
+  const SparseSide& sparse = kStreaming;
 };
 
 constexpr double kError = 1e-5;
@@ -212,7 +235,8 @@ void check_gradients(const SmallModel& ours, const SmallModel& theirs) {
 void check_case(const Case& test) {
   SCOPED_TRACE(::testing::Message()
                << "qwen3 " << test.qwen3 << " routed " << test.routed << " recompute "
-               << test.recompute << " lm " << test.lm << " type " << static_cast<int>(test.type));
+               << test.recompute << " lm " << test.lm << " type " << static_cast<int>(test.type)
+               << " sparse " << test.sparse.mode);
   SmallModel ours = small_model(test.qwen3, test.routed, test.type);
   SmallModel theirs = small_model(test.qwen3, test.routed, at::kDouble);
   const auto documents = made_documents({530, 200, 90}, 2, 11);
@@ -221,9 +245,10 @@ void check_case(const Case& test) {
   pack_options.tasks = 3;
   pack_options.max_positions = 2048;
   pack_options.vocab = 61;
-  if (test.routed) pack_options.window = kWindow;
+  const auto mode = mode_of(test.sparse.mode);
+  if (test.routed) pack_options.sparse = mode.get();
   const PackedBatch batch = pack(documents, pack_options);
-  TrainingPass pass{test.type, test.recompute, 1.3, {}};
+  TrainingPass pass{test.type, test.recompute, 1.3, {}, mode.get()};
   const std::vector<TrainingTask> tasks = {{"a", 0.6}, {"b", 1.0}, {"c", 0.5}};
   Multipliers m = make_multipliers(tasks, {}, 5, at::kCPU), n = m;
   if (test.routed) {
@@ -238,8 +263,9 @@ void check_case(const Case& test) {
   const Objective value =
       objective(ours.weights, rotary, batch, pass, test.routed ? &m : nullptr, test.signed_form);
   value.total.backward();
-  const Reference expected = reference(theirs.weights, documents, pass, pack_options.loss,
-                                       test.routed ? &n : nullptr, test.signed_form);
+  const Reference expected =
+      reference(theirs.weights, documents, pass, test.sparse, pack_options.loss,
+                test.routed ? &n : nullptr, test.signed_form);
   expected.total.backward();
   EXPECT_LT(relative_error(value.total, expected.total), kError);
   EXPECT_LT(relative_error(value.lm, expected.lm), kError);
@@ -262,13 +288,19 @@ TEST(TrainGradient, RoutersAndMultipliersEqualReference) {
   check_case({false, true, true, "all", false, at::kFloat});
 }
 
+TEST(TrainGradient, RoutersBesideBlocksThatQueriesChoose) {
+  check_case({false, true, false, "all", false, at::kDouble, kXattention});
+  check_case({true, true, true, "mix", true, at::kFloat, kXattention});
+}
+
 TEST(TrainGradient, PoolingEqualsKeyPool) {
   const auto documents = made_documents({530, 200, 90}, 1, 3);
   for (const std::int64_t rows : {kPoolRows, std::int64_t{0}}) {  // both ends; the whole prompt
     PackOptions options;
     options.max_positions = 2048;
     options.vocab = 61;
-    options.window = kWindow;
+    const auto mode = mode_of(kStreaming.mode);
+    options.sparse = mode.get();
     options.pool_rows = rows;
     const PackedBatch batch = pack(documents, options);
     at::Tensor keys = at::zeros({batch.ids.size(0), 2, 8});

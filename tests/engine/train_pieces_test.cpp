@@ -1,5 +1,6 @@
 // Schedules, the straight-through path, noise and packing.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <ATen/ops/cat.h>
@@ -17,6 +18,7 @@
 #include "engine/train/optimizer.h"
 #include "engine/train/schedule.h"
 #include "tests/engine/golden_run.h"
+#include "tests/engine/modes.h"
 #include "tests/engine/train_model.h"
 #include "tests/testing/folders.h"
 
@@ -139,11 +141,12 @@ TEST(TrainForward, IsTheRoutedModelWithoutNoise) {
   PackOptions options;
   options.max_positions = config.max_positions;
   options.vocab = config.vocab;
-  options.window = StreamingWindow{.sink = *config.routing.sink_size,
-                                   .local = *config.routing.local_window_size};
+  const auto mode = mode_of(fmt::format("ssa:sink={},local={}", *config.routing.sink_size,
+                                        *config.routing.local_window_size));
+  options.sparse = mode.get();
   const PackedBatch batch = pack(documents, options);
-  const TrainingPass pass{at::kFloat, false, 1.0,
-                          at::zeros({config.layers, 2, config.heads_kv, 2})};
+  const TrainingPass pass{at::kFloat, false, 1.0, at::zeros({config.layers, 2, config.heads_kv, 2}),
+                          mode.get()};
   RotaryTable rotary(config.rope, config.head_dim, at::kFloat, at::kCPU);
   const TrainingForward forward = forward_packed(weights, rotary, batch, pass);
   const auto generator = cpu_generator(folder);

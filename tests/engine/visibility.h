@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -129,6 +130,15 @@ inline Cube xattention_blocks(const engine::AttentionInput& input, const Xattent
     }
   }
   return keep;
+}
+
+inline Visibility xattention_visibility(const engine::AttentionInput& input,
+                                        const XattentionSetting& s) {
+  const auto keep = std::make_shared<Cube>(xattention_blocks(input, s));
+  const std::int64_t first = input.q_start / s.block, block = s.block;
+  return [=](std::int64_t h, std::int64_t p, std::int64_t j) {
+    return keep->at(h, p / block - first, j / block) > 0;
+  };
 }
 
 inline Visibility streaming_visibility(std::int64_t sink, std::int64_t local, std::int64_t block) {
