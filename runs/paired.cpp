@@ -176,8 +176,7 @@ PairedResult compare_suite(std::span<const PairedCell> cells) {
 void adjust_p_values(std::span<PairedResult> results) {
   std::vector<std::size_t> order(results.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t x, std::size_t y) { return results[x].p_value < results[y].p_value; });
+  std::ranges::sort(order, {}, [&](std::size_t i) { return results[i].p_value; });
   const auto m = static_cast<double>(results.size());
   double smallest = 1;
   for (std::size_t rank = order.size(); rank-- > 0;) {

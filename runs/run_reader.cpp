@@ -25,10 +25,7 @@ constexpr std::size_t kMaxNotes = 20;  // of one kind; the rest is counted
 
 std::optional<std::int64_t> rank_of(const fs::path& path) {
   const std::string name = path.filename().string();
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix) ||
-      name.size() <= kPrefix.size() + kSuffix.size()) {
-    return std::nullopt;
-  }
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
   const std::string_view digits =
       std::string_view(name).substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
   if (digits.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;

@@ -97,7 +97,7 @@ std::optional<Estimate> estimate_mean(std::span<const Observation> observations)
 
 std::optional<Estimate> mean_of_estimates(std::span<const Estimate> parts, std::string_view of) {
   if (parts.empty()) return std::nullopt;
-  if (parts.size() == 1) return parts.front();
+  if (parts.size() == 1) return parts[0];
   const auto k = static_cast<double>(parts.size());
   Estimate estimate;
   double below = 0, above = 0;
@@ -134,12 +134,12 @@ double fair_coin_tail(std::int64_t k, std::int64_t n) {
 std::optional<Interval> median_interval(std::vector<double> values) {
   constexpr double kOutside = 0.025;  // on each side
   const auto n = static_cast<std::int64_t>(values.size());
-  if (fair_coin_tail(0, n) > kOutside) return std::nullopt;  // of no value: 1
-  std::int64_t from = 0;
-  while (fair_coin_tail(from + 1, n) <= kOutside) ++from;
+  std::int64_t outside = 0;  // values on each side
+  while (fair_coin_tail(outside, n) <= kOutside) ++outside;
+  if (outside == 0) return std::nullopt;
   std::sort(values.begin(), values.end());
-  return Interval{values[static_cast<std::size_t>(from)],
-                  values[static_cast<std::size_t>(n - 1 - from)]};
+  return Interval{values[static_cast<std::size_t>(outside - 1)],
+                  values[static_cast<std::size_t>(n - outside)]};
 }
 
 std::optional<double> mean(std::span<const double> values) {

@@ -143,7 +143,7 @@ Sparsity mean_sparsity(const std::vector<const Cell*>& parts) {
 
 // Unweighted mean of `parts`, which share model, mode and suite.
 Cell aggregate(const RunData& run, const std::vector<const Cell*>& parts, std::int64_t length) {
-  const Cell& first = *parts.front();
+  const Cell& first = *parts[0];
   Cell cell;
   cell.model = first.model;
   cell.mode = first.mode;
