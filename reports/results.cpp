@@ -16,9 +16,9 @@ std::vector<Column> result_columns(bool several_runs) {
   for (const char* key :
        {"model", "mode", "task", "category", "length", "metric", "value", "ci_low", "ci_high", "n",
         "planned", "msr", "esr", "ttft_ms_p50", "ttft_ms_p95", "tpot_ms_p50", "peak_bytes"}) {
-    columns.push_back({key, "", 2});
+    columns.push_back({key, ""});
   }
-  if (several_runs) columns.push_back({"run", "", 2});
+  if (several_runs) columns.push_back({"run", ""});
   return columns;
 }
 

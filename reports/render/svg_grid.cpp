@@ -9,8 +9,7 @@ namespace elastic::reports {
 namespace {
 
 // Every k-th label, so that they do not touch.
-std::size_t label_step(std::size_t count, double room, double needed) {
-  if (count == 0 || room <= 0) return 1;
+std::size_t label_step(double room, double needed) {
   return std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(needed / room)));
 }
 
@@ -50,8 +49,7 @@ bool slants(const Heatmap& map, const Columns& columns) {
 
 std::string x_labels(const Heatmap& map, const Columns& columns, double bottom) {
   const bool slant = slants(map, columns);
-  const std::size_t step =
-      slant ? 1 : label_step(map.x_labels.size(), columns.width, widest(map.x_labels) + 6);
+  const std::size_t step = slant ? 1 : label_step(columns.width, widest(map.x_labels) + 6);
   std::string svg;
   for (std::size_t column = 0; column < map.x_labels.size(); column += step) {
     const double x = columns.left + (static_cast<double>(column) + 0.5) * columns.width;
@@ -97,7 +95,7 @@ std::string svg_heatmap(const Heatmap& map, double low, double high) {
       svg += heat_cell(map, row, column, x, y, cell_width - gap, cell_height - gap, share);
     }
   }
-  const std::size_t y_step = label_step(map.y_labels.size(), cell_height, 12);
+  const std::size_t y_step = label_step(cell_height, 12);
   for (std::size_t row = 0; row < map.y_labels.size(); row += y_step) {
     svg += svg_text(left - 5, top + (static_cast<double>(row) + 0.5) * cell_height + 4,
                     map.y_labels[row], "tick end");

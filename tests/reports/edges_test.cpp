@@ -144,6 +144,9 @@ TEST(Edges, RoutingOfOneKindIsAChoiceOnlyOfARouter) {
   EXPECT_TRUE(choice("duo", {"10", "11"}));
   EXPECT_TRUE(choice("duo", {"11", "00"}));
   EXPECT_FALSE(choice("duo", {"00", "00"}));
+  EXPECT_FALSE(choice("ssa", {"1", "1"})) << "one head";
+  EXPECT_FALSE(choice("ssa", {"11"})) << "one layer";
+  EXPECT_TRUE(choice("duo", {"10"}));
 }
 
 TEST(Edges, GridsCountOneShape) {
@@ -225,6 +228,27 @@ TEST(Edges, DifferencesNeedBothScores) {
   const Table& table = document_of(documents, "overview").tables.at(0);
   ASSERT_EQ(table.columns[3].key, "difference");
   for (const auto& row : table.rows) EXPECT_EQ(display(row[3].value, 1), "–");
+}
+
+// Where nothing is known of how sure a score is, no bound is written.
+TEST(Edges, ScoresWithoutAnInterval) {
+  RunData run;
+  run.samples.push_back(make_sample("fa", "a", 0, 0, 0.5));
+  ReportInput input = input_of(std::move(run));
+  input.runs[0].summary.cells.at(0).score->interval.reset();
+  const std::vector<Document> documents = build_documents(input);
+  const Sheet& sheet = document_of(documents, "results").sheets.at(0);
+  EXPECT_EQ(sheet.rows.at(0).at(6), Value(50.0));
+  EXPECT_EQ(sheet.rows[0].at(7), Value());
+  EXPECT_EQ(sheet.rows[0].at(8), Value());
+}
+
+TEST(Edges, AModeAloneIsTheBestOfNoTask) {
+  RunData run;
+  for (const char* task : {"ruler/a", "ruler/b"}) {
+    run.samples.push_back(make_sample("fa", task, 1024, 0, 1));
+  }
+  EXPECT_FALSE(contains(report_files(std::move(run)).at("tables/score_ruler.md"), "**"));
 }
 
 // Each plane has its own front: what the other plane's coordinate saves is off this one's.
