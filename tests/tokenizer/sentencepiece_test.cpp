@@ -191,7 +191,7 @@ TEST(SentencepieceModel, IdsAreTheLibrarys) {
 TEST(SentencepieceModel, OptionsPutTokensAroundTheText) {
   const std::string bytes = small_model();
   const Ids text = {260, 275, 368};
-  const auto encoded = [&](SentencepieceOptions options, bool special) {
+  const auto encoded = [&](const SentencepieceOptions& options, bool special) {
     return SentencepieceModel(bytes, "t", options).encode("hello", special);
   };
   const Ids plain = encoded({.add_bos = false}, true);
@@ -233,7 +233,8 @@ TEST(SentencepieceModel, PiecesAndAddedTokens) {
   EXPECT_EQ(model.decode(Ids{next, next + 3, next + 2, 1}, true), "<b>");
   EXPECT_EQ(SentencepieceModel(bytes, "t", {}).encode("<s>", false).size(), 4U) << "spelt out";
   try {
-    SentencepieceModel(bytes, "t", {.added_tokens = {{.content = "<c>", .id = next - 1}}});
+    const SentencepieceModel contradicted(bytes, "t",
+                                          {.added_tokens = {{.content = "<c>", .id = next - 1}}});
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kCorrupt);
