@@ -59,14 +59,14 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 std::optional<std::int64_t> parse_int(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
 
 std::optional<double> parse_double(std::string_view text) {
   double value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
 

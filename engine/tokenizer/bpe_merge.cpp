@@ -39,14 +39,12 @@ class HeapMerger {
     const auto n = static_cast<std::int32_t>(w_.symbols.size());
     w_.next.resize(w_.symbols.size());
     w_.prev.resize(w_.symbols.size());
-    w_.merges.resize(w_.symbols.size());
-    w_.heap.clear();
+    w_.merges.resize(w_.symbols.size());  // the last has no neighbour
     for (std::int32_t i = 0; i < n; ++i) {
       w_.next[i] = i + 1;
       w_.prev[i] = i - 1;
       if (i + 1 < n && w_.merges[i].rank != kNoRank) w_.heap.push_back(entry(i));
     }
-    w_.merges[n - 1] = {};
     std::make_heap(w_.heap.begin(), w_.heap.end(), std::greater<>());
     while (!w_.heap.empty()) step(n);
     std::size_t kept = 0;

@@ -61,7 +61,8 @@ TEST(TokenizerFolder, TheFirstOfItsFilesCounts) {
   EXPECT_EQ(source(), (folder / "tokenizer.model").string());
   EXPECT_EQ(Tokenizer::load(folder.path()).sha256(), sha256_hex(model));
   const std::string json =
-      R"({"decoder": {"type": "ByteLevel"}, "pre_tokenizer": {"type": "ByteLevel"}, "model": {"vocab": )" +
+      R"({"decoder": {"type": "ByteLevel"}, "pre_tokenizer": {"type": "ByteLevel"},)"
+      R"( "model": {"vocab": )" +
       std::string(kVocabulary) + "}}";
   write_file_atomic(folder / "tokenizer.json", json);
   EXPECT_EQ(source(), (folder / "tokenizer.json").string());
