@@ -257,6 +257,7 @@ TEST(TrainRows, BeginningsAndNumbersAreSaid) {
   expect(first, numbers(1));
   expect(first, "train 6/6  ");
   expect(first, numbers(6));
+  EXPECT_EQ(first.find("% of tokens"), std::string::npos) << "work is counted in steps alone";
 
   // Done already: nothing is drawn, the model is written again, the state stays as it is.
   options.resume = true;
