@@ -94,9 +94,9 @@ TEST(StageClock, TheCpuCountsTheTimeOfItsStages) {
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
   };
   StageClock clock(c10::kCPU);
-  sleep(60);
+  sleep(400);
   clock.time(Stage::kSelect, [] {});
-  EXPECT_LT(clock.milliseconds(Stage::kSelect), 40) << "from the start of the stage";
+  EXPECT_LT(clock.milliseconds(Stage::kSelect), 300) << "from the start of the stage";
   clock.time(Stage::kRouter, [&] { sleep(30); });
   clock.time(Stage::kRouter, [&] { sleep(30); });
   EXPECT_GE(clock.milliseconds(Stage::kRouter), 60);

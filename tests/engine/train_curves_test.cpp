@@ -215,7 +215,7 @@ TEST(TrainRows, TimesAreThoseOfThisCommand) {
   EXPECT_THROW(train_backbone(options, source), Error);
   source = made_source();
   source.draw = [draw = source.draw](const BatchPosition& at) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
     return draw(at);
   };
   options.resume = true;
