@@ -7,6 +7,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <limits>
 #include <string>
@@ -290,6 +291,30 @@ TEST(TrainRows, ASignalEndsBehindAStepWithACheckpointAndAModel) {
   EXPECT_TRUE(fs::exists(options.output / "model.safetensors"));
   const SafetensorsFile file(options.output / "state.safetensors");
   EXPECT_EQ(parse_state_header(file.at(kStateHeader), "state").step, 3);
+}
+
+// Behind one step of Adam every value of a router has moved against its first moment.
+TEST(TrainRows, RoutersDescendTheirGradient) {
+  const TemporaryFolder folder;
+  TrainOptions options = router_options(folder, "r");
+  options.steps = 1;
+  options.optimizer.warmup = 0;
+  options.optimizer.weight_decay = 0;
+  train_router(options, made_source());
+  DecoderWeights fresh = initial_weights(parse_config(options.config_json), 1, at::kCPU);
+  add_routers(fresh, options.router, options.seed);
+  const SafetensorsFile state(options.output / "state.safetensors");
+  int checked = 0;
+  for (const Parameter& p : router_parameters(fresh)) {
+    const std::vector<float> after = float_values(state.at("master." + p.name));
+    const std::vector<float> first = float_values(state.at("adam.first." + p.name));
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      if (std::abs(first[i]) < 1e-5) continue;
+      ASSERT_LT((after[i] - p.tensor.const_data_ptr<float>()[i]) * first[i], 0) << p.name;
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 0);
 }
 
 // One process asks nobody; without an output folder nothing is written anywhere.
