@@ -116,7 +116,10 @@ def mutants_of_folder(folder):
             if not raw:
                 for mutant in mutants_of_line(path, number, line):
                     found.setdefault(mutant.fault, []).append(mutant)
-            raw = raw != (line.count('R"') != line.count(')"') and ('R"' in line or ')"' in line))
+            if raw:
+                raw = not re.search(r'\)\w*"', line)
+            else:
+                raw = re.search(r'R"\w*\((?!.*\)\w*")', line) is not None
     return found
 
 
