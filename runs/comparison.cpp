@@ -72,7 +72,7 @@ Matched match(const Index& a, const Index& b) {
     m.ids += !differ(x.prompt_sha256, y.prompt_sha256) && differ(x.ids_sha256, y.ids_sha256);
     if (x.references != y.references) {
       ++m.references;  // scored against other truths: no pair
-    } else if (x.outcome != "ok" || y.outcome != "ok" || !x.score || !y.score) {
+    } else if (x.outcome != Outcome::kOk || y.outcome != Outcome::kOk || !x.score || !y.score) {
       ++m.failed;
     } else {
       m.pairs.push_back({*x.score, *y.score, document_of(x)});

@@ -15,6 +15,16 @@ namespace elastic::runs {
 
 inline constexpr int kSchemaVersion = 1;
 
+/// How a sample ended; in files by the words of to_string().
+enum class Outcome {
+  kOk,
+  kError,
+  kOom,        // the device had no room
+  kNonFinite,  // logits that are NaN or infinite
+  kThinking,   // the budget ended inside the thought
+};
+const char* to_string(Outcome outcome);
+
 /// One line of samples.rank<N>.jsonl.
 struct SampleRecord {
   std::string key;  // hash of everything that determines the sample's outcome
@@ -29,7 +39,7 @@ struct SampleRecord {
   std::vector<std::string> all_classes;  // labels the metric needs; empty: none
   std::string metric;
   std::optional<double> score;  // 0..1
-  std::string outcome = "ok";   // ok | error | oom
+  Outcome outcome = Outcome::kOk;
   std::optional<std::string> error;
 
   std::optional<double> msr;

@@ -123,7 +123,28 @@ void read_times(const JsonSource& in, SampleRecord& r) {
   r.later_prefill_ms = optional_ms(in, "later_prefill_ms");
 }
 
+constexpr std::pair<Outcome, const char*> kOutcomes[] = {{Outcome::kOk, "ok"},
+                                                         {Outcome::kError, "error"},
+                                                         {Outcome::kOom, "oom"},
+                                                         {Outcome::kNonFinite, "nonfinite"},
+                                                         {Outcome::kThinking, "thinking"}};
+
+Outcome read_outcome(const JsonSource& in) {
+  const auto word = json_get_or<std::string>(in, "outcome", "ok");
+  for (const auto& [outcome, name] : kOutcomes) {
+    if (word == name) return outcome;
+  }
+  wrong(in, "outcome", "ok, error, oom, nonfinite or thinking");
+}
+
 }  // namespace
+
+const char* to_string(Outcome outcome) {
+  for (const auto& [known, name] : kOutcomes) {
+    if (outcome == known) return name;
+  }
+  return "error";
+}
 
 std::string record_line(const SampleRecord& r) {
   Json j;
@@ -141,7 +162,7 @@ std::string record_line(const SampleRecord& r) {
   j["references"] = r.references;
   j["metric"] = r.metric;
   j["score"] = optional_json(r.score);
-  j["outcome"] = r.outcome;
+  j["outcome"] = to_string(r.outcome);
   j["error"] = optional_json(r.error);
   j["msr"] = optional_json(r.msr);
   j["esr"] = esr_json(r);
@@ -184,7 +205,7 @@ SampleRecord record_from_json(const JsonSource& in) {
   r.references = strings(in, "references");
   r.metric = json_get_or<std::string>(in, "metric", "");
   r.score = optional_share(in, "score");
-  r.outcome = json_get_or<std::string>(in, "outcome", "ok");
+  r.outcome = read_outcome(in);
   if (find(in, "error") != nullptr) r.error = json_get<std::string>(in, "error");
   r.msr = optional_share(in, "msr");
   read_esr(in, r);

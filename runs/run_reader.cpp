@@ -94,7 +94,7 @@ std::vector<SampleRecord> latest_records(std::vector<SampleRecord> records) {
     if (added) {
       latest.push_back(std::move(record));
     } else if (SampleRecord& old = latest[it->second];
-               record.outcome == "ok" || old.outcome != "ok") {
+               record.outcome == Outcome::kOk || old.outcome != Outcome::kOk) {
       old = std::move(record);
     }
   }

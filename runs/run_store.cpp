@@ -211,7 +211,7 @@ RunStore::RunStore(const StoreOptions& options, const RunSpec& spec) {
   impl_->found = read_run(folder);
   std::move(repairs.begin(), repairs.end(), std::back_inserter(impl_->found.notes));
   for (const SampleRecord& record : impl_->found.samples) {
-    if (record.outcome == "ok") impl_->done.insert(record.key);
+    if (record.outcome == Outcome::kOk) impl_->done.insert(record.key);
   }
   impl_->file = std::make_unique<AppendFile>(samples);
 }
@@ -226,7 +226,7 @@ bool RunStore::is_done(std::string_view key) const {
 
 void RunStore::append(const SampleRecord& record) {
   impl_->file->append(record_line(record));
-  if (record.outcome == "ok") impl_->done.insert(record.key);
+  if (record.outcome == Outcome::kOk) impl_->done.insert(record.key);
 }
 
 }  // namespace elastic::runs

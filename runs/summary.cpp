@@ -53,7 +53,7 @@ std::optional<double> kv_saved(const SampleRecord& sample) {
 }
 
 bool has_score(const SampleRecord& sample) {
-  return sample.outcome == "ok" && sample.score && std::isfinite(*sample.score);
+  return sample.outcome == Outcome::kOk && sample.score && std::isfinite(*sample.score);
 }
 
 void fold_samples(const RunData& run, Cell& cell) {
@@ -61,7 +61,7 @@ void fold_samples(const RunData& run, Cell& cell) {
   for (const std::size_t i : cell.samples) {
     const SampleRecord& sample = run.samples[i];
     if (cell.metric.empty()) cell.metric = sample.metric;
-    cell.failed += sample.outcome != "ok";
+    cell.failed += sample.outcome != Outcome::kOk;
     cell.truncated += sample.truncated_tokens > 0;
     cell.truncated_tokens += sample.truncated_tokens;
     if (!has_score(sample)) continue;

@@ -84,8 +84,8 @@ void report_samples(const RunOutcome& outcome) {
 // "2 nonfinite, 1 oom"
 std::string failures_text(const RunOutcome& outcome) {
   std::vector<std::string> parts;
-  for (const auto& [name, count] : outcome.failures) {
-    parts.push_back(fmt::format("{} {}", count, name));
+  for (const auto& [kind, count] : outcome.failures) {
+    parts.push_back(fmt::format("{} {}", count, runs::to_string(kind)));
   }
   return join(parts, ", ");
 }
@@ -114,7 +114,7 @@ int finish(const RunOutcome& outcome, const std::string& folder, bool print) {
   if (outcome.failed == 0) return kExitComplete;
   log_warning(fmt::format("{} of {} samples failed ({}); the same command tries them again",
                           outcome.failed, outcome.planned, failures_text(outcome)));
-  if (outcome.failures.contains("nonfinite")) {
+  if (outcome.failures.contains(runs::Outcome::kNonFinite)) {
     log_warning(
         "nonfinite: the model's logits were NaN or infinite, so these samples have no answer");
   }

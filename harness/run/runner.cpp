@@ -191,7 +191,7 @@ class Run {
   void count(const SampleRun& run) {
     const runs::SampleRecord& record = run.record;
     ++outcome_.ran;
-    if (record.outcome != "ok") {
+    if (record.outcome != runs::Outcome::kOk) {
       ++outcome_.failed;
       ++outcome_.failures[record.outcome];
     }

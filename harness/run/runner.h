@@ -40,7 +40,7 @@ struct RunOutcome {
   std::int64_t found = 0;    // of these, there already with outcome ok
   std::int64_t ran = 0;
   std::int64_t failed = 0;                           // ran with another outcome than ok
-  std::map<std::string, std::int64_t> failures;      // of these, by outcome
+  std::map<runs::Outcome, std::int64_t> failures;    // of these, by outcome
   std::int64_t truncated = 0, truncated_tokens = 0;  // samples that ran, tokens they lost
   std::int64_t short_samples = 0;                    // below 95 % of the stated length
   std::optional<int> signal;                         // stopped by it, between two samples

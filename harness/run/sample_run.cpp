@@ -95,8 +95,8 @@ void describe(SampleRun& run) {
   if (run.prompt->context.official_bos) r.strata["bos"] = kOfficialBos;
 }
 
-void fail(SampleRun& run, std::string outcome, std::string_view why) {
-  run.record.outcome = std::move(outcome);
+void fail(SampleRun& run, runs::Outcome outcome, std::string_view why) {
+  run.record.outcome = outcome;
   run.record.error = std::string(why);
 }
 
@@ -200,14 +200,14 @@ std::optional<Answer> answer_of(engine::Generator& generator, const RunOptions& 
   return answer;
 }
 
-const char* failed_outcome(ErrorKind kind) {
+runs::Outcome failed_outcome(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kOutOfMemory:
-      return "oom";
+      return runs::Outcome::kOom;
     case ErrorKind::kNonFinite:
-      return "nonfinite";
+      return runs::Outcome::kNonFinite;
     default:
-      return "error";
+      return runs::Outcome::kError;
   }
 }
 
@@ -216,7 +216,7 @@ void run_single(engine::Generator& generator, const RunOptions& options, SampleR
     if (auto answer = answer_of(generator, options, run)) {
       fill(run, std::move(*answer), 1);
     } else {
-      fail(run, "thinking",
+      fail(run, runs::Outcome::kThinking,
            fmt::format("cut off while thinking after {} tokens; raise --thinking-tokens",
                        thinking_budget(options)));
     }
@@ -224,10 +224,10 @@ void run_single(engine::Generator& generator, const RunOptions& options, SampleR
     if (error.kind() == ErrorKind::kDevice) throw;  // a dead device answers no further sample
     fail(run, failed_outcome(error.kind()), error.what());
   } catch (const std::bad_alloc&) {
-    fail(run, "oom",
+    fail(run, runs::Outcome::kOom,
          fmt::format("out of memory on a prompt of {} tokens", run.record.prompt_tokens));
   } catch (const std::exception& error) {
-    fail(run, "error", error.what());
+    fail(run, runs::Outcome::kError, error.what());
   }
 }
 
@@ -294,7 +294,7 @@ void run_batch(engine::Generator& generator, const RunOptions& options, std::spa
     run.record.model = generator.model().name;
     describe(run);
     if (run.prompt->error) {
-      fail(run, "error", *run.prompt->error);
+      fail(run, runs::Outcome::kError, *run.prompt->error);
     } else {
       ready.push_back(&run);
     }

@@ -60,7 +60,7 @@ void add_sample(const runs::SampleRecord& sample, std::size_t run, std::size_t l
   out["model"].push_back(names.models.add(sample.model));
   out["mode"].push_back(names.modes.add(sample.mode));
   out["task"].push_back(names.tasks.add(sample.task));
-  out["outcome"].push_back(names.outcomes.add(sample.outcome));
+  out["outcome"].push_back(names.outcomes.add(runs::to_string(sample.outcome)));
   out["length"].push_back(sample.length);
   out["index"].push_back(sample.index);
   out["score"].push_back(nullable(sample.score));

@@ -19,7 +19,7 @@ void rescore(runs::RunData& run, std::map<std::string, double>& old_scores) {
   std::map<std::string, std::unique_ptr<Task>> by_name;
   for (runs::SampleRecord& record : run.samples) {
     if (record.score) old_scores[record.key] = *record.score;
-    if (record.outcome != "ok") continue;
+    if (record.outcome != runs::Outcome::kOk) continue;
     auto& task = by_name[record.task];
     if (!task) task = make_task(record.task);
     record.metric = task->info().metric;

@@ -151,7 +151,7 @@ TEST_F(RunnerEdges, ABatchGoesOnWithoutWhatCannotBeAsked) {
   options_.batch_size = 4;
   change_ = [](FakeTask& task) { task.refused_ = 2; };
   const RunOutcome outcome = run(folder_.path());
-  EXPECT_EQ(outcome.failures, (std::map<std::string, std::int64_t>{{"error", 1}}));
+  EXPECT_EQ(outcome.failures, (std::map<runs::Outcome, std::int64_t>{{runs::Outcome::kError, 1}}));
   for (const runs::SampleRecord& r : runs::read_run(folder_.path()).samples) {
     EXPECT_EQ(r.batch.value_or(0), r.index == 2 ? 0 : 3);
   }

@@ -18,11 +18,11 @@ TEST_F(Runner, FailuresAreRecordsAndAreTriedAgainOnce) {
   const RunOutcome outcome = run(folder_.path());
   EXPECT_EQ(outcome.ran, 32);
   EXPECT_EQ(outcome.failed, 24);
-  std::map<std::string, int> outcomes;
+  std::map<runs::Outcome, int> outcomes;
   for (const runs::SampleRecord& r : runs::read_run(folder_.path()).samples) {
     ++outcomes[r.outcome];
-    EXPECT_EQ(r.score.has_value(), r.outcome == "ok");
-    EXPECT_EQ(r.error.has_value(), r.outcome != "ok");
+    EXPECT_EQ(r.score.has_value(), r.outcome == runs::Outcome::kOk);
+    EXPECT_EQ(r.error.has_value(), r.outcome != runs::Outcome::kOk);
     if (r.index == 1) {
       EXPECT_EQ(r.error, "bad id");
     }
@@ -30,10 +30,12 @@ TEST_F(Runner, FailuresAreRecordsAndAreTriedAgainOnce) {
       EXPECT_NE(r.error->find("9 GiB of 1 GiB"), std::string::npos);
     }
     if (r.index == 3) {
-      EXPECT_EQ(r.outcome, "oom");
+      EXPECT_EQ(r.outcome, runs::Outcome::kOom);
     }
   }
-  EXPECT_EQ(outcomes, (std::map<std::string, int>{{"ok", 8}, {"error", 8}, {"oom", 16}}));
+  EXPECT_EQ(outcomes,
+            (std::map<runs::Outcome, int>{
+                {runs::Outcome::kOk, 8}, {runs::Outcome::kError, 8}, {runs::Outcome::kOom, 16}}));
   engine_.before_ = nullptr;
   const RunOutcome again = run(folder_.path());
   EXPECT_EQ(again.found, 8);
@@ -51,11 +53,11 @@ TEST_F(Runner, LogitsThatAreNoNumbersAreAnOutcomeOfTheirOwn) {
     };
     const RunOutcome outcome = run(folder_ / std::to_string(batch));
     EXPECT_EQ(outcome.failed, 16);
-    EXPECT_EQ(outcome.failures,
-              (std::map<std::string, std::int64_t>{{"error", 8}, {"nonfinite", 8}}));
+    EXPECT_EQ(outcome.failures, (std::map<runs::Outcome, std::int64_t>{
+                                    {runs::Outcome::kError, 8}, {runs::Outcome::kNonFinite, 8}}));
     for (const runs::SampleRecord& r : runs::read_run(folder_ / std::to_string(batch)).samples) {
       if (r.index != 1) continue;
-      EXPECT_EQ(r.outcome, "nonfinite");
+      EXPECT_EQ(r.outcome, runs::Outcome::kNonFinite);
       EXPECT_EQ(r.error, "3 of 9 logits are NaN");
       EXPECT_FALSE(r.score.has_value());
     }
@@ -92,7 +94,7 @@ TEST_F(Runner, PromptsThatDoNotFitSayBothNumbers) {
   EXPECT_EQ(outcome.failed, 16);
   EXPECT_TRUE(engine_.requests_.empty()) << "the engine is not asked";
   const runs::SampleRecord r = runs::read_run(folder_.path()).samples.front();
-  EXPECT_EQ(r.outcome, "error");
+  EXPECT_EQ(r.outcome, runs::Outcome::kError);
   EXPECT_EQ(r.error,
             "prompt of 8182 tokens and answer budget of 100 exceed the model's window of 8192");
   EXPECT_EQ(r.prompt_tokens, 8182);
@@ -173,7 +175,7 @@ class ThinkingRunner : public Runner {
 TEST_F(ThinkingRunner, TheAnswerIsWhatFollowsTheLastClosingTag) {
   think(engine::Finish::kStop, "<think>so", "wrong</think> or</think>\n\nright-0 ");
   const runs::SampleRecord r = only_record();
-  EXPECT_EQ(r.outcome, "ok");
+  EXPECT_EQ(r.outcome, runs::Outcome::kOk);
   EXPECT_EQ(r.prediction, "right-0");
   EXPECT_EQ(r.score, 1.0);
   EXPECT_EQ(r.output_tokens, 3);
@@ -189,7 +191,7 @@ TEST_F(ThinkingRunner, TheAnswerIsWhatFollowsTheLastClosingTag) {
 TEST_F(ThinkingRunner, AThoughtThatDoesNotEndIsAnOutcomeOfItsOwn) {
   think(engine::Finish::kLength, "<think>and so on", "right-0");
   const runs::SampleRecord r = only_record();
-  EXPECT_EQ(r.outcome, "thinking");
+  EXPECT_EQ(r.outcome, runs::Outcome::kThinking);
   EXPECT_EQ(r.error, "cut off while thinking after 50 tokens; raise --thinking-tokens");
   EXPECT_EQ(asked_requests().size(), 1u);
 }
@@ -207,7 +209,7 @@ TEST_F(ThinkingRunner, TheThoughtTakesItsShareOfTheWindow) {
     task.seen_ = [&](const tasks::PromptContext& context) { window = context.window; };
   };
   think(engine::Finish::kEos, "right-0", "");
-  EXPECT_EQ(only_record().outcome, "ok") << "1 + 10 + 50 tokens";
+  EXPECT_EQ(only_record().outcome, runs::Outcome::kOk) << "1 + 10 + 50 tokens";
   EXPECT_EQ(window, 11);
   options_.thinking_tokens = 51;
   EXPECT_EQ(run(folder_ / "more").failed, 1);

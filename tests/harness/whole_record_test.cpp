@@ -193,7 +193,7 @@ TEST_F(WholeRecord, OfFailures) {
     engine_.requests_.clear();
     const runs::SampleRecord r = record();
     EXPECT_EQ(engine_.requests_.size(), 1u) << "asked once";
-    EXPECT_EQ(r.outcome, c.outcome);
+    EXPECT_STREQ(runs::to_string(r.outcome), c.outcome);
     EXPECT_EQ(r.error, c.error);
     EXPECT_EQ(r.task, "suite/name");
     EXPECT_FALSE(r.score);
@@ -344,7 +344,7 @@ TEST_F(WholeRecord, OfAThoughtAndItsAnswer) {
       result.finish = engine::Finish::kEos;
     };
     r = record();
-    EXPECT_EQ(r.outcome, outcome);
+    EXPECT_STREQ(runs::to_string(r.outcome), outcome);
     EXPECT_EQ(engine_.requests_.size(), 1u);
   }
 }

@@ -194,7 +194,7 @@ TEST(Edges, WarningsOfARunInFull) {
   run.samples[0].score.reset();
   EXPECT_EQ(input_of(run).warnings,
             Warnings{"2 of 3 planned samples have a score; means are over those that have one."});
-  run.samples[0].outcome = "oom";
+  run.samples[0].outcome = runs::Outcome::kOom;
   run.samples[1].truncated_tokens = 4;
   run.samples[2].truncated_tokens = 5;
   EXPECT_EQ(input_of(run).warnings,

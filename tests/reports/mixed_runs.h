@@ -90,7 +90,7 @@ inline std::vector<runs::RunData> mixed_runs() {
   runs::RunData& a = runs[0];
   a.notes = {"a note"};
   a.spec.planned = {{"fa|ruler/vt|1024", 9}};
-  a.samples[1].outcome = "oom";
+  a.samples[1].outcome = runs::Outcome::kOom;
   a.samples[1].error = "out of memory";
   a.samples[2].truncated_tokens = 12;
   a.samples[3].score.reset();

@@ -56,7 +56,7 @@ TEST(OddRuns, OnlyErrors) {
   for (int i = 0; i < 3; ++i) {
     run.samples.push_back(make_sample("fa", "ruler/a", 1024, i, 0));
     run.samples.back().score.reset();
-    run.samples.back().outcome = "oom";
+    run.samples.back().outcome = runs::Outcome::kOom;
     run.samples.back().error = "out of memory";
     run.samples.back().routing.clear();
     run.samples.back().msr.reset();
@@ -127,7 +127,7 @@ TEST(OddRuns, HostileTextStaysText) {
     sample.references = {attack, "\xff\xfe broken utf-8"};
     sample.error = attack;
     sample.metric = attack;
-    sample.outcome = "ok";
+    sample.outcome = runs::Outcome::kOk;
     sample.strata["needle_depth"] = attack;
   }
   run.notes = {attack};

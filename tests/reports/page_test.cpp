@@ -100,7 +100,8 @@ TEST(Page, EverySampleIsAColumnsEntry) {
     r.output_tokens = 10;
     if (i == 0) r.strata["needle_depth"] = " 12.5 ";
     if (i == 1) r.strata["needle_depth"] = "1,2", r.error = "why", r.routing.clear();
-    if (i == 1) r.outcome = "oom", r.score.reset(), r.msr.reset(), r.prefill_ms.reset();
+    if (i == 1)
+      r.outcome = runs::Outcome::kOom, r.score.reset(), r.msr.reset(), r.prefill_ms.reset();
   }
   run.folder = "runs/name";
   EXPECT_EQ(

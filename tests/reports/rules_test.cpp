@@ -61,7 +61,7 @@ TEST(Rules, FailedNeedlesAreNotCounted) {
   RunData run;
   run.samples.push_back(make_sample("fa", "ruler/niah_single_1", 1024, 0, 1));
   run.samples.back().strata["needle_depth"] = "50";
-  run.samples.back().outcome = "error";
+  run.samples.back().outcome = runs::Outcome::kError;
   EXPECT_FALSE(report_files(std::move(run)).contains("tables/needle_depth.md"));
 }
 

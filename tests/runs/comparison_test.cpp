@@ -129,7 +129,7 @@ TEST(Comparison, UnknownHashesAndSettingsCompare) {
 
 TEST(Comparison, FailedSamplesAreNoPairs) {
   RunData b = run_of("b", 10, 1);
-  b.samples[0].outcome = "error";
+  b.samples[0].outcome = Outcome::kError;
   b.samples[1].score.reset();
   const ComparedRow row = compare_runs(run_of("a", 10, 1), b, {}).rows[0];
   EXPECT_EQ(row.result.n, 8);
@@ -170,8 +170,8 @@ TEST(Comparison, ModesAreNamed) {
 // Either side may have samples of its own, failures and other truths: each is left out once.
 TEST(Comparison, LeftOutCountsWhatIsNoPair) {
   RunData a = run_of("a", 12, 1), b = run_of("b", 10, 1);
-  b.samples[0].outcome = "error";
-  a.samples[1].outcome = "oom";
+  b.samples[0].outcome = Outcome::kError;
+  a.samples[1].outcome = Outcome::kOom;
   a.samples[2].score.reset();
   b.samples[3].references = {"y"};
   add_cell(a, "ruler/vt", 0, 3, 1);

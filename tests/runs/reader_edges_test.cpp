@@ -152,7 +152,8 @@ TEST(ReaderEdges, EveryFieldOfARecordRoundTrips) {
   r.key = "k", r.model = "demo", r.mode = "fa", r.task = "t";
   r.length = 1, r.index = 2, r.prompt_sha256 = "p", r.ids_sha256 = "i";
   r.prompt_tokens = 3, r.truncated_tokens = 4, r.prediction = "said", r.references = {"a", "b"};
-  r.all_classes = {"c", "d"}, r.metric = "f1", r.score = 0.5, r.outcome = "error", r.error = "why";
+  r.all_classes = {"c", "d"}, r.metric = "f1", r.score = 0.5, r.outcome = Outcome::kError,
+  r.error = "why";
   r.msr = 0.25, r.esr_last_query = 0.1, r.esr_last_layer = 0.2, r.esr_all_layers = 0.3;
   r.block_density = 0.75, r.routing = {"01", "10"};
   r.prefill_ms = 11, r.router_ms = 12, r.select_ms = 13, r.attention_ms = 14, r.ttft_ms = 15;

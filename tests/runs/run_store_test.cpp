@@ -37,7 +37,7 @@ RunSpec spec() {
   return spec;
 }
 
-SampleRecord record(std::int64_t index, std::string outcome = "ok") {
+SampleRecord record(std::int64_t index, Outcome outcome = Outcome::kOk) {
   SampleRecord r;
   r.key = "key" + std::to_string(index);
   r.model = "demo";
@@ -49,14 +49,14 @@ SampleRecord record(std::int64_t index, std::string outcome = "ok") {
       "VAR \"x\"\n\xe4\xb8\xad\xff";  // quotes, newline, Chinese, a byte that is no UTF-8
   r.references = {"ABCDE"};
   r.metric = "string_match_all";
-  if (outcome == "ok") {
+  if (outcome == Outcome::kOk) {
     r.score = 0.5;
     r.routing = {"01", "11"};
     r.esr_all_layers = 0.25;
   } else {
     r.error = "why";
   }
-  r.outcome = std::move(outcome);
+  r.outcome = outcome;
   return r;
 }
 
@@ -86,7 +86,7 @@ TEST(RunStore, WritesWhatReadersRead) {
     RunStore store({.folder = folder / "run"}, spec());
     EXPECT_TRUE(store.found().samples.empty());
     store.append(record(0));
-    store.append(record(1, "error"));
+    store.append(record(1, Outcome::kError));
     EXPECT_TRUE(store.is_done("key0"));
     EXPECT_FALSE(store.is_done("key1")) << "failed samples are tried again";
   }
@@ -122,7 +122,7 @@ TEST(RunStore, LinesAreSmallAndNeverHoldNaN) {
 
 // Two processes may both finish a sample: of two records that both count, the later does.
 TEST(RunStore, OfTwoOkRecordsOfOneKeyTheLaterCounts) {
-  SampleRecord first = record(0), second = record(0), failed = record(0, "error");
+  SampleRecord first = record(0), second = record(0), failed = record(0, Outcome::kError);
   first.prediction = "first";
   second.prediction = "second";
   const auto counts = [](std::vector<SampleRecord> records) {
@@ -134,7 +134,7 @@ TEST(RunStore, OfTwoOkRecordsOfOneKeyTheLaterCounts) {
   EXPECT_EQ(counts({first, failed}), "first");
   EXPECT_EQ(counts({failed, second}), "second");
   failed.prediction = "late";
-  EXPECT_EQ(counts({record(0, "error"), failed}), "late");
+  EXPECT_EQ(counts({record(0, Outcome::kError), failed}), "late");
 }
 
 TEST(RunStore, TornLastLineIsCutBeforeTheFirstAppendAndSaid) {
@@ -252,14 +252,14 @@ TEST(RunStore, AnOkRecordBeatsFailuresWhicheverRankWroteIt) {
   const TemporaryFolder folder;
   {
     RunStore one({.folder = folder.path(), .rank = 1, .world_size = 2}, spec());
-    one.append(record(0, "oom"));
-    one.append(record(0, "error"));
+    one.append(record(0, Outcome::kOom));
+    one.append(record(0, Outcome::kError));
     RunStore zero({.folder = folder.path(), .rank = 0, .world_size = 2}, spec());
     zero.append(record(0));
   }
   const RunData run = read_run(folder.path());
   ASSERT_EQ(run.samples.size(), 1u);
-  EXPECT_EQ(run.samples[0].outcome, "ok");
+  EXPECT_EQ(run.samples[0].outcome, Outcome::kOk);
   EXPECT_TRUE(RunStore(StoreOptions{.folder = folder.path()}, spec()).is_done("key0"));
 }
 

@@ -107,7 +107,7 @@ RunData everything() {
   run.samples.back().metric = "rouge";
   add(scored("fa", "plain", 0, 0, 1));
   SampleRecord failed = scored("fa", "ruler/a", 1024, 2, 1);
-  failed.outcome = "oom";
+  failed.outcome = Outcome::kOom;
   add(std::move(failed));
   add(scored("fa", "ruler/a", 1024, 3, std::numeric_limits<double>::infinity()));
   for (int i = 0; i < 2; ++i) {  // one document

@@ -51,7 +51,7 @@ TEST(Summary, CountsWhatIsMissingAndWhatFailed) {
   run.spec.planned = {{"fa|ruler/a|1024", 3}, {"fa|ruler/b|1024", 2}, {"not a cell", 9}};
   run.samples.push_back(sample("fa", "ruler/a", 1024, 0, 1));
   run.samples.push_back(sample("fa", "ruler/a", 1024, 1, 0));
-  run.samples[1].outcome = "error";
+  run.samples[1].outcome = Outcome::kError;
   run.samples[1].score.reset();
   const Summary summary = summarise(run);
   ASSERT_EQ(summary.cells.size(), 2u);

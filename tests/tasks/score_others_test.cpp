@@ -207,7 +207,7 @@ std::vector<runs::SampleRecord> own_records() {
   records[6].strata["length"] = "unknown";
   records[7].references = {"A"};
   records[7].strata = {{"difficulty", "easy"}, {"length", "medium"}};
-  records[8].outcome = "error";
+  records[8].outcome = runs::Outcome::kError;
   records[8].score = std::nullopt;
   return records;
 }
