@@ -106,7 +106,7 @@ class PythonReader {
     if (string_prefix()) return read_strings(in_brackets);
     const char c = peek();
     if (c == '{') return read_dictionary(depth);
-    if (c == '[') return read_list(depth, ']');
+    if (c == '[') return read_list(depth);
     if (c == '(') return read_parentheses(depth, in_brackets);
     if (is_digit(c) || c == '-' || c == '+' || c == '.') return read_number();
     if (is_name_start(c)) return read_word();
@@ -197,9 +197,13 @@ class PythonReader {
     throw NotLiteral{fmt::format("`{}`", word)};
   }
 
-  Json read_list(int depth, char close) {
-    Json list = Json::array();
+  Json read_list(int depth) {
     ++at_;
+    return read_items(Json::array(), depth, ']');
+  }
+
+  // What follows in a list or tuple up to its end.
+  Json read_items(Json list, int depth, char close) {
     while (true) {
       skip_space(true);
       if (peek() == close) break;
@@ -212,9 +216,9 @@ class PythonReader {
 
   // A value in parentheses is itself; with a comma it is a tuple.
   Json read_parentheses(int depth, bool in_brackets) {
-    const std::size_t begin = at_;
     ++at_;
     skip_space(true);
+    Json list = Json::array();
     if (peek() != ')') {
       Json value = read_value(depth + 1, true);
       skip_space(true);
@@ -223,9 +227,10 @@ class PythonReader {
         skip_space(in_brackets);
         return value;
       }
+      list.push_back(std::move(value));
+      end_item(')');
     }
-    at_ = begin;
-    return read_list(depth, ')');
+    return read_items(std::move(list), depth, ')');
   }
 
   Json read_dictionary(int depth) {
