@@ -149,7 +149,7 @@ TEST(TrainingRules, OddShapesAreDrawnAsEver) {
                                                   {.length = length,
                                                    .room = length * (100 - questions) / 100,
                                                    .max_questions = questions,
-                                                   .absent_share = questions == 5 ? 1 : 0,
+                                                   .absent_share = questions == 5 ? 1.0 : 0.0,
                                                    .style = style},
                                                   sources(), random);
           const auto& ids = drawn.document.ids;
@@ -195,8 +195,8 @@ TEST(TrainingRules, FilesArePackedByLength) {
     const engine::BatchSource source = make_file_mix(options, demo_tokenizer());
     std::string text;
     for (std::int64_t step = 0; step < 14; ++step) {
-      for (const auto& document :
-           source.draw({.step = step, .micro_step = step % 2, .micro_steps = 2})) {
+      for (const auto& document : source.draw(
+               {.step = step, .micro_step = static_cast<int>(step % 2), .micro_steps = 2})) {
         text += fmt::format("{}:{} ", document.ids.size(), demo_tokenizer().decode(document.ids));
       }
       text += "|";
