@@ -32,7 +32,9 @@ using Grid = std::map<std::int64_t, std::array<Tally, kBins>>;  // by length
 Grid tally(const ReportInput::Run& run, const Subject& subject, const std::string& mode) {
   Grid grid;
   for (const runs::SampleRecord& sample : run.data.samples) {
-    if (sample.model != subject.model || sample.mode != mode || sample.outcome != runs::Outcome::kOk) continue;
+    if (sample.model != subject.model || sample.mode != mode ||
+        sample.outcome != runs::Outcome::kOk)
+      continue;
     const std::optional<int> bin = depth_bin(sample);
     if (!bin || !sample.score || sample.length == 0) continue;
     Tally& cell = grid[sample.length][static_cast<std::size_t>(*bin)];

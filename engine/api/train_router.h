@@ -43,7 +43,7 @@ struct RouterOptions {
   std::string init = "spec";         // spec: N(0, .02); he: N(0, 1.4/sqrt(fan_in)), last layer .02
   std::string pooling = "boundary";  // boundary: first and last pool_rows keys; full: all of them
   std::int64_t pool_rows = 100;
-  std::string sparse = "ssa";  // mode of sparse heads: ssa, xa:stride=16,tau=0.9, ...
+  std::string sparse = "ssa";             // mode of sparse heads: ssa, xa:stride=16,tau=0.9, ...
   std::int64_t sink = 128, local = 2048;  // tokens of ssa's window
   // cosine: tau_start to tau_end over tau_share of the steps; exponential: tau_start * exp(-rate
   // p), not below tau_end.

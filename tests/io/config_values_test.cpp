@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/config/model_config.h"
 #include "engine/config/memory_estimate.h"
+#include "engine/config/model_config.h"
 #include "engine/config/registry.h"
 #include "tests/testing/folders.h"
 
