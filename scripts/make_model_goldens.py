@@ -17,7 +17,7 @@ import sys
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, LlamaConfig, Qwen3Config
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 BLOCK = 128
@@ -54,6 +54,18 @@ MODELS = {
                                                         "original_max_position_embeddings": 64,
                                                         "attention_factor": 1.25, "truncate": False}),
                            torch.bfloat16, None),
+    # biases on q, k and v alone, tied
+    "qwen2_bias": (Qwen2Config(vocab_size=96, hidden_size=48, intermediate_size=64, num_hidden_layers=3,
+                               num_attention_heads=6, num_key_value_heads=2, max_position_embeddings=512, eos_token_id=1,
+                               tie_word_embeddings=True, use_sliding_window=False,
+                               rope_parameters={"rope_type": "default", "rope_theta": 1e6}),
+                   torch.bfloat16, None),
+    # head_dim of its own, no window
+    "mistral_head_dim": (MistralConfig(vocab_size=96, hidden_size=40, intermediate_size=64, num_hidden_layers=2,
+                                       num_attention_heads=4, num_key_value_heads=1, head_dim=16, sliding_window=None,
+                                       max_position_embeddings=512, eos_token_id=1, tie_word_embeddings=False,
+                                       rope_parameters={"rope_type": "default", "rope_theta": 1e6}),
+                         torch.float16, None),
 }
 
 

@@ -147,7 +147,7 @@ ModelConfig parse_common_config(const JsonSource& in) {
   if (!std::isfinite(config.rms_eps) || config.rms_eps < 0 || config.rms_eps > 1) {
     corrupt(in, fmt::format("`rms_norm_eps` is {}", config.rms_eps));
   }
-  config.attention_bias = json_get_or<bool>(in, "attention_bias", false);
+  config.qkv_bias = config.o_bias = json_get_or<bool>(in, "attention_bias", false);
   config.mlp_bias = json_get_or<bool>(in, "mlp_bias", false);
   config.dtype = read_dtype(in);
   config.eos_ids = read_eos(in, config.vocab);
@@ -163,11 +163,12 @@ ModelConfig parse_model_config(const JsonSource& in) {
   if (it == json.end() || !it->is_array() || it->empty() || !it->front().is_string()) {
     corrupt(in, "`architectures` is missing or not a list of names");
   }
-  const Family& family = find_family(it->front().get<std::string>(), in.source);
+  const std::string architecture = it->front().get<std::string>();
+  const Family& family = find_family(architecture, in.source);
   ModelConfig config = family.config(in);
-  config.architecture = family.architecture;
+  config.architecture = architecture;
   config.family = family.name;
-  config.routed_architecture = family.routed;
+  config.routed_architecture = architecture != family.architecture;
   return config;
 }
 

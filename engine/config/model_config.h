@@ -44,14 +44,15 @@ struct RoutingConfig {
 
 struct ModelConfig {
   std::string architecture;          // architectures[0]
-  std::string family;                // "llama", "qwen3"
+  std::string family;                // "llama", "qwen3", ...
   bool routed_architecture = false;  // the Paw* class of the family
   std::int64_t vocab = 0, hidden = 0, intermediate = 0, layers = 0;
   std::int64_t heads_q = 0, heads_kv = 0, head_dim = 0, max_positions = 0;
   double rms_eps = 1e-6;
-  bool tied = false;            // lm_head shares the embedding
-  bool qk_norm = false;         // per-head RMS norm on q and k before RoPE
-  bool attention_bias = false;  // q, k, v and o projections have a bias
+  bool tied = false;      // lm_head shares the embedding
+  bool qk_norm = false;   // per-head RMS norm on q and k before RoPE
+  bool qkv_bias = false;  // q, k and v projections have a bias
+  bool o_bias = false;
   bool mlp_bias = false;
   std::string dtype;  // "fp32", "bf16", "fp16": as the config names it; empty where absent
   std::vector<std::int32_t> eos_ids;

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/config/model_config.h"
 
@@ -15,14 +16,18 @@ namespace elastic::engine {
 
 struct Family {
   const char* architecture;  // config.json architectures[0]
+  const char* routed;        // the class that adds routers, null where nobody published one
   const char* name;          // "llama"
-  bool routed;               // the class that adds routers to the family
   ModelConfig (*config)(const JsonSource& source);
 };
 
 std::span<const Family> families();
 
-/// kUnsupported naming `source` (the config file), the architecture and all known ones.
+/// Class names of all of them.
+std::vector<std::string> architectures();
+
+/// By the class with or without routers. kUnsupported naming `source` (the config file), the
+/// architecture and all known ones.
 const Family& find_family(std::string_view architecture, std::string_view source);
 
 }  // namespace elastic::engine

@@ -104,13 +104,13 @@ std::vector<WeightSpec> layer_weight_specs(const ModelConfig& c, std::int64_t la
   list.add_norm(WeightField::kInputNorm, "input_norm", "input_layernorm", c.hidden);
   list.add_norm(WeightField::kPostNorm, "post_norm", "post_attention_layernorm", c.hidden);
   list.add_linear(WeightField::kQkv, WeightRole::kLinear, "qkv", qkv, c.hidden);
-  list.add_bias(c.attention_bias, WeightField::kQkvBias, "qkv_bias", qkv);
+  list.add_bias(c.qkv_bias, WeightField::kQkvBias, "qkv_bias", qkv);
   if (c.qk_norm) {
     list.add_norm(WeightField::kQNorm, "q_norm", "self_attn.q_norm", c.head_dim);
     list.add_norm(WeightField::kKNorm, "k_norm", "self_attn.k_norm", c.head_dim);
   }
   list.add_linear(WeightField::kO, WeightRole::kResidual, "o", o, q);
-  list.add_bias(c.attention_bias, WeightField::kOBias, "o_bias", o);
+  list.add_bias(c.o_bias, WeightField::kOBias, "o_bias", o);
   list.add_linear(WeightField::kGateUp, WeightRole::kLinear, "gate_up", gate_up, c.hidden);
   list.add_bias(c.mlp_bias, WeightField::kGateUpBias, "gate_up_bias", gate_up);
   list.add_linear(WeightField::kDown, WeightRole::kResidual, "down", down, c.intermediate);

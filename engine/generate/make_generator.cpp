@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "engine/api/hub_cache.h"
 #include "engine/attention/attention_plan.h"
 #include "engine/attention/masked_attention.h"
@@ -124,14 +125,11 @@ std::vector<ModeDescription> list_modes() {
 }
 
 std::vector<std::string> describe_engine() {
-  std::string known;
-  for (const Family& family : families())
-    known += (known.empty() ? "" : ", ") + std::string(family.architecture);
   return {fmt::format("libtorch: {}", TORCH_VERSION),
           fmt::format("cpu capability: {}", at::get_cpu_capability()),
           fmt::format("cpu threads: {}", at::get_num_threads()),
           fmt::format("accelerator: {}", describe_accelerator()),
-          fmt::format("architectures: {}", known)};
+          fmt::format("architectures: {}", join(architectures(), ", "))};
 }
 
 }  // namespace elastic::engine

@@ -1,13 +1,12 @@
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
-#include <map>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/registry.h"
 #include "engine/attention/registry.h"
+#include "engine/config/registry.h"
 #include "engine/train/parameters.h"
 
 namespace elastic::engine {
@@ -99,11 +98,11 @@ void export_model(DecoderWeights weights, const std::string& config_json, const 
 
 std::string routed_config(const std::string& config_json, const std::string& source,
                           const RouterOptions& options, const HeadMode& sparse) {
-  static const std::map<std::string, std::string> kRouted = {
-      {"LlamaForCausalLM", "PawLlamaForCausalLM"}, {"Qwen3ForCausalLM", "PawQwen3ForCausalLM"}};
   Json config = parse_json(config_json, source);
   Json& name = config["architectures"][0];
-  if (const auto it = kRouted.find(name.get<std::string>()); it != kRouted.end()) name = it->second;
+  for (const Family& family : families()) {
+    if (family.routed != nullptr && name == family.architecture) name = family.routed;
+  }
   config["toggle_type"] = find_entry(head_modes(), "head mode", sparse.name()).config_name;
   config["retrieval_mode"] = "full";
   config["sink_size"] = options.sink;

@@ -136,7 +136,7 @@ int for_each_model(const fs::path& folder, int (*check)(const fs::path&, const f
 }
 
 TEST(ModelFixtures, AgreeWithTransformers) {
-  EXPECT_EQ(for_each_model(fixture("models"), check_model_folder), 18);
+  EXPECT_EQ(for_each_model(fixture("models"), check_model_folder), 30);
 }
 
 TEST(ModelFixtures, RoutedAgreesWithReference) {

@@ -59,8 +59,8 @@ std::string shown(const ModelConfig& c) {
   return fmt::format("{} {} {}| {} {} {} {} | {} {} {} | {} {} | {} {} {} {} | {} |{}",
                      c.architecture, c.family, c.routed_architecture ? "routed " : "", c.vocab,
                      c.hidden, c.intermediate, c.layers, c.heads_q, c.heads_kv, c.head_dim,
-                     c.max_positions, c.rms_eps, c.attention_bias, c.mlp_bias, c.tied, c.qk_norm,
-                     c.dtype, eos);
+                     c.max_positions, c.rms_eps, c.qkv_bias && c.o_bias, c.mlp_bias, c.tied,
+                     c.qk_norm, c.dtype, eos);
 }
 
 ModelConfig read(const Json& changes) {
@@ -139,25 +139,43 @@ TEST(ConfigValues, EveryKeyAndItsAbsence) {
 
 TEST(ConfigValues, EveryFamily) {
   std::string all;
-  for (const Family& family : families()) {
-    const ModelConfig config = read({{"architectures", {family.architecture}}});
-    all += fmt::format("{} {} {} {} {} {}\n", config.architecture, config.family,
-                       config.routed_architecture, config.head_dim, config.tied, config.qk_norm);
+  for (const std::string& architecture : architectures()) {
+    const ModelConfig config = read({{"architectures", {architecture}}, {"attention_bias", true}});
+    all += fmt::format("{} {} {} {} {} {} {} {}\n", config.architecture, config.family,
+                       config.routed_architecture, config.head_dim, config.tied, config.qk_norm,
+                       config.qkv_bias, config.o_bias);
   }
   EXPECT_EQ(all,
-            "LlamaForCausalLM llama false 8 false false\n"
-            "PawLlamaForCausalLM llama true 8 false false\n"
-            "Qwen3ForCausalLM qwen3 false 128 false true\n"
-            "PawQwen3ForCausalLM qwen3 true 128 false true\n");
+            "LlamaForCausalLM llama false 8 false false true true\n"
+            "PawLlamaForCausalLM llama true 8 false false true true\n"
+            "MistralForCausalLM mistral false 8 false false false false\n"
+            "Qwen2ForCausalLM qwen2 false 8 false false true false\n"
+            "Qwen3ForCausalLM qwen3 false 128 false true true true\n"
+            "PawQwen3ForCausalLM qwen3 true 128 false true true true\n");
   const auto qwen = [](const Json& head_dim) {
     return read({{"architectures", {"Qwen3ForCausalLM"}}, {"head_dim", head_dim}}).head_dim;
   };
   EXPECT_EQ(qwen(nullptr), 128);
   EXPECT_EQ(qwen(32), 32);
-  EXPECT_EQ(refusal({{"architectures", {"Qwen2ForCausalLM"}}}),
-            "unsupported: config.json: unknown architecture `Qwen2ForCausalLM`; did you mean "
-            "`Qwen3ForCausalLM`? known: LlamaForCausalLM, PawLlamaForCausalLM, Qwen3ForCausalLM, "
+  EXPECT_EQ(refusal({{"architectures", {"Qwen9ForCausalLM"}}}),
+            "unsupported: config.json: unknown architecture `Qwen9ForCausalLM`; did you mean "
+            "`Qwen2ForCausalLM`? known: LlamaForCausalLM, "
+            "PawLlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, "
             "PawQwen3ForCausalLM");
+  EXPECT_FALSE(read({{"architectures", {"Qwen2ForCausalLM"}}, {"mlp_bias", true}}).mlp_bias);
+}
+
+// A window that hides no position of the model is none; the first Mistral's hides most.
+TEST(ConfigValues, SlidingWindowsOfMistral) {
+  const auto with = [](const Json& window) -> Json {
+    return {{"architectures", {"MistralForCausalLM"}}, {"sliding_window", window}};
+  };
+  const std::int64_t positions = read(with(nullptr)).max_positions;
+  EXPECT_EQ(read(with(positions)).max_positions, positions);
+  EXPECT_EQ(refusal(with(positions - 1)),
+            fmt::format("unsupported: config.json: `sliding_window` is {} of {} positions: "
+                        "sliding-window layers are not supported",
+                        positions - 1, positions));
 }
 
 TEST(ConfigValues, WeightsAreOfThreeTypes) {

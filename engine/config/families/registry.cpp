@@ -2,35 +2,46 @@
 
 #include <fmt/format.h>
 
-#include <vector>
-
 #include "base/error.h"
 #include "base/registry.h"
 
 namespace elastic::engine {
 
-ModelConfig llama_config(const JsonSource& source);  // llama.cpp
-ModelConfig qwen3_config(const JsonSource& source);  // qwen3.cpp
+ModelConfig llama_config(const JsonSource& source);    // llama.cpp
+ModelConfig mistral_config(const JsonSource& source);  // mistral.cpp
+ModelConfig qwen2_config(const JsonSource& source);    // qwen2.cpp
+ModelConfig qwen3_config(const JsonSource& source);    // qwen3.cpp
 
 namespace {
+
 constexpr Family kFamilies[] = {
-    {"LlamaForCausalLM", "llama", false, llama_config},
-    {"PawLlamaForCausalLM", "llama", true, llama_config},
-    {"Qwen3ForCausalLM", "qwen3", false, qwen3_config},
-    {"PawQwen3ForCausalLM", "qwen3", true, qwen3_config},
+    {"LlamaForCausalLM", "PawLlamaForCausalLM", "llama", llama_config},
+    {"MistralForCausalLM", nullptr, "mistral", mistral_config},
+    {"Qwen2ForCausalLM", nullptr, "qwen2", qwen2_config},
+    {"Qwen3ForCausalLM", "PawQwen3ForCausalLM", "qwen3", qwen3_config},
 };
+
 }  // namespace
 
 std::span<const Family> families() { return kFamilies; }
 
-const Family& find_family(std::string_view architecture, std::string_view source) {
-  std::vector<std::string> known;
+std::vector<std::string> architectures() {
+  std::vector<std::string> names;
   for (const Family& family : kFamilies) {
-    if (architecture == family.architecture) return family;
-    known.emplace_back(family.architecture);
+    names.emplace_back(family.architecture);
+    if (family.routed != nullptr) names.emplace_back(family.routed);
   }
-  throw Error(ErrorKind::kUnsupported,
-              fmt::format("{}: {}", source, unknown_name("architecture", architecture, known)));
+  return names;
+}
+
+const Family& find_family(std::string_view architecture, std::string_view source) {
+  for (const Family& family : kFamilies) {
+    const bool routed = family.routed != nullptr && architecture == family.routed;
+    if (architecture == family.architecture || routed) return family;
+  }
+  throw Error(
+      ErrorKind::kUnsupported,
+      fmt::format("{}: {}", source, unknown_name("architecture", architecture, architectures())));
 }
 
 }  // namespace elastic::engine
