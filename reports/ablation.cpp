@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "engine/api/mode_list.h"
 #include "reports/cells.h"
 #include "reports/published_ablations.h"
 
@@ -14,7 +15,7 @@ namespace {
 // The suite's overall cell of a mode, the first suite of the run; null without one.
 const runs::Cell* overall(const ReportInput::Run& run, std::string_view mode) {
   for (const runs::Cell& cell : run.summary.overall) {
-    if (runs::base_mode(cell.mode) == mode) return &cell;
+    if (engine::mode_name(cell.mode) == mode) return &cell;
   }
   return nullptr;
 }
@@ -33,7 +34,7 @@ std::optional<double> task_msr(const ReportInput::Run& run, std::string_view mod
   double sum = 0;
   int n = 0;
   for (const runs::Cell& cell : run.summary.cells) {
-    if (cell.task != task || runs::base_mode(cell.mode) != mode || !cell.sparsity.msr) continue;
+    if (cell.task != task || engine::mode_name(cell.mode) != mode || !cell.sparsity.msr) continue;
     sum += *cell.sparsity.msr;
     ++n;
   }
@@ -52,7 +53,8 @@ struct Row {
 std::vector<Row> rows_of(const Ablation& ablation, const ReportInput& input,
                          const PublishedAblation* paper) {
   std::vector<Row> rows;
-  for (const char* mode : {"fa", "ssa"}) {
+  for (const std::string& mode : input.runs[ablation.baseline].summary.modes) {
+    if (engine::has_two_modes(mode)) continue;
     rows.push_back({fmt::format("{}, no router", mode),
                     overall(input.runs[ablation.baseline], mode), ablation.baseline});
   }
@@ -148,7 +150,7 @@ Chart score_chart(const std::vector<Row>& rows, const std::string& mode) {
       routed.points.push_back(std::move(point));
       continue;
     }
-    const std::string name(runs::base_mode(row.cell->mode));
+    const std::string name(engine::mode_name(row.cell->mode));
     chart.series.push_back({name, name, {std::move(point)}});
   }
   std::stable_sort(routed.points.begin(), routed.points.end(),

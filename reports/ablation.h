@@ -23,7 +23,7 @@ struct AblationPoint {
 struct Ablation {
   std::string name;          // hidden-size, target-sparsity or pool-budget
   std::string mode;          // the routed mode of every point, e.g. fa-ssa
-  std::size_t baseline = 0;  // of the input: the run with the modes fa and ssa
+  std::size_t baseline = 0;  // of the input: the run whose modes need no router, the dense first
   std::vector<AblationPoint> points;
 };
 

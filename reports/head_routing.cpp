@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "engine/api/mode_list.h"
 #include "reports/cells.h"
 #include "reports/routing_grid.h"
 
@@ -27,20 +28,18 @@ Heatmap heatmap_of(const RoutingGrid& grid, std::string title) {
   return map;
 }
 
-// What a mode asks of its heads: all full, all sparse, or a number of its own; a router decides
-// itself.
-Value requested_msr(std::string_view mode) {
-  for (const char* option : {"msr=", "sparsity="}) {
+// What a mode asks of its heads: a number of its own; where one mode has them all, what it then
+// is; a router decides itself.
+Value requested_msr(const runs::Cell& cell) {
+  const std::string_view mode = cell.mode;
+  for (const std::string_view option : {"msr=", "sparsity="}) {
     const std::size_t at = mode.find(option);
     if (at == std::string_view::npos) continue;
-    const std::string_view rest = mode.substr(at + std::string_view(option).size());
+    const std::string_view rest = mode.substr(at + option.size());
     if (const auto value = parse_double(rest.substr(0, rest.find(',')))) return number(*value);
   }
-  const std::string_view base = runs::base_mode(mode);
-  if (base.find('-') != std::string_view::npos) return std::string("router");
-  if (base == "fa") return 0.0;
-  if (base == "ssa" || base == "xa") return 1.0;
-  return std::monostate();
+  if (engine::has_two_modes(mode)) return std::string("router");
+  return number(cell.sparsity.msr);
 }
 
 // Smallest and largest MSR of the samples, as "0.58-0.67".
@@ -90,7 +89,7 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
       for (Value value : std::vector<Value>{
                suite_title(input, cell->task),
                cell->length == 0 ? Value() : Value(format_length(cell->length)), cell->mode,
-               requested_msr(cell->mode), number(sparsity.msr), msr_range(run, *cell),
+               requested_msr(*cell), number(sparsity.msr), msr_range(run, *cell),
                number(sparsity.esr_last_query), number(sparsity.esr_last_layer),
                number(sparsity.esr_all_layers), number(sparsity.block_density),
                number(sparsity.kv_saved), count(static_cast<std::int64_t>(cell->samples.size()))}) {

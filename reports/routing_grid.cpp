@@ -1,4 +1,5 @@
 #include "reports/routing_grid.h"
+#include "engine/api/mode_list.h"
 
 #include <algorithm>
 
@@ -34,7 +35,7 @@ bool has_head_choice(const ReportInput::Run& run, const std::string& model,
     if (mixed) return true;
   }
   // A router that happened to choose alike everywhere is still a router.
-  return routing && runs::base_mode(mode).find('-') != std::string_view::npos;
+  return routing && engine::has_two_modes(mode);
 }
 
 RoutingGrid routing_of(const ReportInput::Run& run, const std::string& model,

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/text.h"
+#include "engine/api/mode_list.h"
 
 namespace elastic::runs {
 namespace {
@@ -218,12 +219,13 @@ std::vector<Cell> aggregate_categories(const RunData& run, const std::vector<Cel
 
 std::string_view suite_of(std::string_view task) { return task.substr(0, task.find('/')); }
 
-std::string_view base_mode(std::string_view mode) { return mode.substr(0, mode.find(':')); }
-
 std::string dense_mode(const std::vector<std::string>& modes) {
-  if (std::find(modes.begin(), modes.end(), "fa") != modes.end()) return "fa";
-  const auto variant = std::find_if(
-      modes.begin(), modes.end(), [](const std::string& mode) { return base_mode(mode) == "fa"; });
+  if (std::find(modes.begin(), modes.end(), engine::kDenseMode) != modes.end()) {
+    return std::string(engine::kDenseMode);
+  }
+  const auto variant = std::find_if(modes.begin(), modes.end(), [](const std::string& mode) {
+    return engine::mode_name(mode) == engine::kDenseMode;
+  });
   return variant == modes.end() ? "" : *variant;
 }
 

@@ -78,10 +78,7 @@ Summary summarise(const RunData& run);
 /// "ruler" of "ruler/niah_single_1"; a name without a slash is its own suite.
 std::string_view suite_of(std::string_view task);
 
-/// "fa-ssa" of "fa-ssa:local=2048".
-std::string_view base_mode(std::string_view mode);
-
-/// The dense baseline among modes: `fa`, else the first variant of it ("fa:..."). Empty if none.
+/// The dense baseline among modes, else the first variant of it ("fa:..."). Empty if none.
 std::string dense_mode(const std::vector<std::string>& modes);
 
 Latency latency_of(const RunData& run, const std::vector<std::size_t>& samples);

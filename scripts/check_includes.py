@@ -13,12 +13,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Room -> rooms it may include besides itself. A room is a folder, or one file of a folder without its ending; a file
 # belongs to the longest that matches. Rows stand above each other as the rooms do: none may name a row below it, so
 # that there is no circle.
-API = ["base", "engine/api"]
+API = ["base", "engine/api/mode_list", "engine/api"]
 MAY_INCLUDE = {
     "base": [],
     "datasets": ["base"],
-    "runs": ["base"],
-    "engine/api": ["base"],
+    "engine/api/mode_list": ["base"],
+    "runs": ["base", "engine/api/mode_list"],
+    "engine/api": ["base", "engine/api/mode_list"],
     "engine/config": ["base"],
     "engine/io": [*API, "engine/config"],
     "engine/tokenizer": API,
@@ -40,8 +41,8 @@ MAY_INCLUDE = {
     "tasks/training": [*API, "datasets", "tasks", "tasks/ruler", "tasks/longbench"],
     "tasks/registry": ["base", "tasks", "tasks/ruler", "tasks/longbench"],
     "tasks/scoring": ["base", "datasets", "runs", "tasks", "tasks/metrics", "tasks/longbench", "tasks/registry"],
-    "reports": ["base", "runs"],
-    "reports/render": ["base", "runs", "reports"],
+    "reports": ["base", "engine/api/mode_list", "runs"],
+    "reports/render": ["base", "engine/api/mode_list", "runs", "reports"],
     "harness/run": [*API, "engine/config", "runs", "tasks"],
 }
 ADAPTERS = [room for room in MAY_INCLUDE if room.startswith(("tasks", "reports"))]
@@ -50,7 +51,7 @@ MAY_INCLUDE["harness/bench"] = [*MAY_INCLUDE["harness/commands"], "harness/comma
 MAY_INCLUDE["harness/main"] = ["base", "harness/commands"]
 # tests/<folder> looks into the rooms of that name and whatever these may include; the others see what users see.
 TEST_ROOMS = {"base": ["base"], "datasets": ["datasets"], "runs": ["runs"],
-              "tokenizer": ["engine/tokenizer", "engine/chat"], "io": ["engine/io", "engine/config", "engine/api"],
+              "tokenizer": ["engine/tokenizer", "engine/chat"], "io": ["engine/io", "engine/config", "engine/api", "engine/api/mode_list"],
               "tasks": [room for room in MAY_INCLUDE if room.startswith("tasks")],
               "engine": [room for room in MAY_INCLUDE if room.startswith("engine")],
               "reports": ["reports", "reports/render"], "harness": ["harness/run"], "commands": ["harness/commands"],

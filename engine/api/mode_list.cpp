@@ -7,6 +7,12 @@
 
 namespace elastic::engine {
 
+std::string_view mode_name(std::string_view mode) { return mode.substr(0, mode.find(':')); }
+
+bool has_two_modes(std::string_view mode) {
+  return mode_name(mode).find('-') != std::string_view::npos;
+}
+
 std::vector<std::string> split_modes(std::string_view text) {
   std::vector<std::string> modes;
   for (const std::string& part : split_list(text)) {

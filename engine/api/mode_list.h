@@ -1,7 +1,8 @@
 #pragma once
 
-// A command line's list of mode strings. Commas separate modes and also a mode's options; a part
-// that is key=value without a name before it belongs to the mode on its left:
+// Mode strings as text: NAME[:key=value[,key=value]...]; what names mean is the engine's own
+// (engine/attention/registry.h). In a command line's list commas separate modes and also a mode's
+// options; a part that is key=value without a name before it belongs to the mode on its left:
 //   split_modes("fa,ssa:sink=128,local=2048,fa-ssa") == {"fa", "ssa:sink=128,local=2048", "fa-ssa"}
 // Torch-free.
 
@@ -10,6 +11,15 @@
 #include <vector>
 
 namespace elastic::engine {
+
+/// Full attention on all heads: what every other mode is compared with.
+inline constexpr std::string_view kDenseMode = "fa";
+
+/// "fa-ssa" of "fa-ssa:local=2048".
+std::string_view mode_name(std::string_view mode);
+
+/// Whether the name is one of two modes, between which a router or a pattern decides per head.
+bool has_two_modes(std::string_view mode);
 
 /// kInvalidArgument where the list starts with an option.
 std::vector<std::string> split_modes(std::string_view text);

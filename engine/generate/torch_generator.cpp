@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/api/mode_list.h"
 #include "engine/attention/sparsity.h"
 #include "engine/device/device_errors.h"
 #include "engine/device/memory_meter.h"
@@ -106,7 +107,7 @@ TorchGenerator::TorchGenerator(Decoder decoder, std::optional<Tokenizer> tokeniz
   info_.parameters = decoder_.weights().parameters;
   info_.has_router = !decoder_.weights().routers.empty();
   info_.has_tokenizer = tokenizer_.has_value();
-  set_mode("fa");
+  set_mode(kDenseMode);
 }
 
 std::string TorchGenerator::device() const {

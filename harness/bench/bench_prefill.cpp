@@ -25,13 +25,11 @@
 namespace elastic::harness {
 namespace {
 
-constexpr std::string_view kDense = "fa";
-
 struct BenchPrefillOptions {
   std::string model, shape;
   bool random_weights = false;
   std::string lengths = "4k,16k";
-  std::string modes;  // empty: fa, ssa and, where there are routers, fa-ssa
+  std::string modes;  // empty: fa, ssa and, where there are routers, routed
   std::string device = "auto", dtype = "auto";
   int repetitions = 5;
   BenchFlags flags;
@@ -72,11 +70,11 @@ std::unique_ptr<engine::Generator> open_engine(const BenchPrefillOptions& option
 std::vector<std::string> wanted_modes(const BenchPrefillOptions& options, bool has_router) {
   std::vector<std::string> modes = engine::split_modes(options.modes);
   if (modes.empty()) {
-    modes = {std::string(kDense), "ssa"};
-    if (has_router) modes.emplace_back("fa-ssa");
+    modes = {std::string(engine::kDenseMode), "ssa"};
+    if (has_router) modes.emplace_back("routed");
   }
-  if (std::find(modes.begin(), modes.end(), kDense) == modes.end()) {
-    modes.insert(modes.begin(), std::string(kDense));
+  if (std::find(modes.begin(), modes.end(), engine::kDenseMode) == modes.end()) {
+    modes.insert(modes.begin(), std::string(engine::kDenseMode));
   }
   return modes;
 }
@@ -178,8 +176,8 @@ int bench_prefill(const BenchPrefillOptions& options) {
   if (lengths.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
   const std::unique_ptr<engine::Generator> engine = open_engine(options);
   const std::vector<std::string> modes = wanted_modes(options, engine->model().has_router);
-  const std::size_t dense =
-      static_cast<std::size_t>(std::find(modes.begin(), modes.end(), kDense) - modes.begin());
+  const std::size_t dense = static_cast<std::size_t>(
+      std::find(modes.begin(), modes.end(), engine::kDenseMode) - modes.begin());
   Faults faults = engine::fallbacks(options.device, engine->device(), engine->dtype(),
                                     engine->model().head_dim);
   Json result = {{"model", engine->model().name},
@@ -212,7 +210,7 @@ void add_bench_prefill(CLI::App& bench, int& exit_code) {
   sub.add_flag("--random-weights", options->random_weights, "Random weights of that shape");
   sub.add_option("--lengths,--length", options->lengths, "Prompt tokens")->capture_default_str();
   sub.add_option("--modes,--mode", options->modes,
-                 "Modes (default: fa, ssa and fa-ssa where routed)");
+                 "Modes (default: fa, ssa and, where there are routers, routed)");
   sub.add_option("--device", options->device, "cpu, cuda or auto")->capture_default_str();
   sub.add_option("--dtype", options->dtype, "fp32, bf16 or auto")->capture_default_str();
   sub.add_option("-r,--repetitions", options->repetitions, "Timed runs of each mode")

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "engine/api/chat_template.h"
 #include "engine/api/make_generator.h"
+#include "engine/api/mode_list.h"
 #include "engine/api/tensor_file.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
@@ -32,7 +33,7 @@ namespace {
 struct GenerateOptions {
   std::string model;
   std::optional<std::string> prompt, prompt_file, ids, ids_file;
-  std::string mode = "fa";
+  std::string mode{engine::kDenseMode};
   std::string device = "auto", dtype = "auto";
   bool chat = false;
   engine::Request request;

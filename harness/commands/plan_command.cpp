@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "engine/api/hub_cache.h"
+#include "engine/api/mode_list.h"
 #include "engine/config/weight_specs.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
@@ -76,8 +77,9 @@ void print_plan(const RunSetup& setup) {
   double seconds = 0;
   bool open = false;
   std::string absent;
-  const bool sparse = std::any_of(setup.plan.modes.begin(), setup.plan.modes.end(),
-                                  [](const std::string& mode) { return mode != "fa"; });
+  const bool sparse =
+      std::any_of(setup.plan.modes.begin(), setup.plan.modes.end(),
+                  [](const std::string& mode) { return mode != engine::kDenseMode; });
   for (const PlannedCell& cell : setup.plan.cells) {
     const std::optional<std::int64_t> in_cell = sample_count(setup, cell, absent);
     const std::int64_t n = modes * in_cell.value_or(0);

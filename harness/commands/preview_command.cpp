@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/unicode.h"
 #include "engine/api/hub_cache.h"
+#include "engine/api/mode_list.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
@@ -80,7 +81,7 @@ void print_preview(const PromptRequest& request, const PreparedPrompt& prepared)
 }
 
 void preview(PreviewOptions& options) {
-  options.run.modes = "fa";  // a prompt does not depend on it
+  options.run.modes = engine::kDenseMode;  // a prompt does not depend on it
   RunSetup setup = set_up(options.run);
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
   const auto chat = engine::ChatTemplate::load(setup.model);

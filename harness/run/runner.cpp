@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "engine/api/mode_list.h"
 #include "harness/run/sample_run.h"
 #include "runs/prompt_store.h"
 
@@ -220,7 +221,10 @@ std::vector<RunMode> resolve_modes(const std::vector<std::string>& names,
   std::vector<RunMode> modes;
   for (const std::string& name : names) {
     generator.set_mode(name);
-    RunMode mode{name, generator.mode()};
+    // As asked, but for words that stand for a name: "routed" is recorded as what it was.
+    const std::string full = generator.mode();
+    const std::string options = name.substr(engine::mode_name(name).size());
+    RunMode mode{std::string(engine::mode_name(full)) + options, full};
     for (const RunMode& other : modes) {
       if (other.full == mode.full) {
         throw Error(ErrorKind::kInvalidArgument,

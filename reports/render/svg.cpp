@@ -48,10 +48,6 @@ double round_step(double raw) {
 }  // namespace
 
 int Palette::slot(const std::string& key) {
-  static constexpr std::array<const char*, 6> kKnown{"fa",    "fa-ssa", "ssa",
-                                                     "fa-xa", "xa",     "xa-ssa"};
-  const auto known = std::find(kKnown.begin(), kKnown.end(), key);
-  if (known != kKnown.end()) return static_cast<int>(known - kKnown.begin());
   const auto [at, fresh] = slots_.try_emplace(key, next_);
   if (fresh) next_ = (next_ + 1) % kSlots;
   return at->second;

@@ -8,19 +8,20 @@
 #include <string>
 #include <string_view>
 
+#include "engine/api/mode_list.h"
 #include "reports/report.h"
 
 namespace elastic::reports {
 
-/// Colour slots of series: the well-known modes have fixed ones, other names get the next free.
+/// Colour slots of series: the first is the dense mode's, the others go to names as they come.
 class Palette {
  public:
   static constexpr int kSlots = 8;
   int slot(const std::string& key);
 
  private:
-  std::map<std::string, int> slots_;
-  int next_ = 6;
+  std::map<std::string, int> slots_ = {{std::string(engine::kDenseMode), 0}};
+  int next_ = 1;
 };
 
 /// Whether an earlier series of the chart has the same colour slot: its line is dashed.

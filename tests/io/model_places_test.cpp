@@ -25,6 +25,13 @@ TEST(ModeList, OptionsStayWithTheirMode) {
   EXPECT_THROW(split_modes("local=5,fa"), Error);
 }
 
+TEST(ModeList, NamesWithoutTheirOptions) {
+  EXPECT_EQ(mode_name("fa-ssa:local=256"), "fa-ssa");
+  EXPECT_EQ(mode_name("fa"), "fa");
+  EXPECT_TRUE(has_two_modes("fa-ssa:local=256"));
+  EXPECT_FALSE(has_two_modes("ssa:pattern=a-b.tsv"));
+}
+
 TEST(HubCache, IdsHaveTwoWords) {
   for (const char* id : {"Qwen/Qwen3-4B", "a/b", "Org_1/x.y-Z0"}) EXPECT_TRUE(is_hub_id(id)) << id;
   for (const char* id : {"", "Qwen", "/b", "a/", "a/b/c", ".a/b", "a/.b", "a/b..c", "../a", "a b/c",

@@ -113,7 +113,7 @@ TEST(Edges, RequestedSparsityMayBeTheWholeNumber) {
   ASSERT_EQ(table.columns[3].key, "requested_msr");
   std::vector<std::string> requested;
   for (const auto& row : table.rows) requested.push_back(display(row[3].value, 2));
-  EXPECT_EQ(requested, (std::vector<std::string>{"1.00", "7.00", "–", "–"}));
+  EXPECT_EQ(requested, (std::vector<std::string>{"1.00", "7.00", "0.50", "0.50"}));
 }
 
 TEST(Edges, TwoRoutedModesAreToldApart) {

@@ -15,7 +15,7 @@ namespace elastic::reports {
 inline runs::SampleRecord measured_sample(const std::string& model, const std::string& mode,
                                           const std::string& task, std::int64_t length,
                                           std::int64_t index) {
-  const bool dense = runs::base_mode(mode) == "fa";
+  const bool dense = mode == "fa" || mode.starts_with("fa:");
   const auto i = static_cast<double>(index), tokens = static_cast<double>(length) + 100;
   const double score = (index + (dense ? 0 : length / 1024)) % 3 == 2 ? 0.25 : 1;
   runs::SampleRecord r = make_sample(mode, task, length, index, score);

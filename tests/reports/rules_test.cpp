@@ -67,8 +67,10 @@ TEST(Rules, FailedNeedlesAreNotCounted) {
 
 TEST(Rules, RequestedSparsityOfEveryMode) {
   RunData run;
-  for (const char* mode : {"fa", "ssa", "xa", "fa-ssa", "duo:sparsity=0.5"}) {
+  for (const auto& [mode, msr] : std::vector<std::pair<const char*, double>>{
+           {"fa", 0}, {"ssa", 1}, {"quest", 0.75}, {"fa-ssa", 0.25}, {"duo:sparsity=0.5", 0.52}}) {
     run.samples.push_back(make_sample(mode, "ruler/a", 1024, 0, 1));
+    run.samples.back().msr = msr;
   }
   const std::string table = report_files(std::move(run)).at("tables/router.md");
   const auto requested = [&](std::string_view mode) {
@@ -80,7 +82,7 @@ TEST(Rules, RequestedSparsityOfEveryMode) {
   };
   EXPECT_EQ(requested("fa"), "0.00");
   EXPECT_EQ(requested("ssa"), "1.00");
-  EXPECT_EQ(requested("xa"), "1.00");
+  EXPECT_EQ(requested("quest"), "0.75") << "its first layers stay dense";
   EXPECT_EQ(requested("fa-ssa"), "router");
   EXPECT_EQ(requested("duo:sparsity=0.5"), "0.50");
 }

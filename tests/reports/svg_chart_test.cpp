@@ -59,7 +59,7 @@ TEST(SvgChart, ASecondSeriesOfOneColourIsDashed) {
   EXPECT_FALSE(repeats_slot(chart, chart.series[0], palette));
   EXPECT_FALSE(repeats_slot(chart, chart.series[Palette::kSlots - 1], palette));
   EXPECT_TRUE(repeats_slot(chart, chart.series[Palette::kSlots], palette));
-  EXPECT_NE(svg_chart(chart, palette).find("curve s6 dashed"), std::string::npos);
+  EXPECT_NE(svg_chart(chart, palette).find("curve s1 dashed"), std::string::npos);
 }
 
 }  // namespace

@@ -177,7 +177,6 @@ TEST(Summary, NamesOfModes) {
   EXPECT_EQ(dense_mode({"ssa", "fa:decode=sparse", "fa"}), "fa");
   EXPECT_EQ(dense_mode({"ssa", "fa:decode=sparse"}), "fa:decode=sparse");
   EXPECT_EQ(dense_mode({"ssa", "fa-ssa"}), "");
-  EXPECT_EQ(base_mode("fa-ssa:local=256"), "fa-ssa");
   EXPECT_EQ(suite_of("ruler/vt"), "ruler");
 }
 
