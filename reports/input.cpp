@@ -14,7 +14,6 @@ namespace elastic::reports {
 namespace {
 
 namespace fs = std::filesystem;
-using Strings = std::map<std::string, std::string>;
 
 fs::path normal(const std::string& folder) {
   std::error_code ignored;
@@ -23,12 +22,14 @@ fs::path normal(const std::string& folder) {
   return path.has_filename() ? path : path.parent_path();
 }
 
-// Keys of `wanted` prefix whose values differ between two runs that both have them.
-std::vector<std::string> differing(const Strings& a, const Strings& b, std::string_view prefix) {
-  std::vector<std::string> keys;
+// Keys whose values differ between two runs that both have them.
+template <typename Key>
+std::vector<Key> differing(const std::map<Key, std::string>& a,
+                           const std::map<Key, std::string>& b) {
+  std::vector<Key> keys;
   for (const auto& [key, value] : a) {
     const auto other = b.find(key);
-    if (key.starts_with(prefix) && other != b.end() && other->second != value) keys.push_back(key);
+    if (other != b.end() && other->second != value) keys.push_back(key);
   }
   return keys;
 }
@@ -42,15 +43,18 @@ std::string shorten_list(const std::vector<std::string>& names) {
 
 void warn_about_pair(const ReportInput::Run& a, const ReportInput::Run& b,
                      std::vector<std::string>& warnings) {
-  std::vector<std::string> data = differing(a.data.spec.data_ids, b.data.spec.data_ids, "");
-  for (std::string& key : data) key = replace_all(key, "|", " at ");
+  std::vector<std::string> data;
+  for (const runs::DataKey& key : differing(a.data.spec.data_ids, b.data.spec.data_ids)) {
+    data.push_back(fmt::format("{} at {}", key.task, key.length));
+  }
   if (!data.empty()) {
     warnings.push_back(fmt::format(
         "Runs {} and {} used different data for {}: their scores there are not comparable.", a.name,
         b.name, shorten_list(data)));
   }
-  const auto profiles =
-      differing(a.data.spec.settings, b.data.spec.settings, runs::kProfileSetting);
+  std::vector<std::string> profiles = differing(a.data.spec.settings, b.data.spec.settings);
+  std::erase_if(profiles,
+                [](const std::string& key) { return !key.starts_with(runs::kProfileSetting); });
   if (!profiles.empty()) {
     warnings.push_back(
         fmt::format("Runs {} and {} used different profiles ({}): prompts or scoring may differ.",

@@ -21,14 +21,6 @@ std::string profile_of(const runs::RunSpec& spec, std::string_view task) {
   return value_of(spec.settings, std::string(runs::kProfileSetting).append(runs::suite_of(task)));
 }
 
-// "1k" of the second part of "task|1024"; nothing where the task has no length.
-Value length_of(const std::vector<std::string_view>& parts) {
-  if (parts.size() < 2) return std::monostate();
-  const std::int64_t length = parse_int(parts[1]).value_or(0);
-  if (length == 0) return std::monostate();
-  return format_length(length);
-}
-
 Table data_table(const ReportInput& input) {
   Table table{"data", "Data sets", "", {}, {}, {}};
   const bool several = input.runs.size() > 1;
@@ -40,13 +32,12 @@ Table data_table(const ReportInput& input) {
     table.columns.push_back(std::move(column));
   }
   for (const auto& run : input.runs) {
-    for (const auto& [name, id] : run.data.spec.data_ids) {
-      const std::vector<std::string_view> parts = split(name, '|');
+    for (const auto& [data, id] : run.data.spec.data_ids) {
       std::vector<Cell> row;
       if (several) row.push_back(cell(run.name));
-      row.push_back(cell(std::string(parts[0])));
-      row.push_back(cell(length_of(parts)));
-      row.push_back(cell(text_or_null(profile_of(run.data.spec, parts[0]))));
+      row.push_back(cell(data.task));
+      row.push_back(cell(data.length > 0 ? Value(format_length(data.length)) : Value()));
+      row.push_back(cell(text_or_null(profile_of(run.data.spec, data.task))));
       row.push_back(cell(id));
       table.rows.push_back(std::move(row));
     }

@@ -100,11 +100,13 @@ Json nested_cell(const runs::Cell& cell, const std::vector<Column>& columns) {
 // What a run was, without its samples.
 Json manifest(const ReportInput::Run& run) {
   const runs::RunSpec& spec = run.data.spec;
+  Json data_ids = Json::object();
+  for (const auto& [data, id] : spec.data_ids) data_ids[runs::to_string(data)] = id;
   return {{"run", run.name},
           {"date", spec.created.empty() ? Json(nullptr) : Json(spec.created)},
           {"config", spec.settings},
           {"environment", spec.environment},
-          {"data_ids", spec.data_ids},
+          {"data_ids", data_ids},
           {"source_ids", spec.source_ids}};
 }
 

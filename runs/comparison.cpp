@@ -18,9 +18,8 @@ constexpr std::string_view kQuestionSettings[] = {"model_template", "chat_templa
                                                   "thinking",       "thinking_tokens", "max_length",
                                                   "max_new_tokens"};
 
-using CellKey = std::pair<std::string, std::int64_t>;  // task, length
 using Index = std::map<std::int64_t, const SampleRecord*>;
-using Cells = std::map<CellKey, Index>;
+using Cells = std::map<DataKey, Index>;
 
 Cells cells_of(const RunData& run, const std::string& mode) {
   Cells cells;
@@ -31,15 +30,15 @@ Cells cells_of(const RunData& run, const std::string& mode) {
 }
 
 // Samples a run was to have in a cell; those it has where it states no plan.
-std::int64_t planned(const RunData& run, const std::string& mode, const CellKey& cell,
+std::int64_t planned(const RunData& run, const std::string& mode, const DataKey& cell,
                      const Index& samples) {
-  const auto at = run.spec.planned.find(cell_name(mode, cell.first, cell.second));
+  const auto at = run.spec.planned.find({mode, cell.task, cell.length});
   return at == run.spec.planned.end() ? static_cast<std::int64_t>(samples.size()) : at->second;
 }
 
-std::string name_of(const CellKey& cell) {
-  return cell.second == 0 ? cell.first
-                          : fmt::format("{} at {}", cell.first, format_length(cell.second));
+std::string name_of(const DataKey& cell) {
+  return cell.length == 0 ? cell.task
+                          : fmt::format("{} at {}", cell.task, format_length(cell.length));
 }
 
 bool differ(const std::string& a, const std::string& b) {
@@ -152,7 +151,7 @@ class Comparison {
   }
 
   // Refuses pairs of samples that are not the same question, and a sample set with holes.
-  void check_cell(const CellKey& cell, const Matched& m, std::int64_t planned_a,
+  void check_cell(const DataKey& cell, const Matched& m, std::int64_t planned_a,
                   std::int64_t planned_b) {
     const std::string name = name_of(cell);
     const auto unlike = [&](std::int64_t count, std::string_view what) {
@@ -164,8 +163,7 @@ class Comparison {
     unlike(m.references, "references");
     const std::int64_t smaller = std::min(planned_a, planned_b);
     if (planned_a == planned_b) {
-      const std::string data = fmt::format("{}|{}", cell.first, cell.second);
-      const auto a = a_.spec.data_ids.find(data), b = b_.spec.data_ids.find(data);
+      const auto a = a_.spec.data_ids.find(cell), b = b_.spec.data_ids.find(cell);
       if (a != a_.spec.data_ids.end() && b != b_.spec.data_ids.end() && a->second != b->second) {
         refuse(fmt::format("the data of {} differ ({} and {})", name, a->second.substr(0, 12),
                            b->second.substr(0, 12)));
@@ -193,9 +191,9 @@ class Comparison {
       if (m.pairs.empty()) continue;
       const std::int64_t out = m.only_a + m.only_b + m.failed + m.references;
       const PairedResult result = compare_pairs(m.pairs);
-      out_.rows.push_back({mode_a, mode_b, cell.first, cell.second, out, result});
-      left_out[suite_of(cell.first)] += out;
-      suites[suite_of(cell.first)].push_back({cell.second, std::move(m.pairs), result});
+      out_.rows.push_back({mode_a, mode_b, cell.task, cell.length, out, result});
+      left_out[suite_of(cell.task)] += out;
+      suites[suite_of(cell.task)].push_back({cell.length, std::move(m.pairs), result});
     }
     for (const auto& [suite, cells] : suites) {
       if (cells.size() < 2) continue;

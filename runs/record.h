@@ -4,6 +4,7 @@
 // files are known to record_json.cpp alone. Unknown values are std::nullopt and become null, never
 // NaN.
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -14,6 +15,24 @@
 namespace elastic::runs {
 
 inline constexpr int kSchemaVersion = 1;
+
+/// Samples of one mode, task and length; in files "mode|task|length".
+struct CellKey {
+  std::string mode, task;
+  std::int64_t length = 0;  // 0 where the task has none
+
+  auto operator<=>(const CellKey&) const = default;
+};
+std::string to_string(const CellKey& cell);
+
+/// Data of a task at a length, the same for all modes; in files "task|length".
+struct DataKey {
+  std::string task;
+  std::int64_t length = 0;
+
+  auto operator<=>(const DataKey&) const = default;
+};
+std::string to_string(const DataKey& data);
 
 /// How a sample ended; in files by the words of to_string().
 enum class Outcome {
@@ -78,8 +97,8 @@ struct RunSpec {
   std::vector<std::string> tasks;
   std::vector<std::int64_t> lengths;
   std::int64_t planned_samples = 0;
-  std::map<std::string, std::int64_t> planned;    // "mode|task|length" -> samples, for "n of N"
-  std::map<std::string, std::string> data_ids;    // "task|length" -> data_id
+  std::map<CellKey, std::int64_t> planned;  // samples, for "n of N"
+  std::map<DataKey, std::string> data_ids;
   std::map<std::string, std::string> source_ids;  // source file -> sha256
   std::map<std::string, std::string> licences;    // source file -> licence, "none declared"
   std::map<std::string, std::string> categories;  // task -> category of its TaskInfo

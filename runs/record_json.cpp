@@ -123,6 +123,29 @@ void read_times(const JsonSource& in, SampleRecord& r) {
   r.later_prefill_ms = optional_ms(in, "later_prefill_ms");
 }
 
+template <typename Key, typename Value>
+Json keyed_json(const std::map<Key, Value>& values) {
+  Json object = Json::object();
+  for (const auto& [key, value] : values) object[to_string(key)] = value;
+  return object;
+}
+
+// A task's name holds no '|', and what stands before it, a mode, none either.
+DataKey data_key(const JsonSource& in, std::string_view name) {
+  const std::size_t bar = name.rfind('|');
+  const auto length =
+      bar == std::string_view::npos ? std::nullopt : parse_int(name.substr(bar + 1));
+  if (!length || *length < 0) wrong(in, name, "a key task|length");
+  return {std::string(name.substr(0, bar)), *length};
+}
+
+CellKey cell_key(const JsonSource& in, std::string_view name) {
+  const std::size_t bar = name.find('|');
+  if (bar == std::string_view::npos) wrong(in, name, "a key mode|task|length");
+  DataKey data = data_key(in, name.substr(bar + 1));
+  return {std::string(name.substr(0, bar)), std::move(data.task), data.length};
+}
+
 constexpr std::pair<Outcome, const char*> kOutcomes[] = {{Outcome::kOk, "ok"},
                                                          {Outcome::kError, "error"},
                                                          {Outcome::kOom, "oom"},
@@ -138,6 +161,12 @@ Outcome read_outcome(const JsonSource& in) {
 }
 
 }  // namespace
+
+std::string to_string(const CellKey& cell) {
+  return fmt::format("{}|{}|{}", cell.mode, cell.task, cell.length);
+}
+
+std::string to_string(const DataKey& data) { return fmt::format("{}|{}", data.task, data.length); }
 
 const char* to_string(Outcome outcome) {
   for (const auto& [known, name] : kOutcomes) {
@@ -234,8 +263,8 @@ Json spec_to_json(const RunSpec& spec) {
   j["tasks"] = spec.tasks;
   j["lengths"] = spec.lengths;
   j["planned_samples"] = spec.planned_samples;
-  j["planned"] = spec.planned;
-  j["data_ids"] = spec.data_ids;
+  j["planned"] = keyed_json(spec.planned);
+  j["data_ids"] = keyed_json(spec.data_ids);
   j["source_ids"] = spec.source_ids;
   j["licences"] = spec.licences;
   j["categories"] = spec.categories;
@@ -271,9 +300,13 @@ RunSpec spec_from_json(const JsonSource& in) {
   if (const Json* planned = find(in, "planned"); planned != nullptr) {
     if (!planned->is_object()) wrong(in, "planned", "an object of counts");
     const JsonSource counts{*planned, in.source + ", planned"};
-    for (const auto& [cell, value] : planned->items()) spec.planned[cell] = count(counts, cell);
+    for (const auto& [name, value] : planned->items()) {
+      spec.planned[cell_key(counts, name)] = count(counts, name);
+    }
   }
-  spec.data_ids = string_map(in, "data_ids");
+  for (auto& [name, id] : string_map(in, "data_ids")) {
+    spec.data_ids[data_key({in.object, in.source + ", data_ids"}, name)] = std::move(id);
+  }
   spec.source_ids = string_map(in, "source_ids");
   spec.licences = string_map(in, "licences");
   spec.categories = string_map(in, "categories");

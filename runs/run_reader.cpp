@@ -102,12 +102,12 @@ std::vector<SampleRecord> latest_records(std::vector<SampleRecord> records) {
 }
 
 // One note a cell, up to kMaxNotes of them.
-void note_cells(const std::map<std::string, std::int64_t>& cells, std::string_view what,
+void note_cells(const std::map<CellKey, std::int64_t>& cells, std::string_view what,
                 std::vector<std::string>& notes) {
   std::size_t shown = 0;
   for (const auto& [cell, n] : cells) {
     if (++shown > kMaxNotes) break;
-    notes.push_back(fmt::format("{}: {} {}", cell, n, what));
+    notes.push_back(fmt::format("{}: {} {}", to_string(cell), n, what));
   }
   if (cells.size() > kMaxNotes) {
     notes.push_back(fmt::format("{} cells in all: {}", cells.size(), what));
@@ -118,12 +118,11 @@ void note_cells(const std::map<std::string, std::int64_t>& cells, std::string_vi
 // sample under another key. Says so, and says where a cell holds more samples than planned.
 std::vector<SampleRecord> records_of_plan(std::vector<SampleRecord> records, const RunSpec& spec,
                                           std::vector<std::string>& notes) {
-  std::map<std::string, std::int64_t> unplanned, again, surplus;  // by cell
-  std::map<std::string, std::int64_t> count;
-  std::set<std::pair<std::string, std::int64_t>> seen;  // cell and index: a run has one model
+  std::map<CellKey, std::int64_t> unplanned, again, surplus, count;
+  std::set<std::pair<CellKey, std::int64_t>> seen;  // cell and index: a run has one model
   std::vector<SampleRecord> kept;
   for (SampleRecord& record : records) {
-    const std::string cell = cell_name(record.mode, record.task, record.length);
+    const CellKey cell{record.mode, record.task, record.length};
     const auto planned = spec.planned.find(cell);
     if (!spec.planned.empty() && planned == spec.planned.end()) {
       ++unplanned[cell];

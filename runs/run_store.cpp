@@ -45,11 +45,6 @@ void add_environment(std::map<std::string, std::string>& all,
   }
 }
 
-// "task|length" of "mode|task|length"; a mode holds no '|'.
-std::string data_cell(std::string_view planned_cell) {
-  return std::string(planned_cell.substr(planned_cell.find('|') + 1));
-}
-
 RunSpec merged(RunSpec old, const RunSpec& now) {
   old.settings.insert(now.settings.begin(), now.settings.end());
   add_environment(old.environment, now.environment);
@@ -61,7 +56,7 @@ RunSpec merged(RunSpec old, const RunSpec& now) {
     std::int64_t& known = old.planned[cell];
     if (samples < known) continue;
     known = samples;  // a data id covers the sample count, so it follows the larger set
-    const std::string data = data_cell(cell);
+    const DataKey data{cell.task, cell.length};
     if (const auto id = now.data_ids.find(data); id != now.data_ids.end()) {
       old.data_ids[data] = id->second;
     }
@@ -182,10 +177,6 @@ std::string sample_key(const KeyParts& parts) {
   add(std::to_string(parts.index));
   add(parts.content_sha256);
   return hash.hex();
-}
-
-std::string cell_name(std::string_view mode, std::string_view task, std::int64_t length) {
-  return fmt::format("{}|{}|{}", mode, task, length);
 }
 
 struct RunStore::Impl {

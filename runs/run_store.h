@@ -40,9 +40,6 @@ struct KeyParts {
 };
 std::string sample_key(const KeyParts& parts);
 
-/// Name of a cell in RunSpec::planned.
-std::string cell_name(std::string_view mode, std::string_view task, std::int64_t length);
-
 struct StoreOptions {
   std::filesystem::path folder;  // created where absent
   int rank = 0;

@@ -83,10 +83,10 @@ void fold_samples(const RunData& run, Cell& cell) {
   cell.latency = latency_of(run, cell.samples);
 }
 
-struct CellKey {
+struct GroupKey {
   std::size_t model, mode, task;
   std::int64_t length;
-  auto operator<=>(const CellKey&) const = default;  // NOLINT(modernize-use-nullptr)
+  auto operator<=>(const GroupKey&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 std::string model_of_spec(const RunSpec& spec) {
@@ -95,25 +95,22 @@ std::string model_of_spec(const RunSpec& spec) {
 }
 
 // The cells with their samples and plan, not folded yet.
-std::map<CellKey, Cell> group_samples(const RunData& run, Summary& summary) {
-  std::map<CellKey, Cell> cells;
+std::map<GroupKey, Cell> group_samples(const RunData& run, Summary& summary) {
+  std::map<GroupKey, Cell> cells;
   for (std::size_t i = 0; i < run.samples.size(); ++i) {
     const SampleRecord& sample = run.samples[i];
-    const CellKey key{index_in(summary.models, sample.model), index_in(summary.modes, sample.mode),
-                      index_in(summary.tasks, sample.task), sample.length};
+    const GroupKey key{index_in(summary.models, sample.model), index_in(summary.modes, sample.mode),
+                       index_in(summary.tasks, sample.task), sample.length};
     cells[key].samples.push_back(i);
   }
   if (summary.models.empty() && !run.spec.planned.empty()) {
     summary.models.push_back(model_of_spec(run.spec));
   }
-  for (const auto& [name, planned] : run.spec.planned) {
-    const std::vector<std::string_view> parts = split(name, '|');
-    const auto length = parts.size() == 3 ? parse_int(parts[2]) : std::nullopt;
-    if (!length) continue;
-    const std::size_t mode = index_in(summary.modes, std::string(parts[0]));
-    const std::size_t task = index_in(summary.tasks, std::string(parts[1]));
+  for (const auto& [cell, planned] : run.spec.planned) {
+    const std::size_t mode = index_in(summary.modes, cell.mode);
+    const std::size_t task = index_in(summary.tasks, cell.task);
     for (std::size_t model = 0; model < summary.models.size(); ++model) {
-      cells[{model, mode, task, *length}].planned = planned;
+      cells[{model, mode, task, cell.length}].planned = planned;
     }
   }
   return cells;

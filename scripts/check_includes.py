@@ -10,6 +10,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+DRAWN = "docs/architecture.md"
+
 # Room -> rooms it may include besides itself. A room is a folder, or one file of a folder without its ending; a file
 # belongs to the longest that matches. Rows stand above each other as the rooms do: none may name a row below it, so
 # that there is no circle.
@@ -105,19 +107,21 @@ def check_table():
     return len(rooms)
 
 
-def print_table():
-    print("| room | may include |\n|---|---|")
-    for room, others in MAY_INCLUDE.items():
-        print(f"| {room} | {', '.join(others) or '-'} |")
+def table():
+    rows = [f"| {room} | {', '.join(others) or '-'} |" for room, others in MAY_INCLUDE.items()]
+    return "\n".join(["| room | may include |", "|---|---|", *rows])
 
 
 def main():
     if "--table" in sys.argv:
-        return print_table()
+        return print(table())
     rooms = check_table()
     listed = subprocess.run(["find", *sorted({room.split("/")[0] for room in MAY_INCLUDE}), "tests", "-name", "*.h", "-o", "-name",
                              "*.cpp", "-o", "-name", "*.cu"], cwd=ROOT, text=True, capture_output=True, check=True)
     faults = checked = 0
+    if table() not in (ROOT / DRAWN).read_text():
+        faults += 1
+        print(f"{DRAWN}: draws another table than `scripts/check_includes.py --table` prints")
     for path in sorted(listed.stdout.split()):
         for number, line in enumerate((ROOT / path).read_text(errors="replace").splitlines(), 1):
             match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)

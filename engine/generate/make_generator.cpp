@@ -37,11 +37,12 @@ at::ScalarType resolve_dtype(const std::string& asked, const ModelConfig& config
               fmt::format("dtype `{}`; known: auto, fp32, bf16", name));
 }
 
-std::optional<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
+std::shared_ptr<const Tokenizer> tokenizer_of(const GeneratorOptions& options) {
+  if (options.tokenizer != nullptr) return options.tokenizer;
   try {
-    return Tokenizer::load(folder);
+    return std::make_shared<const Tokenizer>(Tokenizer::load(options.model));
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::kNotFound) return std::nullopt;  // ids only
+    if (error.kind() == ErrorKind::kNotFound) return nullptr;  // ids only
     throw;
   }
 }
@@ -62,7 +63,7 @@ std::unique_ptr<Generator> make_random(const GeneratorOptions& options) {
   ModelInfo info;
   info.name = options.random_shape + " (random weights)";
   Decoder decoder(random_weights(config, dtype, device, kRandomWeightsSeed), options.chunk_rows);
-  return std::make_unique<TorchGenerator>(std::move(decoder), std::nullopt, std::move(info));
+  return std::make_unique<TorchGenerator>(std::move(decoder), nullptr, std::move(info));
 }
 
 }  // namespace
@@ -79,7 +80,7 @@ std::unique_ptr<Generator> make_generator(const GeneratorOptions& options) {
   ModelInfo info;
   info.name = model_name(options.model);
   info.config_sha256 = sha256_file(options.model / "config.json");
-  std::optional<Tokenizer> tokenizer = load_tokenizer(options.model);
+  std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(options);
   info.weights_sha256 = hash.get();
   return std::make_unique<TorchGenerator>(Decoder(std::move(weights), options.chunk_rows),
                                           std::move(tokenizer), std::move(info));

@@ -93,7 +93,8 @@ struct TorchGenerator::Running {
   std::int64_t prompt_tokens = 0;
 };
 
-TorchGenerator::TorchGenerator(Decoder decoder, std::optional<Tokenizer> tokenizer, ModelInfo info)
+TorchGenerator::TorchGenerator(Decoder decoder, std::shared_ptr<const Tokenizer> tokenizer,
+                               ModelInfo info)
     : decoder_(std::move(decoder)), tokenizer_(std::move(tokenizer)), info_(std::move(info)) {
   const ModelConfig& config = decoder_.config();
   info_.family = config.family;
@@ -106,7 +107,7 @@ TorchGenerator::TorchGenerator(Decoder decoder, std::optional<Tokenizer> tokeniz
   info_.max_positions = config.max_positions;
   info_.parameters = decoder_.weights().parameters;
   info_.has_router = !decoder_.weights().routers.empty();
-  info_.has_tokenizer = tokenizer_.has_value();
+  info_.has_tokenizer = tokenizer_ != nullptr;
   set_mode(kDenseMode);
 }
 
@@ -211,7 +212,7 @@ TorchGenerator::Running TorchGenerator::prefill(const Request& request) {
                   decoder_.start(prompt_tokens + std::min(request.max_new_tokens, kReserveAtMost)),
                   {},
                   SampleStream(request.sampling.seed),
-                  StopMatcher(tokenizer_ ? &*tokenizer_ : nullptr, request.stop),
+                  StopMatcher(tokenizer_.get(), request.stop),
                   request.max_new_tokens == 0,
                   prompt_tokens};
   Result& result = running.result;

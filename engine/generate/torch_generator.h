@@ -4,7 +4,6 @@
 // decode steps for all unfinished requests of a batch together.
 
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 
@@ -21,7 +20,7 @@ PlanContext plan_context(const ModelConfig& config);
 class TorchGenerator final : public Generator {
  public:
   /// `info` without the fields that the decoder's config and weights give. Starts in mode `fa`.
-  TorchGenerator(Decoder decoder, std::optional<Tokenizer> tokenizer, ModelInfo info);
+  TorchGenerator(Decoder decoder, std::shared_ptr<const Tokenizer> tokenizer, ModelInfo info);
 
   const ModelInfo& model() const override { return info_; }
   std::string device() const override;
@@ -43,7 +42,7 @@ class TorchGenerator final : public Generator {
   void finish(Running& running) const;
 
   Decoder decoder_;
-  std::optional<Tokenizer> tokenizer_;
+  std::shared_ptr<const Tokenizer> tokenizer_;  // null: ids only
   ModelInfo info_;
   AttentionPlan plan_;
   std::set<std::string> said_;  // notes on modes, each said once

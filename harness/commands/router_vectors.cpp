@@ -36,10 +36,11 @@ Progress make_progress(const std::vector<TaskPrompts>& prompts) {
 }  // namespace
 
 std::vector<TaskPrompts> task_prompts(const RunSetup& setup, Grouping grouping) {
-  const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
+  const auto tokenizer =
+      std::make_shared<const engine::Tokenizer>(engine::Tokenizer::load(setup.model));
   const auto chat = engine::ChatTemplate::load(setup.model);
-  const std::vector<PreparedCell> cells =
-      prepare(setup.plan, setup.options, &tokenizer, hardware_threads(), chat ? &*chat : nullptr);
+  const std::vector<PreparedCell> cells = prepare(setup.plan, setup.options, tokenizer.get(),
+                                                  hardware_threads(), chat ? &*chat : nullptr);
   std::vector<TaskPrompts> groups;
   for (const PreparedCell& cell : cells) {
     const tasks::TaskInfo& info = cell.task->task->info();
@@ -49,7 +50,7 @@ std::vector<TaskPrompts> task_prompts(const RunSetup& setup, Grouping grouping) 
                                               .sample = sample,
                                               .options = setup.options,
                                               .window = setup.config.max_positions,
-                                              .tokenizer = &tokenizer,
+                                              .tokenizer = tokenizer.get(),
                                               .chat = chat ? &*chat : nullptr,
                                               .model = engine::model_name(setup.model)});
       if (prompt.error) {

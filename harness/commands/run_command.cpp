@@ -124,16 +124,19 @@ int finish(const RunOutcome& outcome, const std::string& folder, bool print) {
 int run_cells(const RunSetup& setup, const Ranks& ranks, RunTable table) {
   const RunOptions& options = setup.options;
   const std::string& folder = options.output;
-  const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
+  const auto tokenizer =
+      std::make_shared<const engine::Tokenizer>(engine::Tokenizer::load(setup.model));
   const auto chat = engine::ChatTemplate::load(setup.model);
-  const std::vector<PreparedCell> cells = prepare_data(setup, tokenizer, chat ? &*chat : nullptr);
-  const auto generator = engine::make_generator(
-      {.model = setup.model, .device = options.device, .dtype = options.dtype});
+  const std::vector<PreparedCell> cells = prepare_data(setup, *tokenizer, chat ? &*chat : nullptr);
+  const auto generator = engine::make_generator({.model = setup.model,
+                                                 .device = options.device,
+                                                 .dtype = options.dtype,
+                                                 .tokenizer = tokenizer});
   const RunJob job{.options = options,
                    .cells = cells,
                    .modes = resolve_modes(setup.plan.modes, *generator),
                    .generator = *generator,
-                   .tokenizer = &tokenizer,
+                   .tokenizer = tokenizer.get(),
                    .chat = chat ? &*chat : nullptr,
                    .rank = ranks.rank,
                    .world_size = ranks.world_size};

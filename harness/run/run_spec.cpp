@@ -52,7 +52,7 @@ runs::RunSpec run_spec(const RunJob& job) {
     const tasks::TaskInfo& info = cell.task->task->info();
     spec.settings[std::string(runs::kProfileSetting) + info.suite] = cell.task->profile;
     spec.categories[info.name] = info.category;
-    spec.data_ids[fmt::format("{}|{}", info.name, cell.length)] = cell.identity.data_id;
+    spec.data_ids[{info.name, cell.length}] = cell.identity.data_id;
     spec.source_ids.insert(cell.identity.source_ids.begin(), cell.identity.source_ids.end());
     spec.licences.insert(cell.identity.licences.begin(), cell.identity.licences.end());
     if (std::find(spec.tasks.begin(), spec.tasks.end(), info.name) == spec.tasks.end()) {
@@ -64,7 +64,7 @@ runs::RunSpec run_spec(const RunJob& job) {
     }
     for (const RunMode& mode : job.modes) {
       const auto samples = static_cast<std::int64_t>(cell.samples.size());
-      spec.planned[runs::cell_name(mode.name, info.name, cell.length)] = samples;
+      spec.planned[{mode.name, info.name, cell.length}] = samples;
       spec.planned_samples += samples;
     }
   }

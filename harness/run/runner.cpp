@@ -78,11 +78,13 @@ class Run {
                              .content_sha256 = cell.content_sha256[position]});
   }
 
+  using FoundKeys = std::map<std::pair<runs::CellKey, std::int64_t>, std::string>;  // cell, index
+
   // Which samples are still to run, and whether those found were made from the same data.
   void collect() {
-    std::map<std::string, std::string> found;  // cell and index -> key
+    FoundKeys found;
     for (const runs::SampleRecord& r : store_.found().samples) {
-      found[fmt::format("{}|{}", runs::cell_name(r.mode, r.task, r.length), r.index)] = r.key;
+      found[{{r.mode, r.task, r.length}, r.index}] = r.key;
     }
     pending_.assign(job_.cells.size(), std::vector<std::vector<Pending>>(job_.modes.size()));
     for (std::size_t c = 0; c < job_.cells.size(); ++c) {
@@ -90,16 +92,16 @@ class Run {
     }
   }
 
-  void collect_cell(std::size_t c, std::size_t m, const std::map<std::string, std::string>& found) {
+  void collect_cell(std::size_t c, std::size_t m, const FoundKeys& found) {
     const PreparedCell& cell = job_.cells[c];
     const RunMode& mode = job_.modes[m];
-    const std::string name = runs::cell_name(mode.name, cell.task->task->info().name, cell.length);
+    const runs::CellKey name{mode.name, cell.task->task->info().name, cell.length};
     for (std::size_t i = 0; i < cell.samples.size(); ++i) {
       const std::int64_t index = cell.samples[i].index;
       if (index % job_.world_size != job_.rank) continue;
       ++outcome_.planned;
       std::string key = key_of(cell, i, mode);
-      const auto old = found.find(fmt::format("{}|{}", name, index));
+      const auto old = found.find({name, index});
       if (old != found.end() && old->second != key) refuse_other_data(name, index);
       if (store_.is_done(key)) {
         ++outcome_.found;
@@ -110,12 +112,12 @@ class Run {
     }
   }
 
-  [[noreturn]] void refuse_other_data(const std::string& cell, std::int64_t index) const {
+  [[noreturn]] void refuse_other_data(const runs::CellKey& cell, std::int64_t index) const {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("{}: sample {} of {} was made from other data than now (its sources or "
                             "their generator changed), so the run cannot be continued; choose "
                             "another --output",
-                            store_.found().folder, index, cell));
+                            store_.found().folder, index, runs::to_string(cell)));
   }
 
   // The first request of a mode pays for allocations and kernel choices that no later one pays; a

@@ -45,10 +45,7 @@ Scored score_elastic(const ScoreInput& input) {
     runs::RunData run = runs::read_run(path);
     std::erase_if(run.samples, [&](const runs::SampleRecord& s) { return left_out(s.task); });
     std::erase_if(run.spec.tasks, [&](const std::string& task) { return left_out(task); });
-    std::erase_if(run.spec.planned, [&](const auto& cell) {  // "mode|task|length"
-      const auto parts = split(cell.first, '|');
-      return parts.size() == 3 && left_out(parts[1]);
-    });
+    std::erase_if(run.spec.planned, [&](const auto& cell) { return left_out(cell.first.task); });
     rescore(run, scored.old_scores);
     scored.runs.push_back(std::move(run));
   }

@@ -34,7 +34,7 @@ runs::RunData run_of(const V2Set& set, const fs::path& file) {
     run.samples.push_back(std::move(record));
   }
   // Rows that ended in an error are planned and have no score.
-  run.spec.planned[fmt::format("|{}|0", kTask)] =
+  run.spec.planned[{.mode = {}, .task = std::string(kTask)}] =
       static_cast<std::int64_t>(set.predictions.size()) + set.errors;
   return run;
 }

@@ -29,7 +29,7 @@ TEST_F(Runner, EverySampleOfEveryCellAndModeIsRecorded) {
   const runs::RunData data = runs::read_run(folder_.path());
   ASSERT_EQ(data.samples.size(), 32u);
   EXPECT_EQ(data.spec.planned_samples, 32);
-  EXPECT_EQ(data.spec.planned.at("ssa|ruler/second|256"), 4);
+  EXPECT_EQ(data.spec.planned.at({"ssa", "ruler/second", 256}), 4);
   EXPECT_EQ(data.spec.data_ids.size(), 4u);
   EXPECT_EQ(data.spec.categories.at("ruler/fake"), "testing");
   EXPECT_EQ(data.spec.settings.at("profile_ruler"), "ruler@official");

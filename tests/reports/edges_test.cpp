@@ -172,7 +172,7 @@ TEST(Edges, LongListsOfUnlikeDataAreShortened) {
       runs[i].folder = "run" + std::to_string(i);
       runs[i].samples.push_back(make_sample("fa", "ruler/a", 1024, 0, 1));
       for (int task = 0; task < tasks; ++task) {
-        runs[i].spec.data_ids["t" + std::to_string(task) + "|0"] = runs[i].folder;
+        runs[i].spec.data_ids[{"t" + std::to_string(task), 0}] = runs[i].folder;
       }
     }
     const ReportInput input = make_input(std::move(runs), kSuiteTitles);
@@ -206,11 +206,10 @@ TEST(Edges, WarningsOfARunInFull) {
 TEST(Edges, LengthsOfDataSetsAreNumbers) {
   RunData run;
   run.samples.push_back(make_sample("fa", "ruler/a", 1024, 0, 1));
-  run.spec.data_ids = {{"a|1", "i"}, {"b|0", "i"}, {"c|x", "i"}, {"d", "i"}, {"e|2048", "i"}};
+  run.spec.data_ids = {{{"a", 1}, "i"}, {{"b", 0}, "i"}, {{"e", 2048}, "i"}};
   const std::vector<Document> documents = build_documents(input_of(std::move(run)));
   EXPECT_EQ(rows_of(document_of(documents, "provenance").tables.at(0)),
-            (std::vector<std::string>{"a | 1 | – | i", "b | – | – | i", "c | – | – | i",
-                                      "d | – | – | i", "e | 2k | – | i"}));
+            (std::vector<std::string>{"a | 1 | – | i", "b | – | – | i", "e | 2k | – | i"}));
 }
 
 // The difference to fa needs both scores: one suite lacks fa's, another its own.

@@ -28,7 +28,7 @@ RunData named(std::string folder, double score = 1) {
   RunData run;
   run.folder = std::move(folder);
   run.samples.push_back(make_sample("fa", "ruler/a", 1024, 0, score));
-  run.spec.data_ids = {{"ruler/a|1024", "id1"}};
+  run.spec.data_ids = {{{"ruler/a", 1024}, "id1"}};
   run.spec.settings = {{"profile_ruler", "ruler@builtin"}};
   return run;
 }
@@ -51,7 +51,7 @@ TEST(Input, UnlikeDataAndProfilesAreSaid) {
   runs.push_back(named("/runs/a"));
   runs.push_back(named("/runs/b"));
   EXPECT_TRUE(make_input(runs, kSuiteTitles).warnings.empty());
-  runs[1].spec.data_ids["ruler/a|1024"] = "id2";
+  runs[1].spec.data_ids[{"ruler/a", 1024}] = "id2";
   runs[1].spec.settings["profile_ruler"] = "ruler@gen-b";
   const ReportInput input = make_input(std::move(runs), kSuiteTitles);
   EXPECT_TRUE(mentions(input.warnings, "a and b used different data for ruler/a at 1024"));

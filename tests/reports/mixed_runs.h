@@ -75,7 +75,7 @@ inline runs::RunData mixed_run(const std::string& folder, const std::vector<std:
             run.samples.push_back(measured_sample(model, mode, task, length, i));
             run.samples.back().key = std::to_string(run.samples.size());
           }
-          run.spec.data_ids[task + "|" + std::to_string(length)] = task + folder;
+          run.spec.data_ids[{task, length}] = task + folder;
         }
       }
     }
@@ -89,7 +89,7 @@ inline std::vector<runs::RunData> mixed_runs() {
                                   mixed_run("b", {"m"}, {1024, 2048, 4096, 8192, 16384})};
   runs::RunData& a = runs[0];
   a.notes = {"a note"};
-  a.spec.planned = {{"fa|ruler/vt|1024", 9}};
+  a.spec.planned = {{{"fa", "ruler/vt", 1024}, 9}};
   a.samples[1].outcome = runs::Outcome::kOom;
   a.samples[1].error = "out of memory";
   a.samples[2].truncated_tokens = 12;

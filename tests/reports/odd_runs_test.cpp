@@ -134,11 +134,11 @@ TEST(OddRuns, HostileTextStaysText) {
   run.spec.created = attack;
   run.spec.settings = {{attack, attack}, {"device", attack}};
   run.spec.environment = {{attack, attack}};
-  run.spec.data_ids = {{attack + "|" + attack, attack}, {"", ""}};
+  run.spec.data_ids = {{{attack, 1}, attack}, {{}, ""}};
   run.spec.source_ids = {{attack, attack}};
   run.spec.licences = {{attack, attack}};
   run.spec.categories = {{run.samples[0].task, attack}};
-  run.spec.planned = {{attack, 1}, {"fa|" + attack + "|99999999999999999999", 1}};
+  run.spec.planned = {{{attack, attack, 7}, 1}, {{"fa", attack, 1}, 1}};
   const Rendered out = render(std::move(run));
   for (const auto& [path, bytes] : out.files) {
     EXPECT_LE(std::count(path.begin(), path.end(), '/'), 1) << path;

@@ -170,7 +170,7 @@ TEST(Rules, EscapesOfARunAreSpeltOut) {
   run.spec.created = attack;
   run.spec.settings = {{attack, attack}};
   run.spec.environment = {{"device", attack}, {attack, attack}};
-  run.spec.data_ids = {{attack + "|1024", attack}};
+  run.spec.data_ids = {{{attack, 1024}, attack}};
   run.spec.source_ids = {{attack, attack}};
   run.spec.licences = {{attack, attack}};
   run.spec.categories = {{run.samples[0].task, attack}};

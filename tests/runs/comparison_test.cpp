@@ -25,8 +25,8 @@ void add_cell(RunData& run, const std::string& task, std::int64_t length, int sa
     r.score = score;
     run.samples.push_back(r);
   }
-  run.spec.planned["fa|" + task + "|" + std::to_string(length)] = samples;
-  run.spec.data_ids[task + "|" + std::to_string(length)] =
+  run.spec.planned[{"fa", task, length}] = samples;
+  run.spec.data_ids[{task, length}] =
       "data of " + task + std::to_string(length) + " x " + std::to_string(samples);
 }
 

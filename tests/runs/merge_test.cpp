@@ -22,9 +22,9 @@ RunSpec first_spec() {
   spec.mode_options = {{"fa", "fa:x"}};
   spec.tasks = {"t"};
   spec.lengths = {4};
-  spec.planned = {{"fa|t|4", 5}};
+  spec.planned = {{{"fa", "t", 4}, 5}};
   spec.planned_samples = 5;
-  spec.data_ids = {{"t|4", "d5"}};
+  spec.data_ids = {{{"t", 4}, "d5"}};
   spec.source_ids = {{"file", "h1"}};
   spec.licences = {{"file", "MIT"}};
   spec.categories = {{"t", "qa"}};
@@ -46,8 +46,8 @@ TEST(Merge, EveryFieldGainsWhatIsNew) {
   more.mode_options = {{"ssa", "ssa:y"}};
   more.tasks = {"u", "t"};
   more.lengths = {8, 4, 2};
-  more.planned = {{"fa|t|4", 7}, {"ssa|u|8", 3}};
-  more.data_ids = {{"t|4", "d7"}, {"u|8", "e"}};
+  more.planned = {{{"fa", "t", 4}, 7}, {{"ssa", "u", 8}, 3}};
+  more.data_ids = {{{"t", 4}, "d7"}, {{"u", 8}, "e"}};
   more.source_ids = {{"file", "h2"}, {"other", "h3"}};
   more.licences = {{"file", "BSD"}, {"other", "none declared"}};
   more.categories = {{"t", "summary"}, {"u", "code"}};
@@ -72,10 +72,10 @@ TEST(Merge, DataIdsFollowTheLargerSet) {
   for (const auto& [samples, id] :
        std::vector<std::pair<std::int64_t, const char*>>{{4, "d5"}, {5, "new"}, {6, "new"}}) {
     RunSpec more = first_spec();
-    more.planned["fa|t|4"] = samples;
-    more.data_ids["t|4"] = "new";
+    more.planned[{"fa", "t", 4}] = samples;
+    more.data_ids[{"t", 4}] = "new";
     const RunSpec merged = after({first_spec(), more});
-    EXPECT_EQ(merged.data_ids.at("t|4"), id) << samples;
+    EXPECT_EQ(merged.data_ids.at({"t", 4}), id) << samples;
     EXPECT_EQ(merged.planned_samples, std::max<std::int64_t>(samples, 5));
   }
 }

@@ -187,8 +187,8 @@ TEST(ReaderEdges, EveryFieldOfASpecRoundTrips) {
   RunSpec spec;
   spec.created = "now", spec.settings = {{"a", "1"}}, spec.environment = {{"b", "2"}};
   spec.modes = {"fa"}, spec.mode_options = {{"fa", "fa:x"}}, spec.tasks = {"t"};
-  spec.lengths = {5}, spec.planned_samples = 6, spec.planned = {{"fa|t|5", 6}};
-  spec.data_ids = {{"t|5", "d"}}, spec.source_ids = {{"s", "h"}}, spec.licences = {{"s", "MIT"}};
+  spec.lengths = {5}, spec.planned_samples = 6, spec.planned = {{{"fa", "t", 5}, 6}};
+  spec.data_ids = {{{"t", 5}, "d"}}, spec.source_ids = {{"s", "h"}}, spec.licences = {{"s", "MIT"}};
   spec.categories = {{"t", "qa"}};
   const std::string expected =
       R"({"schema_version":1,"created":"now","settings":{"a":"1"},"environment":{"b":"2"},)"

@@ -37,7 +37,7 @@ TEST(RunFormat, ExamplesOfTheContractRoundTrip) {
   ASSERT_EQ(examples.size(), 2u);
   const Json run = parse_json(examples[0], "example 1");
   const RunSpec spec = spec_from_json({run, "example 1"});
-  EXPECT_EQ(spec.planned.at("fa|ruler/niah_single_1|1024"), 2);
+  EXPECT_EQ(spec.planned.at({"fa", "ruler/niah_single_1", 1024}), 2);
   EXPECT_EQ(spec.lengths, std::vector<std::int64_t>{1024});
   EXPECT_EQ(keys(spec_to_json(spec)), keys(run));
   EXPECT_EQ(spec_to_json(spec)["mode_options"], run["mode_options"]);

@@ -31,9 +31,9 @@ RunSpec spec() {
   spec.mode_options = {{"fa", "fa"}};
   spec.tasks = {"ruler/vt"};
   spec.lengths = {1024};
-  spec.planned = {{"fa|ruler/vt|1024", 2}};
+  spec.planned = {{{"fa", "ruler/vt", 1024}, 2}};
   spec.planned_samples = 2;
-  spec.data_ids = {{"ruler/vt|1024", "d2"}};
+  spec.data_ids = {{{"ruler/vt", 1024}, "d2"}};
   return spec;
 }
 
@@ -93,7 +93,7 @@ TEST(RunStore, WritesWhatReadersRead) {
   const RunData run = read_run(folder / "run");
   EXPECT_TRUE(run.notes.empty());
   EXPECT_EQ(run.spec.settings.at("seed"), "42");
-  EXPECT_EQ(run.spec.planned.at("fa|ruler/vt|1024"), 2);
+  EXPECT_EQ(run.spec.planned.at({"fa", "ruler/vt", 1024}), 2);
   ASSERT_EQ(run.samples.size(), 2u);
   const SampleRecord& r = run.samples[0];
   EXPECT_EQ(r.prediction, "VAR \"x\"\n\xe4\xb8\xad\xef\xbf\xbd");
@@ -198,15 +198,18 @@ TEST(RunStore, LaterInvocationsAddModesTasksSuitesAndSamples) {
   more.modes = {"ssa"};
   more.mode_options = {{"ssa", "ssa:sink=128"}};
   more.tasks = {"ruler/vt", "longbench/trec"};
-  more.planned = {{"ssa|ruler/vt|1024", 5}, {"fa|ruler/vt|1024", 1}, {"ssa|longbench/trec|0", 3}};
-  more.data_ids = {{"ruler/vt|1024", "d5"}};
+  more.planned = {{{"ssa", "ruler/vt", 1024}, 5},
+                  {{"fa", "ruler/vt", 1024}, 1},
+                  {{"ssa", "longbench/trec", 0}, 3}};
+  more.data_ids = {{{"ruler/vt", 1024}, "d5"}};
   { RunStore(StoreOptions{.folder = folder.path()}, more); }
   const RunSpec merged = read_run(folder.path()).spec;
   EXPECT_EQ(merged.modes, (std::vector<std::string>{"fa", "ssa"}));
   EXPECT_EQ(merged.tasks, (std::vector<std::string>{"ruler/vt", "longbench/trec"}));
-  EXPECT_EQ(merged.planned.at("fa|ruler/vt|1024"), 2) << "a smaller limit does not unplan samples";
+  EXPECT_EQ(merged.planned.at({"fa", "ruler/vt", 1024}), 2)
+      << "a smaller limit does not unplan samples";
   EXPECT_EQ(merged.planned_samples, 10);
-  EXPECT_EQ(merged.data_ids.at("ruler/vt|1024"), "d5") << "follows the larger set";
+  EXPECT_EQ(merged.data_ids.at({"ruler/vt", 1024}), "d5") << "follows the larger set";
   EXPECT_EQ(merged.environment.at("device"), "cpu | cuda");
   EXPECT_EQ(merged.settings.at("profile_ruler"), "ruler@builtin");
   EXPECT_EQ(merged.settings.at("profile_longbench"), "longbench-official");

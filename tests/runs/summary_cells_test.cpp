@@ -95,7 +95,7 @@ RunData everything() {
   };
   run.spec.modes = {"fa", "fa-ssa"};
   run.spec.categories = {{"longbench/qa", "QA"}, {"longbench/more", "QA"}, {"longbench/sum", "S"}};
-  run.spec.planned = {{"fa|ruler/b|2048", 4}, {"fa|ruler/a|1024", 1}, {"fa|a|b|1024", 9}};
+  run.spec.planned = {{{"fa", "ruler/b", 2048}, 4}, {{"fa", "ruler/a", 1024}, 1}};
   add(scored("fa", "ruler/a", 1024, 0, 1), 1);
   add(scored("fa", "ruler/a", 1024, 1, 0), 2);
   add(scored("fa", "ruler/b", 1024, 0, 0.5), 4);
@@ -235,7 +235,7 @@ m fa longbench 0 (S) rouge
 TEST(SummaryCells, APlanWithoutSamplesHasCells) {
   RunData run;
   EXPECT_TRUE(summarise(run).models.empty());
-  run.spec.planned = {{"fa|ruler/a|1024", 3}, {"ssa|ruler/a|1024", 2}, {"fa|ruler/a|x", 5}};
+  run.spec.planned = {{{"fa", "ruler/a", 1024}, 3}, {{"ssa", "ruler/a", 1024}, 2}};
   EXPECT_EQ(summarise(run).models, std::vector<std::string>{""});
   run.spec.settings = {{"model", "planned"}};
   const Summary s = summarise(run);
@@ -250,7 +250,7 @@ TEST(SummaryCells, APlanWithoutSamplesHasCells) {
 
 TEST(SummaryCells, AMissingTaskIsSaidInTheRule) {
   RunData run;
-  run.spec.planned = {{"fa|ruler/c|1024", 1}};
+  run.spec.planned = {{{"fa", "ruler/c", 1024}, 1}};
   run.samples.push_back(scored("fa", "ruler/a", 1024, 0, 1));
   run.samples.push_back(scored("fa", "ruler/b", 1024, 0, 0));
   EXPECT_EQ(summarise(run).by_length.at(0).score->rule,

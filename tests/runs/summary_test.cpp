@@ -48,7 +48,7 @@ TEST(Summary, CountsWhatIsMissingAndWhatFailed) {
   RunData run;
   run.spec.modes = {"fa"};
   run.spec.tasks = {"ruler/a", "ruler/b"};
-  run.spec.planned = {{"fa|ruler/a|1024", 3}, {"fa|ruler/b|1024", 2}, {"not a cell", 9}};
+  run.spec.planned = {{{"fa", "ruler/a", 1024}, 3}, {{"fa", "ruler/b", 1024}, 2}};
   run.samples.push_back(sample("fa", "ruler/a", 1024, 0, 1));
   run.samples.push_back(sample("fa", "ruler/a", 1024, 1, 0));
   run.samples[1].outcome = Outcome::kError;

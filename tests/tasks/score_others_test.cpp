@@ -218,7 +218,7 @@ fs::path own_run(const fs::path& folder) {
   spec.tasks = {"longbench/qasper", "longbench/2wikimqa", "longbench_e/qasper", "longbench_v2",
                 "ruler/vt"};
   for (const runs::SampleRecord& r : own_records()) {
-    ++spec.planned[runs::cell_name(r.mode, r.task, 0)];
+    ++spec.planned[{r.mode, r.task, 0}];
   }
   runs::RunStore store({.folder = folder}, spec);
   for (const runs::SampleRecord& r : own_records()) store.append(r);

@@ -46,7 +46,9 @@ inline std::string shown_run(const runs::RunData& run) {
   if (!run.spec.tasks.empty()) text += "  tasks " + join(run.spec.tasks, " ") + "\n";
   text += shown_map("categories", run.spec.categories);
   text += shown_map("settings", run.spec.settings);
-  text += shown_map("planned", run.spec.planned);
+  std::map<std::string, std::int64_t> planned;
+  for (const auto& [cell, samples] : run.spec.planned) planned[runs::to_string(cell)] = samples;
+  text += shown_map("planned", planned);
   for (const runs::SampleRecord& record : run.samples) text += shown_record(record);
   return text;
 }
