@@ -6,10 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "tasks/longbench/aggregate.h"
 #include "tasks/metrics/choice.h"
+#include "tasks/metrics/classification.h"
 #include "tasks/metrics/code_similarity.h"
+#include "tasks/metrics/retrieval.h"
 #include "tasks/metrics/rouge_l.h"
+#include "tasks/metrics/string_match.h"
 #include "tasks/scoring/v2_scores.h"
 
 namespace elastic::tasks {
@@ -96,6 +100,77 @@ TEST(Metrics, LongPredictionsAreScoredAtOnce) {
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(code_similarity(prediction, truth, CodeSimilarity::kDifflib), 0.0);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));  // 9 s by search
+}
+
+struct Classified {
+  std::vector<std::string> classes;
+  const char* prediction;
+  const char* truth;
+  double score;
+};
+
+// A class within the truth's name is left out, and the one behind it is not looked at then: as
+// the official scorer changes the list that it goes through.
+TEST(Metrics, ClassesInThePredictionShareItsScore) {
+  const Classified rows[] = {
+      {{"x", "y"}, "an x", "x", 1},
+      {{"x", "y"}, "x and y", "x", 0.5},
+      {{"x", "y", "z"}, "x y z", "z", 1.0 / 3},
+      {{"x", "y"}, "y", "x", 0},
+      {{"x", "y"}, "", "x", 0},
+      {{}, "x", "x", 0},
+      {{"a", "abc"}, "abc", "abc", 1},
+      {{"abc", "a"}, "abc", "abc", 1},
+      {{"a", "ab", "abc"}, "abc", "abc", 0.5},
+      {{"ab", "x", "a", "abc"}, "abc x", "abc", 0.5},
+      {{"abcd", "abc"}, "abcd", "abc", 0.5},
+  };
+  for (const Classified& row : rows) {
+    EXPECT_EQ(classification(row.prediction, row.truth, row.classes), row.score)
+        << row.prediction << " for " << row.truth << " of " << row.classes.size();
+  }
+}
+
+std::string refused(const std::string& truth, bool chinese) {
+  try {
+    chinese ? retrieval_zh("1", truth) : retrieval("1", truth);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Metrics, ParagraphsAreNamedByTheirFirstNumber) {
+  EXPECT_EQ(retrieval("12, or 3", "Paragraph 12"), 0.5);
+  EXPECT_EQ(retrieval("12", "no Paragraph of Paragraph 12, Paragraph 3"), 1);
+  EXPECT_EQ(retrieval("3", "no Paragraph of Paragraph 12, Paragraph 3"), 0);
+  EXPECT_EQ(retrieval("2", "Paragraph 12"), 0);
+  EXPECT_EQ(retrieval_zh("12", "\u6bb5\u843d\u6bb5\u843d12"), 1);
+  EXPECT_EQ(
+      refused("7", true),
+      "the truth `7` names no paragraph (`\u6bb5\u843d` and a number): a retrieval set cannot "
+      "be scored against it");
+  const std::string sixty(60, 'x');
+  EXPECT_EQ(
+      refused(sixty + "y", false),
+      "the truth `" + sixty +
+          "` names no paragraph (`Paragraph ` and a number): a retrieval set cannot be scored "
+          "against it");
+}
+
+TEST(Metrics, BlanksWithinAPredictionStay) {
+  EXPECT_EQ(ruler_postprocess("a b\x1f"
+                              "c d\x7f"),
+            "a b\nc d\x7f");
+}
+
+TEST(Metrics, AChoiceMayEndTheReply) {
+  EXPECT_EQ(extract_choice("The correct answer is (A)"), 'A');
+  EXPECT_EQ(extract_choice("The correct answer is (D)"), 'D');
+  EXPECT_EQ(extract_choice("The correct answer is (@)"), std::nullopt);
+  EXPECT_EQ(extract_choice("The correct answer is (E)"), std::nullopt);
+  EXPECT_EQ(extract_choice("The correct answer is (A]"), std::nullopt);
+  EXPECT_EQ(extract_choice("The correct answer is [A)"), std::nullopt);
 }
 
 }  // namespace

@@ -251,6 +251,19 @@ TEST(ruler_generate, a_cache_that_takes_nothing_costs_no_data) {
   EXPECT_EQ(read_file(folder / "file"), "no folder");
 }
 
+TEST(ruler_generate, a_cache_that_takes_nothing_is_told_once) {
+  const testing::TemporaryFolder folder;
+  write_file_atomic(folder / "file", "no folder");
+  std::string later;
+  for (int i = 0; i < 3; ++i) {
+    ::testing::internal::CaptureStderr();
+    cached_ruler(request("vt", 1024, 1), profile("ruler@gen-b"), folder / "file");
+    const std::string said = ::testing::internal::GetCapturedStderr();
+    if (i > 0) later += said;
+  }
+  EXPECT_EQ(later, "");
+}
+
 TEST(ruler_generate, a_signal_ends_every_generator) {
   for (const char* task : {"niah_single_1", "niah_multikey_2", "vt", "cwe", "fwe", "qa_1"}) {
     for (const char* name : {"ruler@gen-a", "ruler@gen-b"}) {
