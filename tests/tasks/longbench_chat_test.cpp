@@ -98,6 +98,12 @@ TEST(LongbenchChat, WhatWasDoneIsTold) {
   bos: 1 at the beginning, single
   one two three four five six seven eight nine ten eleven twelve thirteen fourteen
 )");
+  EXPECT_EQ(made(asked(CutRule::kExact, 16), context(0)), R"(16 ids, 13 left out, 8 to answer
+  truncation: middle, exact tokens: 13 tokens left out, limit 16
+  chat template: none: the checkpoint has none
+  bos: 1 at the beginning, single
+  one two three four twelve thirteen fourteen
+)");
   PromptContext plain = context(33, &chat(true));
   plain.chat_template = false;
   plain.official_bos = true;

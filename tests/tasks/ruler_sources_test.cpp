@@ -173,6 +173,7 @@ TEST(RulerSources, NameWhatIsMissing) {
     const PartialFolder folder({missing});
     all += fmt::format("{}:", missing);
     for (const bool builtin : {false, true}) {
+      if (builtin && !std::string_view(missing).starts_with("wonderwords")) continue;
       const Sources sources(
           {.ruler_folder = folder.path(), .wordlist = "3.0.1", .builtin = builtin});
       for (const auto& [name, part] : kParts) {

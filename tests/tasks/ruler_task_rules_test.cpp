@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "tasks/longbench/profile.h"
 #include "tasks/registry.h"
+#include "tasks/ruler/generate.h"
 #include "tasks/training/file_mix.h"
 #include "tests/tasks/training_documents.h"
 
@@ -214,6 +215,19 @@ ruler/cwe ruler@gen-b
 )");
 }
 
+// Essays longer than there are: gen-a takes all, gen-b begins again.
+TEST(RulerTaskRules, EssaysEndOrBeginAgain) {
+  std::string all;
+  for (const char* name : {"ruler@gen-a", "ruler@gen-b"}) {
+    const auto profile = make_ruler_profile(name, testing::fixture("ruler/data"), "");
+    const GeneratedSet set = generate_ruler(
+        {.task = "niah_single_2", .length = 24000, .count = 1, .counter = whitespace_counter()},
+        *profile);
+    all += fmt::format("{} {}\n", name, set.lines[0].size());
+  }
+  EXPECT_EQ(all, "ruler@gen-a 57882\nruler@gen-b 122517\n");
+}
+
 TEST(LongbenchBuiltinPrompts, StayWhatTheyAre) {
   std::string all = "\n";
   for (const auto& [set, prompt] : builtin_longbench_prompts()) {
@@ -295,6 +309,33 @@ a b seed 1 batch 65536 least 0 text {prompt}/{answer} end </s> | Single QA 0 | M
 0 data: key `target_robust` is 1.5, expected 0 to 1
 0 data: unknown key `file`; did you mean `files`? known: files, seed, tokens_per_batch, min_tokens, text, end, target_sensitive, target_robust, targets, data_dir, prompts
 )");
+}
+
+std::vector<std::int64_t> rooms_asked;
+
+// As many tokens as there is room, and 30 more.
+MixDocument overlong(const DocumentShape& shape, const MixSources&, MixRandom&) {
+  rooms_asked.push_back(shape.room);
+  MixDocument drawn;
+  drawn.document.ids.assign(static_cast<std::size_t>(shape.room + 30), 1);
+  return drawn;
+}
+
+TEST(TrainingDocuments, AreDrawnAgainWithLessRoomUntilTheyFit) {
+  const Family family{.name = "mine", .draw = overlong};
+  MixRandom random(1);
+  const auto drawn = [&](std::int64_t length) {
+    rooms_asked.clear();
+    return draw_document(family, {.length = length, .room = length - 1}, sources(), random);
+  };
+  EXPECT_EQ(drawn(300).tokens(), 300);
+  EXPECT_EQ(rooms_asked, (std::vector<std::int64_t>{299, 300, 294, 288, 282, 276, 270}));
+  EXPECT_EQ(drawn(31).tokens(), 31);
+  EXPECT_EQ(refused([&] { drawn(29); }),
+            "family `mine`: no document fits into 29 tokens with this tokenizer; take the length "
+            "out of `curriculum` or set the family's weight to 0");
+  EXPECT_EQ(rooms_asked.size(), 50u);
+  EXPECT_EQ(rooms_asked.back(), 1);
 }
 
 }  // namespace
