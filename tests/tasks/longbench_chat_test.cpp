@@ -123,6 +123,9 @@ TEST(LongbenchChat, NoRoomIsRefused) {
   EXPECT_EQ(made(asked(CutRule::kExact), context(size + 8, &chat(true))),
             "refused: t: the chat template and the answer budget of 8 tokens leave no room for a "
             "prompt\n");
+  EXPECT_EQ(made(asked(CutRule::kExact), context(1)),
+            "refused: t: the chat template and the answer budget of 8 tokens leave no room for a "
+            "prompt\n");
   EXPECT_TRUE(made(asked(CutRule::kExact), context(size + 9, &chat(true)))
                   .starts_with(fmt::format("{} ids", size + 1)));
   PromptContext exact = context(0, &chat(true));

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <functional>
 #include <span>
@@ -115,6 +116,23 @@ TEST(TextRules, ChineseWords) {
                       return all;
                     }),
             "4a3b56672ecbab9c");
+}
+
+// Characters that the dictionary has apart are not joined by the model where it has them together.
+TEST(TextRules, ChineseWordsOfSingleCharacters) {
+  const ChineseSegmenter segmenter(datasets::parse_chinese_model(
+      {"一 900 n\n三 900 n\n四 900 n\n一三 1 n\n", "P={'B': -0.26, 'S': -1.46}",
+       "P={'B': {'E': -0.51}, 'E': {'B': -0.59, 'S': -0.81}, 'M': {}, 'S': {'B': -0.72, 'S': "
+       "-0.67}}",
+       "P={'B': {'\\u4e00': -3.6}, 'E': {'\\u4e09': -2.5, '\\u56db': -2.5}, 'M': {},\n"
+       " 'S': {'\\u4e00': -5.5}}"}));
+  const auto cut = [&](std::string_view text) {
+    return fmt::format("{}", fmt::join(segmenter.cut(text), "|"));
+  };
+  EXPECT_EQ(cut("一三"), "一|三");
+  EXPECT_EQ(cut("一四"), "一四");
+  EXPECT_EQ(cut("一"), "一");
+  EXPECT_EQ(cut("3.1%x.5% a"), "3.1%|x.5%| |a");
 }
 
 constexpr std::string_view kAnswers[] = {

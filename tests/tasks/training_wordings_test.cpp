@@ -122,7 +122,7 @@ TEST(TrainingWordings, SourcesOfAMixAreWordsOfTheLists) {
     for (int i = 0; i < 20; ++i) {
       const Piece& piece = sources().fill(filler, {1, 3, 15}, random, scratch);
       all += fmt::format("{} {}\n", piece.text, fmt::join(piece.ids, " "));
-      if (filler == Filler::kIds) EXPECT_EQ(piece.tokens(), 16);
+      EXPECT_TRUE(filler != Filler::kIds || piece.tokens() == 16);
     }
   }
   for (int i = 0; i < 60; ++i) {
