@@ -49,6 +49,7 @@ struct FileMix {
 // Every row is read once for its length in tokens, which takes minutes for a large set.
 void find_rows(FileMix& mix, std::size_t file, Progress& progress) {
   const auto bytes = mix.files[file].bytes();
+  if (bytes.empty()) return;  // no line, where split() would find an empty one
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   if (text.ends_with('\n')) text.remove_suffix(1);

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "tasks/longbench/profile.h"
@@ -309,6 +310,22 @@ a b seed 1 batch 65536 least 0 text {prompt}/{answer} end </s> | Single QA 0 | M
 0 data: key `target_robust` is 1.5, expected 0 to 1
 0 data: unknown key `file`; did you mean `files`? known: files, seed, tokens_per_batch, min_tokens, text, end, target_sensitive, target_robust, targets, data_dir, prompts
 )");
+}
+
+// Lines with and without an end, an empty file: all are counted before they are read.
+TEST(TrainingFileOptions, LinesAreCountedForTheOnlooker) {
+  const testing::TemporaryFolder folder;
+  const std::string row = R"({"context": "p", "question": "q", "answer": "w", "task": "Code"})";
+  write_file_atomic(folder / "a", row + "\n" + row);
+  write_file_atomic(folder / "b", "");
+  write_file_atomic(folder / "c", row + "\n");
+  FileOptions options;
+  options.tasks = {{"Code", 1}};
+  for (const char* name : {"a", "b", "c"}) options.files.push_back((folder / name).string());
+  ::testing::internal::CaptureStderr();
+  make_file_mix(options, demo_tokenizer());
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("lines of training data 3/3  99% of tokens"), std::string::npos) << said;
 }
 
 std::vector<std::int64_t> rooms_asked;
