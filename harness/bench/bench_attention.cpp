@@ -95,11 +95,11 @@ int bench_attention_command(BenchAttentionOptions options) {
   const engine::AttentionBenchRow& first = rows.front();
   Faults faults =
       engine::fallbacks(options.engine.device, first.device, first.dtype, first.head_dim);
-  Json result = {{"device", rows.front().device},
-                 {"dtype", rows.front().dtype},
-                 {"heads_q", rows.front().heads_q},
-                 {"heads_kv", rows.front().heads_kv},
-                 {"head_dim", rows.front().head_dim},
+  Json result = {{"device", first.device},
+                 {"dtype", first.dtype},
+                 {"heads_q", first.heads_q},
+                 {"heads_kv", first.heads_kv},
+                 {"head_dim", first.head_dim},
                  {"repetitions", options.engine.repetitions},
                  {"warm_up", 1},
                  {"clock", "monotonic wall clock between synchronised ends"},

@@ -38,11 +38,13 @@ class Fields {
   void read(const char* key, std::filesystem::path& field) {
     field = get<std::string>(key, field.string());
   }
-  /// The value itself; an empty object where the key is absent.
+  /// The object itself; an empty one where the key is absent.
   Json object(const char* key) {
     known_.emplace_back(key);
     const auto it = object_.find(key);
-    return it == object_.end() ? Json::object() : *it;
+    if (it == object_.end()) return Json::object();
+    if (it->is_object()) return *it;
+    throw Error(ErrorKind::kCorrupt, fmt::format("{}: expected a JSON object", inside(key)));
   }
   std::string inside(const char* key) const { return fmt::format("{}: {}", source_, key); }
 

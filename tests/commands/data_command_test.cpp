@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "tests/testing/folders.h"
 #include "tests/testing/loopback_server.h"
 #include "tests/testing/program.h"
@@ -132,6 +133,29 @@ TEST(DataCommand, FetchFromAMirrorOfOnesOwn) {
   EXPECT_EQ(good.code, 0) << good.err;
   EXPECT_TRUE(contains(good.err, "no right to redistribute")) << good.err;
   EXPECT_TRUE(contains(data({"fetch", "ruler/essays"}, at).err, "already there"));
+}
+
+// A file that is no terminal gets a line for each quarter, the whole apart, and none twice.
+TEST(DataCommand, AFetchTellsItsQuarters) {
+  const testing::TemporaryFolder folder;
+  const std::string essays = R"({"text": ")" + std::string(1'000'000, 'x') + R"("})";
+  testing::LoopbackServer server(essays, {{.kind = testing::Reply::kBreak, .bytes = 300'000},
+                                          {.kind = testing::Reply::kBreak, .bytes = 800'000}});
+  const auto run = data({"fetch", "ruler/essays", "--mirror", server.url("d")}, folder.path());
+  EXPECT_EQ(run.code, 0) << run.err;
+  std::size_t lines = 0, least = 0;
+  for (const std::string_view line : split(run.err, '\n')) {
+    const std::size_t of = line.find(" KiB of 976.6 KiB");
+    if (of == std::string_view::npos) continue;
+    ++lines;
+    EXPECT_TRUE(line.starts_with("ruler/essays: ")) << line;
+    const auto done = static_cast<std::size_t>(parse_double(line.substr(14, of - 14)).value());
+    EXPECT_GT(done, least);
+    EXPECT_GE(done, lines == 1 ? 244U : 488U) << line;
+    least = done;
+  }
+  EXPECT_GE(lines, 2U) << run.err;
+  EXPECT_LE(lines, 3U) << run.err;
 }
 
 TEST(DataCommand, FetchThatFailsIsExitThree) {

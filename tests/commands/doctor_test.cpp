@@ -1,8 +1,13 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <tuple>
+
+#include "base/text.h"
 
 #include "tests/testing/folders.h"
 #include "tests/testing/program.h"
@@ -34,6 +39,36 @@ TEST(Doctor, NamesVersionsDevicesAndData) {
   for (const char* part : {"libtorch", "accelerator"}) {
     EXPECT_EQ(outcome.output.find(part) != std::string::npos, engine) << outcome.output;
   }
+}
+
+// The bytes of an entry of /proc/meminfo.
+std::int64_t memory_of(std::string_view entry) {
+  std::ifstream in("/proc/meminfo");
+  std::string name, unit;
+  for (std::int64_t kib = 0; in >> name >> kib; std::getline(in, unit)) {
+    if (name == entry) return kib << 10;
+  }
+  return 0;
+}
+
+TEST(Doctor, SaysTheVersionsAndTheMemoryOfThisMachine) {
+  const testing::TemporaryFolder folder;
+  const Outcome outcome = doctor(folder.path());
+  const std::string versions = fmt::format(
+      "header libraries  fmt {}.{}.{}, nlohmann_json {}.{}.{}, CLI11 ", FMT_VERSION / 10000,
+      FMT_VERSION / 100 % 100, FMT_VERSION % 100, NLOHMANN_JSON_VERSION_MAJOR,
+      NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH);
+  const std::string compiler =
+      fmt::format("compiler          {} (C++ {})", __VERSION__, __cplusplus);
+  const std::string threads = fmt::format(", {} threads\n", std::thread::hardware_concurrency());
+  const std::string total = fmt::format(" free of {}\n", format_bytes(memory_of("MemTotal:")));
+  for (const std::string& part : {versions, compiler, threads, total}) {
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << part << "\n" << outcome.output;
+  }
+  const std::size_t at = outcome.output.find("\nmemory            ") + 19;
+  const double free = parse_double(split(outcome.output.substr(at), ' ')[0]).value();
+  EXPECT_NEAR(free, static_cast<double>(memory_of("MemAvailable:")) / (1 << 30), 4)
+      << outcome.output;
 }
 
 TEST(Doctor, SaysWhatAbsentDataMeans) {
