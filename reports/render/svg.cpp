@@ -55,8 +55,8 @@ int Palette::slot(const std::string& key) {
 
 std::string cividis(double share) {
   const Rgb colour = cividis_rgb(share);
-  return fmt::format("#{:02x}{:02x}{:02x}", static_cast<int>(colour.r + 0.5),
-                     static_cast<int>(colour.g + 0.5), static_cast<int>(colour.b + 0.5));
+  return fmt::format("#{:02x}{:02x}{:02x}", std::lround(colour.r), std::lround(colour.g),
+                     std::lround(colour.b));
 }
 
 bool cividis_is_bright(double share) {

@@ -56,7 +56,7 @@ TEST(DataCommand, ListShowsEveryFileWithLicenceAndState) {
 
 TEST(DataCommand, VerifyTellsMissingFromWrong) {
   const testing::TemporaryFolder folder;
-  const fs::path at = folder.path();
+  const fs::path& at = folder.path();
   EXPECT_EQ(data({"verify"}, at).code, 3);  // nothing there at all
   const auto missing = data({"verify", "ruler/squad"}, at);
   EXPECT_EQ(missing.code, 3);
@@ -127,7 +127,7 @@ TEST(DataCommand, ASignalWhileDataAreMadeLeavesNothing) {
 
 TEST(DataCommand, FetchFromAMirrorOfOnesOwn) {
   const testing::TemporaryFolder folder;
-  const fs::path at = folder.path();
+  const fs::path& at = folder.path();
   testing::LoopbackServer server(R"({"text": "ours"})", {});
   const auto good = data({"fetch", "ruler/essays", "--mirror", server.url("d")}, at);
   EXPECT_EQ(good.code, 0) << good.err;
@@ -160,7 +160,7 @@ TEST(DataCommand, AFetchTellsItsQuarters) {
 
 TEST(DataCommand, FetchThatFailsIsExitThree) {
   const testing::TemporaryFolder folder;
-  const fs::path at = folder.path();
+  const fs::path& at = folder.path();
   const auto essays = data({"fetch", "ruler/essays"}, at);
   EXPECT_EQ(essays.code, 3);
   EXPECT_TRUE(contains(essays.err, "data import PATH")) << essays.err;

@@ -196,7 +196,7 @@ TEST_F(RunCommand, SamplesThatFailGiveExitCodeFour) {
 }
 
 TEST_F(RunCommand, UsageErrorsEndBeforeAnythingIsWritten) {
-  const auto expect = [&](std::vector<std::string> more, int code, std::string_view part) {
+  const auto expect = [&](const std::vector<std::string>& more, int code, std::string_view part) {
     const ProgramResult result = program(run_arguments("a", more));
     EXPECT_EQ(result.code, code) << result.err;
     EXPECT_TRUE(result.says(part)) << result.err;

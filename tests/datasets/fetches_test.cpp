@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using testing::LoopbackServer;
 using testing::Reply;
 
-constexpr Reply kAbsent{.kind = Reply::kStatus, .status = 404};
+const Reply kAbsent{.kind = Reply::kStatus, .status = 404};
 
 // A source of one file, "x/m.txt" of the words "member", upstream at `up/` of a server.
 class Fetches : public ::testing::Test {

@@ -1,6 +1,7 @@
 // What RULER's tasks say of themselves, of their samples and of their data, exactly.
 
 #include <gtest/gtest.h>
+#include <cmath>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -85,7 +86,7 @@ ruler/qa_2 ruler qa string_match_part 32 true true 50 HotpotQA questions among d
 std::string depth_of(const Sample& sample) {
   const std::size_t at = sample.input.find(sample.references.front());
   const double tenths = 10.0 * static_cast<double>(at) / static_cast<double>(sample.input.size());
-  return std::to_string(10 * static_cast<int>(tenths + 0.5));
+  return std::to_string(10 * std::lround(tenths));
 }
 
 TEST(RulerTaskRules, NeedlesAndTheirDepthAreStrata) {
