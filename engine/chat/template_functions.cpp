@@ -63,6 +63,11 @@ std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
 }
 
 // Python's a % b: of b's sign, and exact.
+std::int64_t floor_rest(std::int64_t a, std::int64_t b) {
+  const std::int64_t rest = a % b;
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
 double floor_rest(double a, double b) {
   const double rest = std::fmod(a, b);
   if (rest == 0) return std::copysign(rest, b);
@@ -78,7 +83,7 @@ Value integer_arithmetic(char op, std::int64_t a, std::int64_t b) {
   if (op == '-') overflow = __builtin_sub_overflow(a, b, &result);
   if (op == '*') overflow = __builtin_mul_overflow(a, b, &result);
   if (op == '/') result = floor_divide(a, b);
-  if (op == '%') result = a - floor_divide(a, b) * b;
+  if (op == '%') result = floor_rest(a, b);
   if (overflow) fault("a number out of range");
   return result;
 }

@@ -119,7 +119,7 @@ at::Tensor gather_blocks(const at::Tensor& x, const at::Tensor& blocks) {
   return x.unflatten(0, {-1, kMaskBlock}).index_select(0, blocks).flatten(0, 1);
 }
 
-void scatter_blocks(at::Tensor sum, const at::Tensor& gathered, const at::Tensor& blocks) {
+void scatter_blocks(const at::Tensor& sum, const at::Tensor& gathered, const at::Tensor& blocks) {
   sum.index_add_(0, blocks, gathered.to(sum.scalar_type()).unflatten(0, {-1, kMaskBlock}));
 }
 
