@@ -114,10 +114,7 @@ TEST_F(Transcripts, Answers) { expect_as_stored("answers"); }
 TEST_F(Transcripts, DataFolders) { expect_as_stored("data_folders"); }
 TEST_F(Transcripts, GeneratedData) { expect_as_stored("generated_data"); }
 TEST_F(Transcripts, Reports) { expect_as_stored("reports"); }
-TEST_F(Transcripts, Benches) { expect_as_stored("benches"); }
-TEST_F(Transcripts, Trainings) { expect_as_stored("trainings"); }
 TEST_F(Transcripts, Runs) { expect_as_stored("runs"); }
-TEST_F(Transcripts, TrainedModels) { expect_as_stored("trained_models"); }
 
 }  // namespace
 }  // namespace elastic
