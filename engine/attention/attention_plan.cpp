@@ -1,7 +1,6 @@
 #include "engine/attention/attention_plan.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -75,9 +74,7 @@ void attend_step(const AttentionPlan& plan, const HeadDecision& decision,
 }
 
 void attend_full(const AttentionInput& input, at::Tensor& out) {
-  std::vector<int> heads(static_cast<std::size_t>(input.k.size(0)));
-  std::iota(heads.begin(), heads.end(), 0);
-  masked_attention(input, heads, dense_mask(input.span()), out);
+  masked_attention(input, every_head(input.k.size(0)), dense_mask(input.span()), out);
 }
 
 }  // namespace elastic::engine

@@ -48,6 +48,9 @@ struct HeadState {
   std::int64_t tokens = 0;  // keys that they cover
 };
 
+/// {0, ..., heads - 1}: every KV head of a call.
+std::vector<int> every_head(std::int64_t heads);
+
 class HeadMode {
  public:
   virtual ~HeadMode() = default;

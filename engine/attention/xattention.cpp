@@ -91,9 +91,8 @@ at::Tensor lagging_set(const at::Tensor& mass, const at::Tensor& causal, const a
                        const at::Tensor& need) {
   const at::Tensor held = at::where(diagonal, mass, 0.0).sum(-1, true);
   const Ranking rest = ranked(mass, causal.logical_and(diagonal.logical_not()));
-  const at::Tensor before = padded(rest.before, 1, rest.before.size(-1) + 1)
-                                .roll({1}, {-1})
-                                .narrow(-1, 0, rest.before.size(-1));
+  // One place to the right: what was gathered before the block in front.
+  const at::Tensor before = at::constant_pad_nd(rest.before, {1, -1});
   const at::Tensor is_best = at::arange(mass.size(-1), mass.options()) == 0;
   const at::Tensor take = (held + before < need).logical_or(is_best).logical_and(rest.mass >= 0);
   return chosen(rest, take.logical_and(need > 0)).logical_or(diagonal);

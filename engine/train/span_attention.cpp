@@ -7,7 +7,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <numeric>
 #include <span>
 
 #include "base/error.h"
@@ -227,13 +226,11 @@ struct BlockAttention : torch::autograd::Function<BlockAttention> {
 // The blocks that the mode chooses for these queries and keys, without a gradient.
 LayoutPtr chosen_blocks(const at::Tensor& q, const at::Tensor& k, const AttentionLayout& layout,
                         const HeadMode& mode, std::int64_t layer, double scale) {
-  std::vector<int> heads(static_cast<std::size_t>(k.size(1)));
-  std::iota(heads.begin(), heads.end(), 0);
   const auto document = [](const at::Tensor& x, std::int64_t start, std::int64_t tokens) {
     return x.detach().narrow(0, start, tokens).transpose(0, 1);
   };
-  const auto lists =
-      visible_blocks(layout, mode, heads, [&](std::int64_t start, std::int64_t tokens) {
+  const auto lists = visible_blocks(
+      layout, mode, every_head(k.size(1)), [&](std::int64_t start, std::int64_t tokens) {
         const at::Tensor keys = document(k, start, tokens);
         return AttentionInput{document(q, start, tokens), keys, keys, 0, scale, layer};
       });
