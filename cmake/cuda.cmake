@@ -7,6 +7,10 @@ endif()
 find_package(CUDAToolkit QUIET)
 if(CUDAToolkit_FOUND AND CUDAToolkit_VERSION_MAJOR EQUAL 13)
   set(ELASTIC_BUILD_CUDA ON)
+  set(CMAKE_CUDA_ARCHITECTURES OFF)  # each target names its own
+  set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}" CACHE FILEPATH "nvcc")
+  set(CMAKE_CUDA_HOST_COMPILER "${CMAKE_CXX_COMPILER}" CACHE FILEPATH "of nvcc")
+  enable_language(CUDA)
   add_library(elastic_torch_cuda INTERFACE)
   # --no-as-needed: loading the library is what registers LibTorch's CUDA kernels.
   target_link_libraries(elastic_torch_cuda INTERFACE "-Wl,--no-as-needed" "${ELASTIC_TORCH_DIR}/lib/libtorch_cuda.so"

@@ -15,11 +15,11 @@ set(CMAKE_UNITY_BUILD ON CACHE BOOL "Compile the sources of a library in batches
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
 
 # Designated initialisers leave members to their defaults on purpose.
-add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
+add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor;-Wno-missing-field-initializers>")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # A batch includes its sources: their unnamed namespaces look like a header's to the compiler.
-  add_compile_options($<$<BOOL:${CMAKE_UNITY_BUILD}>:-Wno-subobject-linkage>)
-  add_compile_options($<$<NOT:$<CONFIG:Release>>:-g1>)
+  add_compile_options($<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wno-subobject-linkage>)
+  add_compile_options($<$<AND:$<COMPILE_LANGUAGE:CXX>,$<NOT:$<CONFIG:Release>>>:-g1>)
 endif()
 # A fifth less compile time than -O3; the CPU kernels, the only hot loops of our own, ask for -O3 themselves.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
@@ -28,8 +28,7 @@ if(ELASTIC_SANITIZE OR ELASTIC_FUZZ)  # little optimisation, no vptr check: a th
   if(NOT ELASTIC_FUZZ)
     set(ELASTIC_COLD_OPTIMISATION -O0)
   endif()
-  add_compile_options(${ELASTIC_COLD_OPTIMISATION} -fsanitize=address,undefined -fno-sanitize=vptr
-    -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${ELASTIC_COLD_OPTIMISATION};-fsanitize=address,undefined;-fno-sanitize=vptr;-fno-sanitize-recover=undefined;-fno-omit-frame-pointer>")
   add_link_options(-fsanitize=address,undefined)
 endif()
 if(ELASTIC_FUZZ)

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 formatter="$(command -v clang-format-14 || command -v clang-format)"
 mapfile -t sources < <(find base datasets engine harness reports runs tasks tests \
-  \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' \) | sort)
+  \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \) | sort)
 if [[ "${1:-}" == --fix ]]; then
   "$formatter" -i "${sources[@]}"
   exit

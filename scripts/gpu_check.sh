@@ -67,7 +67,7 @@ run_checks() {
   program doctor | grep -v '^data'
   run_suites || status=1
   python3 -c 'import random; random.seed(7); print(",".join(str(random.randrange(3, 6000)) for _ in range(3000)))' >"$out/ids"
-  for mode in fa ssa fa-ssa fa-xa xa-ssa quest:budget=512; do check_mode "$mode" "$out" || status=1; done
+  for mode in fa ssa xa fa-ssa fa-xa xa-ssa quest:budget=512; do check_mode "$mode" "$out" || status=1; done
   nvidia-smi --query-gpu=name,clocks.sm,power.draw --format=csv,noheader
   program bench prefill --shape llama-3.1-8b --random-weights --device cuda --dtype bf16 \
     --lengths "${lengths// /,}" -r 3 -o json || status=1

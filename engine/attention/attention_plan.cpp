@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "engine/attention/masked_attention.h"
 
 namespace elastic::engine {
 namespace {
@@ -26,6 +25,19 @@ std::vector<int> heads_with(const HeadDecision& decision, std::uint8_t sparse) {
   return heads;
 }
 
+// What the mode lets the group's heads see, and the group.
+void add_group(HeadGroups& chosen, const HeadMode* mode, HeadGroup group,
+               const AttentionInput& input) {
+  if (group.kv_heads.empty()) return;
+  check(mode != nullptr, "a policy decides for modes that its plan has");
+  if (!mode->places().estimates || input.q.is_cpu()) {
+    group.mask = mode->block_mask(input, group.kv_heads);
+  } else {
+    group.choice = mode->choose_blocks(input, group.kv_heads);
+  }
+  chosen.groups.push_back(std::move(group));
+}
+
 }  // namespace
 
 std::string AttentionPlan::describe() const {
@@ -42,39 +54,33 @@ std::string AttentionPlan::describe() const {
   return options.empty() ? name : name + ":" + join(options, ",");
 }
 
-std::vector<HeadGroup> select_heads(const AttentionPlan& plan, const HeadDecision& decision,
-                                    const AttentionInput& input) {
-  check(static_cast<std::int64_t>(decision.is_sparse.size()) == input.k.size(0),
-        "one decision per KV head");
-  std::vector<HeadGroup> groups;
-  const auto add = [&](const HeadMode* mode, std::vector<int> heads) {
-    if (heads.empty()) return;
-    check(mode != nullptr, "a policy decides for modes that its plan has");
-    BlockMask mask = mode->block_mask(input, heads);
-    groups.push_back({mode, std::move(heads), std::move(mask)});
-  };
-  add(plan.retrieval.get(), heads_with(decision, 0));
-  add(plan.sparse.get(), heads_with(decision, 1));
-  return groups;
-}
-
-void attend(std::span<const HeadGroup> groups, const AttentionInput& input, at::Tensor& out) {
-  for (const HeadGroup& group : groups) {
-    group.mode->forward(input, group.kv_heads, group.mask, out);
+HeadGroups select_heads(const AttentionPlan& plan, const HeadDecision& decision,
+                        const AttentionInput& input) {
+  HeadGroups chosen;
+  if (decision.on_host()) {
+    check(static_cast<std::int64_t>(decision.is_sparse.size()) == input.k.size(0),
+          "one decision per KV head");
+    add_group(chosen, plan.retrieval.get(), {0, heads_with(decision, 0), {}, {}}, input);
+    add_group(chosen, plan.sparse.get(), {1, heads_with(decision, 1), {}, {}}, input);
+    return chosen;
   }
-}
-
-void attend_step(const AttentionPlan& plan, const HeadDecision& decision,
-                 const AttentionInput& input, HeadState& state, at::Tensor& out) {
-  const std::vector<int> whole = heads_with(decision, 0), sparse = heads_with(decision, 1);
-  masked_attention(input, whole, dense_mask(input.span()), out);
-  if (!sparse.empty()) {
-    masked_attention(input, sparse, plan.sparse->decode_mask(input, sparse, state), out);
+  chosen.decided = decision.device_sparse;
+  for (const auto& [sparse, mode] : {std::pair(0, &plan.retrieval), {1, &plan.sparse}}) {
+    HeadGroup group{static_cast<std::uint8_t>(sparse), every_head(input.k.size(0)), {}, {}};
+    add_group(chosen, mode->get(), std::move(group), input);
   }
+  return chosen;
 }
 
-void attend_full(const AttentionInput& input, at::Tensor& out) {
-  masked_attention(input, every_head(input.k.size(0)), dense_mask(input.span()), out);
+HeadGroups select_step(const AttentionPlan& plan, const HeadDecision& decision,
+                       const AttentionInput& input, HeadState& state) {
+  HeadGroups chosen;
+  std::vector<int> sparse = heads_with(decision, 1);
+  chosen.groups.push_back({0, heads_with(decision, 0), dense_mask(input.span()), {}});
+  if (sparse.empty()) return chosen;
+  BlockMask mask = plan.sparse->decode_mask(input, sparse, state);
+  chosen.groups.push_back({1, std::move(sparse), std::move(mask), {}});
+  return chosen;
 }
 
 }  // namespace elastic::engine

@@ -16,8 +16,8 @@
 //
 //   const AttentionPlan plan = make_attention_plan("fa-ssa:local=256", context);
 //   const HeadDecision decision = plan.policy->decide(layer, pool.mean());
-//   const std::vector<HeadGroup> groups = select_heads(plan, decision, input);  // estimates, masks
-//   attend(groups, input, out);
+//   const HeadGroups groups = select_heads(plan, decision, input);  // estimates, masks
+//   attention_backend(input.q.device()).prefill(input, groups, out, nullptr);
 
 #include <ATen/core/Tensor.h>
 
@@ -29,6 +29,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/attention/attention_backend.h"
 #include "engine/attention/head_mode.h"
 #include "engine/attention/head_policy.h"
 #include "engine/router/router.h"
@@ -68,26 +69,13 @@ struct PlanName {
 };
 std::vector<PlanName> list_plans();
 
-/// The KV heads that share a mode in one call, with their mask.
-struct HeadGroup {
-  const HeadMode* mode = nullptr;
-  std::vector<int> kv_heads;
-  BlockMask mask;
-};
+/// What every head sees of rows of `input`, retrieval heads first; blocks are estimated here: of
+/// the heads that need it where the host knows which, of all where only the device does.
+HeadGroups select_heads(const AttentionPlan& plan, const HeadDecision& decision,
+                        const AttentionInput& input);
 
-/// Groups (retrieval heads first) for rows of `input`; block selection happens here.
-std::vector<HeadGroup> select_heads(const AttentionPlan& plan, const HeadDecision& decision,
-                                    const AttentionInput& input);
-
-/// Every head of every group, written to out [heads_q, rows, head_dim].
-void attend(std::span<const HeadGroup> groups, const AttentionInput& input, at::Tensor& out);
-
-/// One decode step of all heads, each over what its mode reads of the whole cache; `out`
-/// [heads_q, 1, head_dim].
-void attend_step(const AttentionPlan& plan, const HeadDecision& decision,
-                 const AttentionInput& input, HeadState& state, at::Tensor& out);
-
-/// Dense attention of every head (decode, and decode over a cut cache with q_start = kept - 1).
-void attend_full(const AttentionInput& input, at::Tensor& out);
+/// The same for one decode step over the whole cache; the decision is on the host.
+HeadGroups select_step(const AttentionPlan& plan, const HeadDecision& decision,
+                       const AttentionInput& input, HeadState& state);
 
 }  // namespace elastic::engine

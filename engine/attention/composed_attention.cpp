@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "engine/attention/masked_attention.h"
+#include "engine/attention/composed_attention.h"
 
 namespace elastic::engine {
 namespace {

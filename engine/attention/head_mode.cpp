@@ -1,10 +1,19 @@
 #include "engine/attention/head_mode.h"
 
+#include <ATen/TensorOperators.h>
+
 #include <numeric>
 
-#include "engine/attention/masked_attention.h"
+#include "base/error.h"
 
 namespace elastic::engine {
+
+BlockMask mask_of(const BlockChoice& choice, const RowSpan& span) {
+  const at::Tensor table = choice.keep.to(at::kCPU, at::kByte).contiguous();
+  const std::span visible(table.const_data_ptr<std::uint8_t>(),
+                          static_cast<std::size_t>(table.numel()));
+  return table_mask({visible, table.size(0), table.size(1), table.size(2), choice.block}, span);
+}
 
 std::vector<int> every_head(std::int64_t heads) {
   std::vector<int> all(static_cast<std::size_t>(heads));
@@ -12,18 +21,19 @@ std::vector<int> every_head(std::int64_t heads) {
   return all;
 }
 
-BlockMask HeadMode::block_mask(const AttentionInput& input, std::span<const int>) const {
-  return dense_mask(input.span());
+BlockChoice HeadMode::choose_blocks(const AttentionInput&, std::span<const int>) const {
+  check(false, "a mode that estimates chooses blocks");
+  return {};
+}
+
+BlockMask HeadMode::block_mask(const AttentionInput& input, std::span<const int> kv_heads) const {
+  if (!places().estimates) return dense_mask(input.span());
+  return mask_of(choose_blocks(input, kv_heads), input.span());
 }
 
 BlockMask HeadMode::decode_mask(const AttentionInput& input, std::span<const int>,
                                 HeadState&) const {
   return dense_mask(input.span());
-}
-
-void HeadMode::forward(const AttentionInput& input, std::span<const int> kv_heads,
-                       const BlockMask& mask, at::Tensor& out) const {
-  masked_attention(input, kv_heads, mask, out);
 }
 
 }  // namespace elastic::engine

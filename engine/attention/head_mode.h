@@ -1,9 +1,10 @@
 #pragma once
 
 // What one head computes: full, streaming, XAttention, Quest. One of the five seams. A policy
-// (head_policy.h) says which KV head gets which mode; attention_plan.h joins both and calls each
-// mode once per layer, sequence and row slice with the KV heads that got it. Query head h reads KV
-// head h / (heads_q / heads_kv); the heads of a group share their KV head's mode.
+// (head_policy.h) says which KV head gets which mode; attention_plan.h joins both and asks each
+// mode once per layer, sequence and row slice what its KV heads see; attention_backend.h attends.
+// Query head h reads KV head h / (heads_q / heads_kv); the heads of a group share their KV head's
+// mode.
 //
 // Layout: one sequence at a time; tensors are [heads, tokens, head_dim] views with any strides but
 // 1 in the last dimension, so a [tokens, heads * head_dim] projection or a cache with spare
@@ -34,12 +35,12 @@ struct AttentionInput {
 
 /// Where a mode leaves out keys.
 struct ModePlaces {
-  bool prefill_mask = false;      // block_mask(): what rows of a prompt see
-  bool estimates = false;         // ... by their queries and keys, not by positions alone
+  bool prefill_mask = false;      // block_mask(): what rows of a prompt see, by their positions
+  bool estimates = false;         // choose_blocks(): ... by their queries and keys
   bool decode_selection = false;  // decode_mask(): what a step reads of the whole cache
   bool eviction = false;          // decode_window(): what the cache may keep after prefill
 
-  bool any() const { return prefill_mask || decode_selection || eviction; }
+  bool any() const { return prefill_mask || estimates || decode_selection || eviction; }
 };
 
 /// What a mode keeps of one sequence and layer between decode steps, e.g. bounds of key pages.
@@ -47,6 +48,17 @@ struct HeadState {
   std::vector<at::Tensor> tensors;
   std::int64_t tokens = 0;  // keys that they cover
 };
+
+/// Key blocks that each query block keeps: bool [query heads, query blocks, key blocks], both sides
+/// in blocks of `block` tokens counted from position 0, on the device of the queries; nothing right
+/// of the diagonal.
+struct BlockChoice {
+  at::Tensor keep;
+  std::int64_t block = kMaskBlock;
+};
+
+/// The choice as key ranges on the host.
+BlockMask mask_of(const BlockChoice& choice, const RowSpan& span);
 
 /// {0, ..., heads - 1}: every KV head of a call.
 std::vector<int> every_head(std::int64_t heads);
@@ -68,16 +80,15 @@ class HeadMode {
   /// Layers from the first that stay dense where every head is in this mode.
   virtual std::int64_t dense_layers() const { return 0; }
 
-  /// Key ranges that query rows [q_start, q_start + rows) may see, before token causality. The one
-  /// source of truth for kernels, sparsity ratios and tests. Modes whose choice depends on q and k
-  /// estimate here, so that selection and attention are timed apart. The default: all keys.
-  virtual BlockMask block_mask(const AttentionInput& input, std::span<const int> kv_heads) const;
+  /// Of a mode that estimates: the choice of the query heads that belong to `kv_heads`, made where
+  /// the tensors are.
+  virtual BlockChoice choose_blocks(const AttentionInput& input,
+                                    std::span<const int> kv_heads) const;
 
-  /// Attention of the query heads that belong to `kv_heads` under `mask` (this mode's block_mask of
-  /// the same input), written to their rows of out [heads_q, rows, head_dim]. A row with nothing
-  /// visible gives 0. Same dtype as q. The default is masked_attention().
-  virtual void forward(const AttentionInput& input, std::span<const int> kv_heads,
-                       const BlockMask& mask, at::Tensor& out) const;
+  /// Key ranges that query rows [q_start, q_start + rows) may see, before token causality. The one
+  /// source of truth for kernels, sparsity ratios and tests. Of a mode that estimates: its choice.
+  /// The default: all keys.
+  virtual BlockMask block_mask(const AttentionInput& input, std::span<const int> kv_heads) const;
 
   /// The same for the one row of a decode step, whose keys are all of the cache. `state` is the
   /// sequence's and layer's own; every step comes by here. The default: all keys.

@@ -8,17 +8,26 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace elastic::engine {
 
 struct HeadDecision {
-  std::vector<std::uint8_t> is_sparse;  // per KV head, 1 = the sparse mode
-  // {sparse, full} logits per KV head; empty without a router.
+  // Per KV head, 1 = the sparse mode. Empty while only the device knows it.
+  std::vector<std::uint8_t> is_sparse;
+  // {sparse, full} logits per KV head; empty without a router and while only the device knows them.
   std::vector<std::array<float, 2>> router_logits;
-  at::Tensor pooled_keys;  // [heads_kv, head_dim] that the router read; undefined without a router
+  // Of a router, on its device: uint8 [heads_kv], fp32 [heads_kv, 2] and the [heads_kv, head_dim]
+  // that it read.
+  at::Tensor device_sparse, device_logits, pooled_keys;
+
+  bool on_host() const { return !is_sparse.empty(); }
 };
+
+/// What only the device knows, read into is_sparse and router_logits: one wait for all decisions.
+void read_decisions(std::span<HeadDecision> decisions);
 
 class HeadPolicy {
  public:

@@ -1,5 +1,8 @@
 // The routers of the checkpoint decide, layer by layer, from the pooled keys of the prompt.
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/stack.h>
+
 #include "base/error.h"
 #include "engine/attention/registry.h"
 #include "engine/router/router.h"
@@ -16,14 +19,13 @@ class RoutedPolicy final : public HeadPolicy {
 
   HeadDecision decide(std::int64_t layer, const at::Tensor& pooled_keys) const override {
     check(layer >= 0 && layer < static_cast<std::int64_t>(routers_.size()), "a router per layer");
-    const at::Tensor logits =
-        router_logits(routers_[static_cast<std::size_t>(layer)], pooled_keys).cpu().contiguous();
-    HeadDecision decision{
-        .is_sparse = sparse_heads(logits), .router_logits = {}, .pooled_keys = pooled_keys};
-    const float* values = logits.const_data_ptr<float>();  // [heads_kv, 2]
-    for (std::int64_t h = 0; h < logits.size(0); ++h) {
-      decision.router_logits.push_back({values[2 * h], values[2 * h + 1]});
-    }
+    const at::Tensor logits = router_logits(routers_[static_cast<std::size_t>(layer)], pooled_keys);
+    HeadDecision decision{.is_sparse = {},
+                          .router_logits = {},
+                          .device_sparse = sparse_heads(logits),
+                          .device_logits = logits,
+                          .pooled_keys = pooled_keys};
+    if (logits.is_cpu()) read_decisions({&decision, 1});
     return decision;
   }
 
@@ -32,6 +34,27 @@ class RoutedPolicy final : public HeadPolicy {
 };
 
 }  // namespace
+
+void read_decisions(std::span<HeadDecision> decisions) {
+  std::vector<HeadDecision*> waiting;
+  std::vector<at::Tensor> logits, sparse;
+  for (HeadDecision& decision : decisions) {
+    if (decision.on_host() || !decision.device_sparse.defined()) continue;
+    waiting.push_back(&decision);
+    logits.push_back(decision.device_logits);
+    sparse.push_back(decision.device_sparse.unsqueeze(1));
+  }
+  if (waiting.empty()) return;
+  const at::Tensor rows =  // [decisions, heads_kv, 3]: both logits and the byte
+      at::cat({at::stack(logits), at::stack(sparse).to(at::kFloat)}, 2).to(at::kCPU).contiguous();
+  const float* row = rows.const_data_ptr<float>();
+  for (HeadDecision* decision : waiting) {
+    for (std::int64_t head = 0; head < rows.size(1); ++head, row += 3) {
+      decision->router_logits.push_back({row[0], row[1]});
+      decision->is_sparse.push_back(row[2] != 0 ? 1 : 0);
+    }
+  }
+}
 
 std::unique_ptr<HeadPolicy> make_routed(ModeOptions&, const PlanContext& context) {
   if (context.routers.empty()) return nullptr;

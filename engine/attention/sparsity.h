@@ -2,15 +2,17 @@
 
 // How sparse a prefill was, from integer counts; one division at the end of each ratio.
 //   MSR            share of (layer, KV head) pairs in the sparse mode
-//   ESR            pruned share of tokens, 1 - visible / causal, mean over heads (0 for full
-//   heads):
-//                  last_query: last layer, keys of the last row; last_layer: last layer, all pairs
-//                  of the causal area; all_layers: the same over every layer
+//   ESR            pruned share of tokens, 1 - visible / causal, mean over heads (full heads: 0)
+//     last_query     keys of the last row, last layer
+//     last_layer     all pairs of the causal area, last layer
+//     all_layers     the same over every layer
 //   block density  visited / causal tiles of 128 x 128 over all layers and heads
-// Every query head counts once; heads that share a KV head and a mask are counted together.
+// Every query head counts once; heads that share a KV head and a mask are counted together. What a
+// device decided or estimated is counted there and read once, after the forward pass.
 //
 //   SparsityMeter meter(layers, heads_q / heads_kv);
 //   meter.add(layer, groups, input.span());   // once per row slice
+//   meter.settle(decisions);                  // decisions on the host; waits for the device
 //   meter.fill(trace);                        // msr, esr, block_density
 
 #include <cstdint>
@@ -35,14 +37,31 @@ class SparsityMeter {
 
   /// One row slice of one layer. Slices of a layer arrive in ascending row order and start at
   /// multiples of kMaskBlock.
-  void add(std::int64_t layer, std::span<const HeadGroup> groups, const RowSpan& span);
+  void add(std::int64_t layer, const HeadGroups& groups, const RowSpan& span);
 
-  /// Sets msr (of trace.routing), esr and block_density.
+  /// Reads what stayed on the device; one decision a layer, all on the host.
+  void settle(std::span<const HeadDecision> decisions);
+
+  /// Sets msr (of trace.routing), esr and block_density; everything is settled.
   void fill(Trace& trace) const;
 
  private:
+  // A group whose heads or counts only the device knows.
+  struct Open {
+    std::uint8_t sparse = 0;
+    std::vector<int> kv_heads;
+    bool candidates = false;  // those of them whose decision is `sparse`
+    VisibleCount each;        // of one head; where `counts` is defined, its causal numbers alone
+    at::Tensor counts;        // int64 [query heads of kv_heads, 3]: pairs, tiles, keys of last row
+  };
+  struct Layer {
+    VisibleCount sum;  // over query heads and slices; last row: latest slice
+    std::vector<Open> open;
+  };
+  void settle(Layer& layer, const HeadDecision& decision, const std::int64_t*& counts) const;
+
   std::int64_t group_;
-  std::vector<VisibleCount> layers_;  // summed over query heads and slices; last row: latest slice
+  std::vector<Layer> layers_;
 };
 
 }  // namespace elastic::engine

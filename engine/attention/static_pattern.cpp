@@ -26,7 +26,9 @@ class StaticPatternPolicy final : public HeadPolicy {
 
   HeadDecision decide(std::int64_t layer, const at::Tensor&) const override {
     const auto first = is_sparse_.begin() + layer * kv_heads_;
-    return {.is_sparse = {first, first + kv_heads_}, .router_logits = {}};
+    HeadDecision decision;
+    decision.is_sparse = {first, first + kv_heads_};
+    return decision;
   }
 
  private:

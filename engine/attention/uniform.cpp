@@ -17,8 +17,9 @@ class UniformPolicy final : public HeadPolicy {
   }
   HeadDecision decide(std::int64_t layer, const at::Tensor&) const override {
     const std::uint8_t sparse = sparse_ && layer >= dense_layers_ ? 1 : 0;
-    return {.is_sparse = std::vector<std::uint8_t>(static_cast<std::size_t>(kv_heads_), sparse),
-            .router_logits = {}};
+    HeadDecision decision;
+    decision.is_sparse.assign(static_cast<std::size_t>(kv_heads_), sparse);
+    return decision;
   }
 
  private:

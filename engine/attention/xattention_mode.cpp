@@ -35,7 +35,7 @@ class XattentionMode final : public HeadMode {
   explicit XattentionMode(XattentionOptions options) : options_(std::move(options)) {}
 
   std::string_view name() const override { return "xa"; }
-  ModePlaces places() const override { return {.prefill_mask = true, .estimates = true}; }
+  ModePlaces places() const override { return {.estimates = true}; }
 
   std::string describe() const override {
     const bool is_public = options_.rule == XattentionRule::kPublic;
@@ -44,7 +44,8 @@ class XattentionMode final : public HeadMode {
                        options_.tau, options_.sizes.block, is_public ? "public" : "exact", chunk);
   }
 
-  BlockMask block_mask(const AttentionInput& input, std::span<const int> kv_heads) const override {
+  BlockChoice choose_blocks(const AttentionInput& input,
+                            std::span<const int> kv_heads) const override {
     const std::int64_t block = options_.sizes.block, group = input.q.size(0) / input.k.size(0);
     const std::int64_t chunk =
         options_.chunk > 0 ? options_.chunk : default_xattention_chunk(input.k.size(1));
@@ -53,22 +54,22 @@ class XattentionMode final : public HeadMode {
     keep.reserve(kv_heads.size());
     for (const int head : kv_heads) {
       const at::Tensor mass = strip_block_mass(input, head, options_.sizes);
-      const at::Tensor tau = taus(input.layer, head * group, group).to(mass.device());
+      const at::Tensor tau = taus(input.layer, head * group, group, mass.device());
       keep.push_back(select_blocks(mass, tau, options_.rule, rows));
     }
-    const at::Tensor table = at::cat(keep).to(at::kCPU, at::kByte).contiguous();
-    const std::span visible(table.const_data_ptr<std::uint8_t>(),
-                            static_cast<std::size_t>(table.numel()));
-    return table_mask({visible, table.size(0), table.size(1), table.size(2), block}, input.span());
+    return {at::cat(keep), block};
   }
 
  private:
   // fp64 [group, 1, 1] of query heads [first, first + group) of a layer, or one number.
-  at::Tensor taus(std::int64_t layer, std::int64_t first, std::int64_t group) const {
-    if (options_.taus.size() == 1) return at::tensor(options_.taus[0], at::kDouble);
+  at::Tensor taus(std::int64_t layer, std::int64_t first, std::int64_t group,
+                  at::Device device) const {
+    if (options_.taus.size() == 1) {  // of the host, without dimensions: a scalar on any device
+      return at::tensor(options_.taus[0], at::kDouble).squeeze();
+    }
     const double* row = options_.taus.data() + layer * options_.heads_q + first;
-    return at::tensor(at::ArrayRef<double>(row, static_cast<std::size_t>(group)), at::kDouble)
-        .view({group, 1, 1});
+    const at::ArrayRef<double> own(row, static_cast<std::size_t>(group));
+    return on_device(at::tensor(own, at::kDouble).view({group, 1, 1}), device);
   }
 
   XattentionOptions options_;

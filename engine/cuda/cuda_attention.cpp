@@ -1,100 +1,212 @@
-// LibTorch's own GPU attention behind DeviceAttention: cuDNN where a shape comes back often enough
-// to be worth its plan, flash otherwise, the composed reference for what neither takes (fp32, masks
-// that are no band).
+// The attention backend of CUDA devices. Our own kernel (prefill_call.h) takes every head of a call
+// in one launch, whichever modes they are in and whoever decided; cuDNN takes dense heads where the
+// host knows them and a shape comes back often enough to be worth its plan; flash decodes. What no
+// kernel takes (fp32, odd head sizes, masks of other blocks) is composed.
 
-#include <ATen/core/Tensor.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/_flash_attention_forward.h>
-#include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAStream.h>
 
 #include <cmath>
 #include <optional>
 
-#include "engine/attention/band_attention.h"
-#include "engine/attention/masked_attention.h"
+#include "engine/attention/attention_backend.h"
+#include "engine/cuda/dense_attention.h"
+#include "engine/cuda/prefill_call.h"
 #include "engine/device/cuda_interface.h"
 
 namespace elastic::engine {
 namespace {
 
-// cuDNN, twice as fast as flash, builds a plan per shape: a tenth of a second. That pays for row
-// counts which come back, whole prefill chunks, and for products that take milliseconds themselves
-// (32 heads of 128 over 8192 x 8192); a small model never earns it back.
-constexpr std::int64_t kPlanRows = 1024;
-constexpr std::int64_t kPlanWork = std::int64_t{1} << 38;  // rows x keys x head_dim, all heads
+constexpr std::uint8_t kNobody = 2;  // the byte of heads that no group lists: they visit nothing
 
-bool worth_a_plan(const at::Tensor& q, const at::Tensor& k) {
-  return q.size(0) == 1 && q.size(2) % kPlanRows == 0 && q.numel() * k.size(2) >= kPlanWork;
+// Bit rows of a choice, int32 [query heads, query blocks, words]: bit b of word w is block 32 w +
+// b.
+at::Tensor bit_rows(const at::Tensor& keep) {
+  const std::int64_t words = (keep.size(2) + 31) / 32;
+  const at::Tensor bits = at::constant_pad_nd(keep.to(at::kLong), {0, words * 32 - keep.size(2)})
+                              .view({keep.size(0), keep.size(1), words, 32});
+  const at::Tensor place = at::arange(32, bits.options());
+  return bits.bitwise_left_shift(place).sum(3).to(at::kInt);
 }
 
-PartialAttention cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale,
-                       bool causal) {
-  auto result = at::_scaled_dot_product_cudnn_attention(q, k, v, std::nullopt, true, 0.0, causal,
-                                                        false, scale);
-  at::Tensor lse = std::get<1>(result);
-  return {std::get<0>(result), lse.dim() == 4 ? lse.squeeze(-1) : lse};
-}
-
-// Flash wants [batch, rows, heads, head_dim] and aligns its causal mask to the last key, as we do.
-PartialAttention flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale,
-                       bool causal) {
-  auto result = at::_flash_attention_forward(
-      q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), std::nullopt, std::nullopt,
-      q.size(2), k.size(2), 0.0, causal, false, scale, std::nullopt, std::nullopt, std::nullopt,
-      std::nullopt);
-  return {std::get<0>(result).transpose(1, 2), std::get<1>(result)};
-}
-
-// cuDNN aligns its causal mask to the first key, so rows that stand behind earlier keys are cut
-// into the rectangle of those keys and their own square.
-PartialAttention dense_kernel(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                              double scale, bool causal) {
-  const std::int64_t rows = q.size(2), before = k.size(2) - rows;
-  if (!worth_a_plan(q, k)) return flash(q, k, v, scale, causal);
-  if (!causal || before == 0) return cudnn(q, k, v, scale, causal);
-  if (before % kPlanRows != 0) return flash(q, k, v, scale, causal);
-  return merge_attention(
-      cudnn(q, k.narrow(2, before, rows), v.narrow(2, before, rows), scale, true),
-      cudnn(q, k.narrow(2, 0, before), v.narrow(2, 0, before), scale, false));
-}
-
-bool kernels_take(const at::Tensor& q) {  // [.., .., head_dim]
-  return device_kernels_take(q.scalar_type(), q.size(2));
-}
-
-void dense(const AttentionInput& input, std::span<const int> kv_heads, at::Tensor& out) {
-  if (kernels_take(input.q)) return causal_attention(input, kv_heads, dense_kernel, out);
-  composed_attention(input, kv_heads, dense_mask(input.span()), out);
-}
-
-void masked(const AttentionInput& input, std::span<const int> kv_heads, const BlockMask& mask,
-            at::Tensor& out) {
-  const std::optional<Band> band = find_band(mask, input.span());
-  if (band && kernels_take(input.q))
-    return band_attention(*band, input, kv_heads, dense_kernel, out);
-  composed_attention(input, kv_heads, mask, out);
-}
-
-// Flash splits the keys of a single row over the whole GPU and needs no plan. LibTorch's own choice
-// for these shapes, cuDNN, plans every number of keys anew: tens of milliseconds a token.
-at::Tensor decode(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  const double scale = 1 / std::sqrt(static_cast<double>(q.size(2)));
-  if (!kernels_take(q)) {
-    return at::scaled_dot_product_attention(q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0),
-                                            std::nullopt, 0.0, false, scale)
-        .squeeze(0);
+// Bit rows of every query head of the call, of the heads of a group.
+at::Tensor all_bit_rows(const AttentionInput& input, const HeadGroup& group) {
+  const at::Tensor rows = bit_rows(group.choice.keep);
+  const std::int64_t heads = input.q.size(0), per_head = heads / input.k.size(0);
+  if (rows.size(0) == heads) return rows;
+  at::Tensor all = at::zeros({heads, rows.size(1), rows.size(2)}, rows.options());
+  for (std::size_t i = 0; i < group.kv_heads.size(); ++i) {
+    all.narrow(0, group.kv_heads[i] * per_head, per_head)
+        .copy_(rows.narrow(0, static_cast<std::int64_t>(i) * per_head, per_head));
   }
-  // [batch, heads, rows, head_dim]: query head kv * group + g is the g-th of KV head kv.
-  const at::Tensor row = q.reshape({1, q.size(0) * q.size(1), 1, q.size(2)});
-  return flash(row, k.unsqueeze(0), v.unsqueeze(0), scale, false).out.reshape(q.sizes());
+  return all;
 }
+
+std::int32_t blocks(std::int64_t tokens) {
+  return static_cast<std::int32_t>((tokens + kMaskBlock - 1) / kMaskBlock);
+}
+
+// A window's sizes reach 2^40; no sequence does.
+StreamingWindow clipped(StreamingWindow window, std::int64_t tokens) {
+  const std::int64_t most = tokens + kMaskBlock;
+  window.sink = std::min(window.sink, most);
+  window.local = std::min(window.local, most);
+  return window;
+}
+
+HeadVisits window_visits(const StreamingWindow& window) {
+  HeadVisits visits{.kind = VisitKind::kWindow,
+                    .sink_blocks = blocks(window.sink),
+                    .local_blocks = blocks(window.local)};
+  if (window.block == 1) {
+    visits.local_blocks = blocks(window.local - 1) + 1;  // those that the last row of a block sees
+    visits.token_sink = static_cast<std::int32_t>(window.sink);
+    visits.token_local = static_cast<std::int32_t>(window.local);
+  }
+  return visits;
+}
+
+// The visit list of a group and what it points to; nothing where the kernel has none for its mask.
+struct GroupVisits {
+  HeadVisits visits;
+  at::Tensor bits;
+};
+
+std::optional<GroupVisits> visits_of(const AttentionInput& input, const HeadGroup& group) {
+  if (group.is_estimated()) {
+    if (group.choice.block != kMaskBlock) return std::nullopt;
+    GroupVisits chosen{{.kind = VisitKind::kBits}, all_bit_rows(input, group)};
+    chosen.visits.bits = static_cast<const std::uint32_t*>(chosen.bits.const_data_ptr());
+    chosen.visits.words = static_cast<std::int32_t>(chosen.bits.size(2));
+    return chosen;
+  }
+  if (group.mask.dense) return GroupVisits{{.kind = VisitKind::kDense}, {}};
+  if (group.mask.window &&
+      (group.mask.window->block == 1 || group.mask.window->block == kMaskBlock)) {
+    return GroupVisits{window_visits(clipped(*group.mask.window, input.k.size(1))), {}};
+  }
+  return std::nullopt;
+}
+
+// Per KV head, on the device; undefined where one group has all heads.
+at::Tensor decision_bytes(const AttentionInput& input, const HeadGroups& groups) {
+  if (groups.decided.defined()) return groups.decided.contiguous();
+  const auto heads = static_cast<std::size_t>(input.k.size(0));
+  if (groups.groups.size() == 1 && groups.groups[0].kv_heads.size() == heads) return {};
+  std::vector<std::uint8_t> bytes(heads, kNobody);
+  for (std::size_t g = 0; g < groups.groups.size(); ++g) {
+    for (const int head : groups.groups[g].kv_heads) {
+      bytes[static_cast<std::size_t>(head)] = groups.groups[g].sparse;
+    }
+  }
+  return on_device(at::tensor(bytes, at::TensorOptions(at::kByte)), input.q.device());
+}
+
+template <typename Pointer>
+HeadMatrix<Pointer> matrix(const at::Tensor& x, Pointer data) {
+  return {data, x.stride(0), x.stride(1)};
+}
+
+bool kernel_takes(const AttentionInput& input) {
+  const auto aligned = [](const at::Tensor& x) {  // 16 bytes a piece
+    return x.stride(2) == 1 && x.stride(0) % 8 == 0 && x.stride(1) % 8 == 0 &&
+           reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0;
+  };
+  return device_kernels_take(input.q.scalar_type(), input.q.size(2)) &&
+         portable_takes(input.q.size(2)) && aligned(input.q) && aligned(input.k) &&
+         aligned(input.v);
+}
+
+class CudaBackend final : public AttentionBackend {
+ public:
+  void prefill(const AttentionInput& input, const HeadGroups& groups, at::Tensor& out,
+               at::Tensor* lse) const override {
+    if (input.q.size(1) == 0 || groups.groups.empty()) return;
+    HeadGroups rest = groups;
+    if (lse == nullptr) rest = take_dense(input, std::move(rest), out);
+    if (rest.groups.empty()) return;
+    if (!kernel_takes(input)) return composed_backend().prefill(input, rest, out, lse);
+    launch(input, rest, out, lse);
+  }
+
+  // Flash splits the keys of a single row over the whole GPU and needs no plan. LibTorch's own
+  // choice for these shapes, cuDNN, plans every number of keys anew: tens of milliseconds a token.
+  void decode(std::span<const DecodeRow> rows) const override {
+    for (const DecodeRow& row : rows) {
+      if (!device_kernels_take(row.q.scalar_type(), row.q.size(2))) {
+        composed_backend().decode({&row, 1});
+        continue;
+      }
+      row.out.copy_(decode_row(row).view(row.q.sizes()));
+    }
+  }
+
+ private:
+  // cuDNN takes the dense heads that the host knows where their shape is worth its plan, and all
+  // that our kernel does not take; returns the other groups.
+  static HeadGroups take_dense(const AttentionInput& input, HeadGroups groups, at::Tensor& out) {
+    const bool wanted = worth_a_plan(input) || !kernel_takes(input);
+    if (!wanted || !device_kernels_take(input.q.scalar_type(), input.q.size(2))) return groups;
+    if (groups.decided.defined()) groups = read_decided(groups);
+    HeadGroups rest;
+    for (HeadGroup& group : groups.groups) {
+      if (group.is_estimated() || !group.mask.dense) {
+        rest.groups.push_back(std::move(group));
+      } else {
+        dense_attention(input, group.kv_heads, out);
+      }
+    }
+    return rest;
+  }
+
+  static void launch(const AttentionInput& input, const HeadGroups& groups, at::Tensor& out,
+                     at::Tensor* lse) {
+    PrefillCall call{.q = matrix<const void*>(input.q, input.q.const_data_ptr()),
+                     .k = matrix<const void*>(input.k, input.k.const_data_ptr()),
+                     .v = matrix<const void*>(input.v, input.v.const_data_ptr()),
+                     .out = matrix<void*>(out, out.data_ptr()),
+                     .lse = lse == nullptr ? nullptr : lse->data_ptr<float>()};
+    call.heads_q = static_cast<std::int32_t>(input.q.size(0));
+    call.heads_kv = static_cast<std::int32_t>(input.k.size(0));
+    call.head_dim = static_cast<std::int32_t>(input.q.size(2));
+    call.rows = static_cast<std::int32_t>(input.q.size(1));
+    call.q_start = static_cast<std::int32_t>(input.q_start);
+    call.scale = static_cast<float>(input.scale);
+    call.is_half = input.q.scalar_type() == at::kHalf;
+    const at::Tensor bytes = decision_bytes(input, groups);
+    if (bytes.defined()) call.is_sparse = bytes.const_data_ptr<std::uint8_t>();
+    std::vector<at::Tensor> held;  // until the launch is queued
+    for (const HeadGroup& group : groups.groups) {
+      std::optional<GroupVisits> chosen = visits_of(input, group);
+      if (!chosen) return composed_backend().prefill(input, groups, out, lse);
+      call.visits[bytes.defined() ? group.sparse : 0] = chosen->visits;
+      held.push_back(std::move(chosen->bits));
+    }
+    C10_CUDA_CHECK(prefill_portable(call, c10::cuda::getCurrentCUDAStream()));
+  }
+
+  static at::Tensor decode_row(const DecodeRow& row) {
+    const std::int64_t heads = row.q.size(0) * row.q.size(1), dim = row.q.size(2);
+    // Flash wants [batch, rows, heads, head_dim]; query head kv * group + g is the g-th of KV head
+    // kv.
+    return std::get<0>(at::_flash_attention_forward(
+        row.q.reshape({1, 1, heads, dim}), row.k.transpose(0, 1).unsqueeze(0),
+        row.v.transpose(0, 1).unsqueeze(0), std::nullopt, std::nullopt, 1, row.k.size(1), 0.0,
+        false, false, 1 / std::sqrt(static_cast<double>(dim))));
+  }
+};
 
 }  // namespace
 
-extern "C" void elastic_cuda_install(DeviceAttention& table) {
-  table.dense = dense;
-  table.masked = masked;
-  table.decode = decode;
+extern "C" const AttentionBackend* elastic_cuda_attention() {
+  static const CudaBackend backend;
+  return &backend;
 }
 
 }  // namespace elastic::engine

@@ -6,9 +6,9 @@
 
 namespace elastic::engine {
 
-struct DeviceAttention;
+class AttentionBackend;
 
-inline constexpr int kCudaInterfaceVersion = 2;
+inline constexpr int kCudaInterfaceVersion = 3;
 
 struct CudaDeviceInfo {
   char name[256];
@@ -25,7 +25,8 @@ int elastic_cuda_version();
 /// code and the driver's words in `problem`.
 int elastic_cuda_devices(CudaDeviceInfo* devices, int capacity, const char** problem);
 
-void elastic_cuda_install(DeviceAttention& table);
+/// Attention of CUDA tensors, kept for the process.
+const AttentionBackend* elastic_cuda_attention();
 }
 
 }  // namespace elastic::engine

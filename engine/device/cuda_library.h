@@ -5,7 +5,7 @@
 // Torch-free.
 //
 //   const CudaLibrary& cuda = cuda_library();          // opened on first use, kept for the process
-//   if (!cuda.devices.empty()) cuda.install(device_attention());
+//   if (!cuda.devices.empty()) install_attention_backend(at::kCUDA, cuda.attention());
 //   else log_info(cuda.problem);
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace elastic::engine {
 
-struct DeviceAttention;  // engine/attention/masked_attention.h
+class AttentionBackend;  // engine/attention/attention_backend.h
 
 struct CudaDevice {
   std::string name;
@@ -26,8 +26,8 @@ struct CudaLibrary {
   std::vector<CudaDevice> devices;  // empty where no GPU can be used
   std::string problem;              // then: why, and what to do about it
   bool broken = false;              // a driver is there, and still this program cannot use it
-  /// Fills the table with the library's attention functions; null without devices.
-  void (*install)(DeviceAttention& table) = nullptr;
+  /// The library's attention, kept for the process; null without devices.
+  const AttentionBackend* (*attention)() = nullptr;
 };
 
 /// Thread-safe; never throws. Once it returned devices, ATen operations on CUDA tensors work in

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "engine/attention/masked_attention.h"
+#include "engine/attention/attention_backend.h"
 #include "engine/device/cuda_library.h"
 #include "engine/device/memory_meter.h"
 
@@ -18,7 +18,7 @@ c10::Device resolve_device(const std::string& name) {
   }
   const CudaLibrary& cuda = cuda_library();
   if (!cuda.devices.empty()) {
-    cuda.install(device_attention());
+    install_attention_backend(at::kCUDA, cuda.attention());
     return {c10::kCUDA, 0};
   }
   if (name == "auto") return c10::kCPU;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/attention/attention_backend.h"
 #include "engine/attention/reference.h"
 #include "engine/attention/registry.h"
 #include "engine/attention/sparsity.h"
@@ -26,7 +27,7 @@ constexpr std::int64_t kCheckedRows = 4;       // at each of the places that are
 
 struct Problem {
   AttentionInput input;
-  std::vector<HeadGroup> groups;
+  HeadGroups groups;
   at::Tensor out;
   AttentionBenchRow row;
 };
@@ -84,6 +85,7 @@ Problem make_problem(const AttentionBenchOptions& options, const AttentionPlan& 
             {}};
   SparsityMeter meter(1, options.heads_q / options.heads_kv);
   meter.add(0, p.groups, input.span());
+  meter.settle({&decision, 1});
   Trace trace;
   meter.fill(trace);
   const double tokens = static_cast<double>(input.k.size(1));
@@ -103,7 +105,7 @@ Problem make_problem(const AttentionBenchOptions& options, const AttentionPlan& 
 
 double run(Problem& p) {
   const Stopwatch watch;
-  attend(p.groups, p.input, p.out);
+  attention_backend(p.input.q.device()).prefill(p.input, p.groups, p.out, nullptr);
   synchronize(p.input.q.device());
   return watch.milliseconds();
 }
@@ -115,10 +117,9 @@ void check_result(Problem& p) {
   for (const std::int64_t wanted : {std::int64_t{0}, tokens / 256 * 128 - 2, tokens - rows}) {
     const std::int64_t first = std::clamp<std::int64_t>(wanted, 0, tokens - rows);
     const AttentionInput slice{q.narrow(1, first, rows), k, v, first, p.input.scale};
-    for (const HeadGroup& group : p.groups) {
+    for (const HeadGroup& group : p.groups.groups) {
       const at::Tensor truth =
-          reference_attention(slice, group.kv_heads, group.mode->block_mask(slice, group.kv_heads))
-              .out;
+          reference_attention(slice, group.kv_heads, host_mask(group, p.input.span())).out;
       const std::int64_t per_head = q.size(0) / k.size(0);
       for (const int head : group.kv_heads) {
         const at::Tensor difference =

@@ -16,7 +16,6 @@
 #include "base/text.h"
 #include "engine/api/hub_cache.h"
 #include "engine/attention/attention_plan.h"
-#include "engine/attention/masked_attention.h"
 #include "engine/config/registry.h"
 #include "engine/device/cuda_library.h"
 #include "engine/device/device.h"

@@ -88,6 +88,7 @@ BlockMask streaming_mask(const StreamingWindow& window, const RowSpan& span) {
   const std::int64_t sink = by_token ? window.sink : (window.sink + block - 1) / block * block;
   const std::int64_t local_blocks = (window.local + block - 1) / block;
   BlockMask mask = start_mask(span, block, 1);
+  mask.window = window;
   HeadMask& head = mask.heads[0];
   mask.dense = !by_token || window.local >= q_end;
   if (by_token && !mask.dense) {

@@ -13,6 +13,7 @@
 //   const VisibleCount count = count_visible(mask, 0, {.rows = n, .tokens = n});
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,14 @@ struct HeadMask {
   }
 };
 
+/// Streaming window. block = kMaskBlock: sink and local are rounded up to blocks, the diagonal
+/// block counts as one of the local ones. block = 1: exact tokens, local counts the query itself.
+struct StreamingWindow {
+  std::int64_t sink = 128;    // tokens
+  std::int64_t local = 2048;  // tokens
+  std::int64_t block = kMaskBlock;
+};
+
 struct BlockMask {
   std::int64_t query_block = kMaskBlock;  // rows per query block, counted from absolute position 0
   std::int64_t first_block = 0;           // block of the first query row
@@ -52,16 +61,9 @@ struct BlockMask {
   std::vector<HeadMask> heads;
   std::int64_t token_sink = 0, token_local = 0;  // token window; token_local 0 = none
   bool dense = false;  // every causal key is visible: kernels may take their dense path
+  std::optional<StreamingWindow> window;  // of streaming_mask(): kernels may go by it alone
 
   const HeadMask& head(std::int64_t h) const { return heads[heads.size() == 1 ? 0 : h]; }
-};
-
-/// Streaming window. block = kMaskBlock: sink and local are rounded up to blocks, the diagonal
-/// block counts as one of the local ones. block = 1: exact tokens, local counts the query itself.
-struct StreamingWindow {
-  std::int64_t sink = 128;    // tokens
-  std::int64_t local = 2048;  // tokens
-  std::int64_t block = kMaskBlock;
 };
 
 BlockMask dense_mask(const RowSpan& span);

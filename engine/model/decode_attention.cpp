@@ -2,39 +2,26 @@
 
 #include <ATen/ops/empty_like.h>
 
-#include <cmath>
-
-#include "base/error.h"
-#include "engine/attention/attention_plan.h"
-#include "engine/attention/masked_attention.h"
+#include "engine/attention/attention_backend.h"
 
 namespace elastic::engine {
-namespace {
 
-at::Tensor attend(const at::Tensor& q, const KvView& view) {
-  if (q.is_cpu()) {
-    const std::int64_t dim = q.size(2);
-    at::Tensor out = at::empty_like(q, at::MemoryFormat::Contiguous);
-    at::Tensor rows = out.view({-1, 1, dim});
-    attend_full({q.reshape({-1, 1, dim}), view.k, view.v, view.k.size(1) - 1,
-                 1 / std::sqrt(static_cast<double>(dim))},
-                rows);
-    return out;
+void decode_attention(std::span<const DecodeRead> reads) {
+  std::vector<DecodeRow> rows;
+  for (const DecodeRead& read : reads) {
+    for (const KvView& view : read.views) {
+      const at::Tensor q = view.heads.defined() ? read.q.index_select(0, view.heads) : read.q;
+      // Heads of a view are written apart, for out takes them in between the others'.
+      rows.push_back({q, view.k, view.v, view.heads.defined() ? at::empty_like(q) : read.out});
+    }
   }
-  const auto decode = device_attention().decode;
-  check(decode != nullptr, "an accelerator library brings attention for decode");
-  return decode(q, view.k, view.v);
-}
-
-}  // namespace
-
-void decode_attention(const at::Tensor& q, const std::vector<KvView>& views,
-                      const at::Tensor& out) {
-  for (const KvView& view : views) {
-    if (view.heads.defined()) {
-      out.index_copy_(0, view.heads, attend(q.index_select(0, view.heads), view));
-    } else {
-      out.copy_(attend(q, view));
+  if (rows.empty()) return;
+  attention_backend(rows[0].q.device()).decode(rows);
+  const DecodeRow* row = rows.data();
+  for (const DecodeRead& read : reads) {
+    for (const KvView& view : read.views) {
+      if (view.heads.defined()) read.out.index_copy_(0, view.heads, row->out);
+      ++row;
     }
   }
 }

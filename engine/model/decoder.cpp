@@ -7,9 +7,11 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/error.h"
+#include "engine/attention/attention_backend.h"
 #include "engine/config/memory_estimate.h"
 #include "engine/model/decode_attention.h"
 #include "engine/model/norm.h"
@@ -48,9 +50,9 @@ at::Tensor split_heads(const at::Tensor& projected, std::int64_t heads, const at
 // Cuts the cache of the heads in the sparse mode once it holds more than their decode window.
 void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan,
                std::int64_t tokens) {
-  if (!plan.sparse_decode || plan.sparse == nullptr) return;
-  const HeadMode::DecodeWindow window = plan.sparse->decode_window();
   const HeadDecision& decision = sequence.decisions[static_cast<std::size_t>(layer)];
+  if (!plan.sparse_decode || plan.sparse == nullptr || !decision.on_host()) return;
+  const HeadMode::DecodeWindow window = plan.sparse->decode_window();
   std::vector<std::int64_t> heads;
   for (std::size_t head = 0; head < decision.is_sparse.size(); ++head) {
     if (decision.is_sparse[head] != 0) heads.push_back(static_cast<std::int64_t>(head));
@@ -104,6 +106,11 @@ at::Tensor Decoder::prefill(Sequence& sequence, std::span<const std::int32_t> id
     route_layer(sequence, layer, x, plan, clock);
     run_layer(sequence, layer, x, plan, clock);
   }
+  read_decisions(sequence.decisions);  // the first that the host hears of them
+  sequence.sparsity.settle(sequence.decisions);
+  for (std::int64_t layer = 0; layer < config().layers; ++layer) {
+    cut_cache(sequence, layer, plan, sequence.tokens);
+  }
   return x;
 }
 
@@ -116,6 +123,7 @@ std::vector<HeadDecision> Decoder::decide(std::span<const std::int32_t> ids,
     if (layer > 0) run_layer(sequence, layer - 1, x, plan, clock);
     route_layer(sequence, layer, x, plan, clock);
   }
+  read_decisions(sequence.decisions);
   return std::move(sequence.decisions);
 }
 
@@ -183,12 +191,13 @@ void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t 
   rotary_.rotate(split_heads(projected, c.heads_q, w.q_norm, c.rms_eps), start, input.q);
   const at::Tensor attended = at::empty({rows, q_rows}, part.options());
   at::Tensor by_head = attended.view({rows, c.heads_q, c.head_dim}).transpose(0, 1);
-  std::vector<HeadGroup> groups;
+  HeadGroups groups;
   clock.time(Stage::kSelect, [&] {
     groups = select_heads(plan, sequence.decisions[static_cast<std::size_t>(layer)], input);
   });
   sequence.sparsity.add(layer, groups, input.span());
-  clock.time(Stage::kAttention, [&] { attend(groups, input, by_head); });
+  clock.time(Stage::kAttention,
+             [&] { attention_backend(device()).prefill(input, groups, by_head, nullptr); });
   add_linear(part, attended, w.o, w.o_bias);
 }
 
@@ -203,23 +212,20 @@ at::Tensor Decoder::step(std::span<Sequence* const> sequences, std::span<const s
   return x;
 }
 
-// Attention of the newest row of a sequence: q [heads_q, 1, head_dim], out [heads_q * head_dim].
-void Decoder::attend_row(Sequence& sequence, std::int64_t layer, const at::Tensor& q,
-                         const at::Tensor& out, const AttentionPlan& plan) const {
+// The newest row of a sequence under a mode that selects what it reads: q [heads_q, 1, head_dim],
+// out [heads_q * head_dim].
+void Decoder::select_and_attend(Sequence& sequence, std::int64_t layer, const at::Tensor& q,
+                                const at::Tensor& out, const AttentionPlan& plan) const {
   const ModelConfig& c = config();
-  const std::int64_t position = sequence.tokens, group = c.heads_q / c.heads_kv;
   const auto index = static_cast<std::size_t>(layer);
-  if (plan.sparse == nullptr || !plan.sparse->places().decode_selection) {
-    return decode_attention(q.view({c.heads_kv, group, c.head_dim}),
-                            sequence.cache.read_step(layer, position + 1),
-                            out.view({c.heads_kv, group, c.head_dim}));
-  }
-  const KvView cached = sequence.cache.read_all(layer, position + 1);
+  const KvView cached = sequence.cache.read_all(layer, sequence.tokens + 1);
+  const AttentionInput input{
+      q,    cached.k, cached.v, sequence.tokens, 1.0 / std::sqrt(static_cast<double>(c.head_dim)),
+      layer};
   at::Tensor by_head = out.view({c.heads_q, 1, c.head_dim});
-  attend_step(
-      plan, sequence.decisions[index],
-      {q, cached.k, cached.v, position, 1.0 / std::sqrt(static_cast<double>(c.head_dim)), layer},
-      sequence.states[index], by_head);
+  attention_backend(device()).prefill(
+      input, select_step(plan, sequence.decisions[index], input, sequence.states[index]), by_head,
+      nullptr);
 }
 
 void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t layer, at::Tensor& x,
@@ -233,18 +239,28 @@ void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t laye
   const at::Tensor q = split_heads(qkv.narrow(1, 0, q_rows), c.heads_q, w.q_norm, c.rms_eps);
   const at::Tensor k = split_heads(qkv.narrow(1, q_rows, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
   const at::Tensor v = split_heads(qkv.narrow(1, q_rows + kv_rows, kv_rows), c.heads_kv, {}, 0);
+  const bool selects = plan.sparse != nullptr && plan.sparse->places().decode_selection;
   const at::Tensor attended = at::empty({count, q_rows}, x.options());
-  at::Tensor q_rotated = at::empty({c.heads_q, 1, c.head_dim}, x.options());
+  std::vector<DecodeRead> reads;
   at::Tensor k_rotated = at::empty({c.heads_kv, 1, c.head_dim}, x.options());
   for (std::int64_t row = 0; row < count; ++row) {
     Sequence& sequence = *sequences[static_cast<std::size_t>(row)];
     const std::int64_t position = sequence.tokens;
+    at::Tensor q_rotated = at::empty({c.heads_q, 1, c.head_dim}, x.options());
     rotary_.rotate(q.narrow(0, row, 1), position, q_rotated);
     rotary_.rotate(k.narrow(0, row, 1), position, k_rotated);
     sequence.cache.append(layer, position, k_rotated, v.narrow(0, row, 1).transpose(0, 1));
     cut_cache(sequence, layer, plan, position + 1);
-    attend_row(sequence, layer, q_rotated, attended[row], plan);
+    if (selects) {
+      select_and_attend(sequence, layer, q_rotated, attended[row], plan);
+    } else {
+      const std::array<std::int64_t, 3> by_kv_head = {c.heads_kv, c.heads_q / c.heads_kv,
+                                                      c.head_dim};
+      reads.push_back({q_rotated.view(by_kv_head), sequence.cache.read_step(layer, position + 1),
+                       attended[row].view(by_kv_head)});
+    }
   }
+  decode_attention(reads);
   add_linear(x, attended, w.o, w.o_bias);
   add_mlp(w, c, x);
 }

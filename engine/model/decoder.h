@@ -87,8 +87,8 @@ class Decoder {
                   StageClock& clock);
   void attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,
                     const AttentionPlan& plan, StageClock& clock);
-  void attend_row(Sequence& sequence, std::int64_t layer, const at::Tensor& q,
-                  const at::Tensor& out, const AttentionPlan& plan) const;
+  void select_and_attend(Sequence& sequence, std::int64_t layer, const at::Tensor& q,
+                         const at::Tensor& out, const AttentionPlan& plan) const;
   void step_layer(std::span<Sequence* const> sequences, std::int64_t layer, at::Tensor& x,
                   const AttentionPlan& plan);
 

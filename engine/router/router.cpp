@@ -99,14 +99,8 @@ at::Tensor router_logits(const RouterWeights& r, const at::Tensor& pooled) {
   return at::cat({at::zeros_like(logits), logits}, 1);  // sigmoid(z) > 0.5 <=> z > 0
 }
 
-std::vector<std::uint8_t> sparse_heads(const at::Tensor& logits) {
-  const at::Tensor values = logits.to(at::kCPU, at::kFloat).contiguous();
-  const float* z = values.const_data_ptr<float>();  // [heads_kv, 2]
-  std::vector<std::uint8_t> is_sparse;
-  for (std::int64_t h = 0; h < values.size(0); ++h) {
-    is_sparse.push_back(z[2 * h + 1] > z[2 * h] ? 0 : 1);
-  }
-  return is_sparse;
+at::Tensor sparse_heads(const at::Tensor& logits) {
+  return logits.select(1, 1).gt(logits.select(1, 0)).logical_not().to(at::kByte);
 }
 
 }  // namespace elastic::engine

@@ -74,7 +74,7 @@ at::Tensor task_features(const RouterWeights& router, const at::Tensor& pooled);
 /// dtype.
 at::Tensor router_logits(const RouterWeights& router, const at::Tensor& pooled);
 
-/// 1 where logits[h][1] > logits[h][0] does not hold.
-std::vector<std::uint8_t> sparse_heads(const at::Tensor& logits);
+/// uint8 [heads_kv] on the device of the logits: 1 where logits[h][1] > logits[h][0] does not hold.
+at::Tensor sparse_heads(const at::Tensor& logits);
 
 }  // namespace elastic::engine

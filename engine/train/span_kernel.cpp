@@ -15,7 +15,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "engine/attention/masked_attention.h"
+#include "engine/attention/attention_backend.h"
 
 namespace elastic::engine {
 namespace {

@@ -18,8 +18,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/attention/attention_backend.h"
 #include "engine/attention/cpu_attention.h"
-#include "engine/attention/masked_attention.h"
 #include "engine/attention/registry.h"
 #include "engine/attention/xattention.h"
 #include "engine/io/head_pattern.h"

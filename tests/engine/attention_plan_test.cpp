@@ -172,10 +172,10 @@ TEST(AttentionPlan, MixedHeadsEqualEachHeadAlone) {
                              at::randn({kHeadsKv, 600, kDim}), 0, 0.25};
   for (const std::vector<std::uint8_t>& types : std::vector<std::vector<std::uint8_t>>{
            {0, 0, 0}, {1, 1, 1}, {0, 1, 0}, {1, 0, 1}, {1, 1, 0}}) {
-    const std::vector<HeadGroup> groups =
-        select_heads(plan, {.is_sparse = types, .router_logits = {}}, input);
+    HeadDecision decision;
+    decision.is_sparse = types;
     at::Tensor out = at::randn({kHeadsQ, 600, kDim});
-    attend(groups, input, out);
+    attention_backend(at::kCPU).prefill(input, select_heads(plan, decision, input), out, nullptr);
     for (int kv = 0; kv < kHeadsKv; ++kv) {
       const HeadMode& mode =
           types[static_cast<std::size_t>(kv)] != 0 ? *plan.sparse : *plan.retrieval;
@@ -275,8 +275,9 @@ TEST(AttentionPlan, DecisionsThatDoNotFitAreRefused) {
   const AttentionInput input{at::zeros({kHeadsQ, 4, 8}), at::zeros({kHeadsKv, 4, 8}),
                              at::zeros({kHeadsKv, 4, 8}), 0, 1};
   const auto select = [&](const char* mode, const std::vector<std::uint8_t>& types) {
-    return select_heads(make_attention_plan(mode, context()),
-                        {.is_sparse = types, .router_logits = {}}, input);
+    HeadDecision decision;
+    decision.is_sparse = types;
+    return select_heads(make_attention_plan(mode, context()), decision, input).groups;
   };
   EXPECT_THROW(select("fa", {0, 0}), std::logic_error);
   EXPECT_THROW(select("fa", {0, 1, 0}), std::logic_error);

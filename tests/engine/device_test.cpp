@@ -136,7 +136,7 @@ TEST(Device, EveryModelsMemoryIsOnAccount) {
 TEST(Device, WhereThereIsNoneTheReasonIsSaid) {
   const CudaLibrary& cuda = cuda_library();
   if (!cuda.devices.empty()) GTEST_SKIP() << "a GPU is here";
-  EXPECT_EQ(cuda.install, nullptr);
+  EXPECT_EQ(cuda.attention, nullptr);
   EXPECT_FALSE(cuda.problem.empty());
   EXPECT_EQ(describe_accelerator(), "none (" + cuda.problem + ")");
   EXPECT_TRUE(resolve_device("auto").is_cpu());

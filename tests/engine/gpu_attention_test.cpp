@@ -5,7 +5,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/softmax.h>
 
@@ -14,7 +17,7 @@
 #include <set>
 #include <vector>
 
-#include "engine/attention/masked_attention.h"
+#include "engine/attention/attention_backend.h"
 #include "engine/model/decode_attention.h"
 #include "tests/engine/all_heads.h"
 #include "tests/engine/gpu.h"
@@ -72,6 +75,14 @@ at::Tensor reference(const AttentionInput& input, std::int64_t head, const at::T
   at::Tensor scores = at::matmul(q, k.t()).mul_(input.scale);
   scores.masked_fill_(see.logical_not(), -std::numeric_limits<double>::infinity());
   return at::matmul(at::softmax(scores, -1), v);
+}
+
+at::Tensor reference_lse(const AttentionInput& input, std::int64_t head, const at::Tensor& see) {
+  const std::int64_t group = input.q.size(0) / input.k.size(0);
+  const at::Tensor k = input.k[head / group].narrow(0, 0, see.size(1)).to(at::kDouble);
+  at::Tensor scores = at::matmul(input.q[head].to(at::kDouble), k.t()).mul_(input.scale);
+  scores.masked_fill_(see.logical_not(), -std::numeric_limits<double>::infinity());
+  return at::logsumexp(scores, {-1});
 }
 
 class Gpu_Attention : public elastic::testing::GpuSuite {
@@ -157,6 +168,64 @@ TEST_F(Gpu_Attention, HeadsOfTwoModesInOneCall) {
   EXPECT_GT(heads_checked_, 50);
 }
 
+// Each head by the byte that lies on the device: dense, streaming, or of a table that was estimated
+// there; the log-sum-exp too.
+TEST_F(Gpu_Attention, DecisionsOnTheDeviceReachTheirHeads) {
+  const StreamingWindow window{.sink = 128, .local = 256};
+  for (const Shape& shape : shapes()) {
+    const AttentionInput input = random_input(shape);
+    const at::Tensor dense = visible(shape, nullptr, device_),
+                     streaming = visible(shape, &window, device_);
+    const std::int64_t first = shape.q_start / 128,
+                       end = (shape.q_start + shape.rows - 1) / 128 + 1;
+    const auto index = at::TensorOptions(at::kLong).device(device_);
+    const at::Tensor own = at::arange(first, end, index).unsqueeze(1);
+    const at::Tensor key = at::arange(end, index).unsqueeze(0);
+    const at::Tensor keep = at::rand({shape.heads_q, end - first, end}, at::TensorOptions(device_))
+                                .gt(0.6)
+                                .logical_or(key == own)
+                                .logical_or(key == 0)
+                                .logical_and(key <= own);
+    const at::Tensor row =
+        at::arange(shape.q_start, shape.q_start + shape.rows, index).div(128, "floor").sub(first);
+    const at::Tensor column = at::arange(shape.q_start + shape.rows, index).div(128, "floor");
+    const std::vector<int> heads = elastic::testing::all_heads(input);
+    const HeadGroup full{0, heads, dense_mask(input.span()), {}},
+        stream{1, heads, streaming_mask(window, input.span()), {}},
+        chosen{1, heads, {}, {keep, 128}};
+    for (const HeadGroup* sparse : {&stream, &chosen}) {
+      const at::Tensor bytes = at::randint(0, 2, {shape.heads_kv}, index).to(at::kByte);
+      at::Tensor out = at::full(input.q.sizes(), 7.0, input.q.options());
+      at::Tensor lse = at::full({shape.heads_q, shape.rows}, 7.0, index.dtype(at::kFloat));
+      attention_backend(device_).prefill(input, {{full, *sparse}, bytes}, out, &lse);
+      at::Tensor alone = at::full(input.q.sizes(), 7.0, input.q.options());
+      attention_backend(device_).prefill(input, read_decided({{full, *sparse}, bytes}), alone,
+                                         nullptr);
+      const at::Tensor decided = bytes.cpu();
+      for (std::int64_t head = 0; head < shape.heads_q; ++head) {
+        const std::int64_t kv = head / (shape.heads_q / shape.heads_kv);
+        const at::Tensor see =
+            decided[kv].item<std::uint8_t>() == 0 ? dense
+            : sparse == &stream
+                ? streaming
+                : keep[head].index_select(0, row).index_select(1, column).logical_and(dense);
+        const at::Tensor wanted = reference(input, head, see);
+        const std::string what = label(shape) + ": head " + std::to_string(head);
+        for (const at::Tensor& got : {out, alone}) {
+          const at::Tensor error = got[head].to(at::kDouble) - wanted;
+          EXPECT_LT(error.norm().item<double>() / wanted.norm().item<double>(),
+                    elastic::testing::kHeadBf16)
+              << what;
+        }
+        EXPECT_LT((lse[head] - reference_lse(input, head, see)).abs().max().item<double>(), 1e-3)
+            << what;
+        ++heads_checked_;
+      }
+    }
+  }
+  EXPECT_GT(heads_checked_, 200);
+}
+
 TEST_F(Gpu_Attention, DecodeEqualsFloat64AtAnyNumberOfKeys) {
   const auto options = at::TensorOptions(at::kBFloat16).device(device_);
   for (const std::int64_t tokens : {1, 2, 63, 1000, 1024, 1111, 4097, 20000}) {
@@ -168,7 +237,7 @@ TEST_F(Gpu_Attention, DecodeEqualsFloat64AtAnyNumberOfKeys) {
                           at::randn({kHeadsKv, tokens + 9, dim}, options).narrow(1, 0, tokens),
                           at::randn({kHeadsKv, tokens + 9, dim}, options).narrow(1, 0, tokens)};
         const at::Tensor out = at::full({kHeadsKv, group, dim}, 7.0, options);
-        decode_attention(q, {view}, out);
+        decode_attention(std::vector<DecodeRead>{{q, {view}, out}});
         const AttentionInput input{q.view({kHeadsKv * group, 1, dim}), view.k, view.v, tokens - 1,
                                    1 / std::sqrt(static_cast<double>(dim))};
         const at::Tensor see = visible({0, 0, 0, tokens - 1, 1}, nullptr, device_);

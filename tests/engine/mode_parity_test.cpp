@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/attention/attention_backend.h"
 #include "engine/attention/registry.h"
 #include "engine/attention/xattention.h"
 #include "tests/engine/all_heads.h"
@@ -114,7 +115,7 @@ TEST(ModeParity, EveryModeEqualsItsDefinition) {
           at::randn({heads_kv, tokens, dim}), start, 1 / std::sqrt(static_cast<double>(dim))};
       const std::vector<int> heads = testing::all_heads(input);
       at::Tensor out = at::full(input.q.sizes(), 7.0);
-      mode->forward(input, heads, mode->block_mask(input, heads), out);
+      masked_attention(input, heads, mode->block_mask(input, heads), out);
       const at::Tensor wanted = attention_by_definition(input, one.visible(input));
       EXPECT_LT((out.to(at::kDouble) - wanted).abs().max().item<double>(), testing::kAttentionFp32)
           << one.mode << ": " << heads_kv << " x " << group << " heads of " << dim << ", rows "

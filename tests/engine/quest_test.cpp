@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "engine/attention/masked_attention.h"
+#include "engine/attention/attention_backend.h"
 #include "engine/attention/reference.h"
 #include "engine/io/safetensors.h"
 #include "tests/engine/all_heads.h"

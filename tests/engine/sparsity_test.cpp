@@ -1,7 +1,11 @@
 #include "engine/attention/sparsity.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -10,15 +14,14 @@ namespace elastic::engine {
 namespace {
 
 // Groups of a layer with `full` full KV heads and `sparse` streaming ones.
-std::vector<HeadGroup> layer_groups(int full, int sparse, const StreamingWindow& window,
-                                    const RowSpan& span) {
-  std::vector<HeadGroup> groups;
+HeadGroups layer_groups(int full, int sparse, const StreamingWindow& window, const RowSpan& span) {
+  HeadGroups groups;
   std::vector<int> heads;
   for (int h = 0; h < full; ++h) heads.push_back(h);
-  if (full > 0) groups.push_back({nullptr, heads, dense_mask(span)});
+  if (full > 0) groups.groups.push_back({0, heads, dense_mask(span), {}});
   heads.clear();
   for (int h = 0; h < sparse; ++h) heads.push_back(full + h);
-  if (sparse > 0) groups.push_back({nullptr, heads, streaming_mask(window, span)});
+  if (sparse > 0) groups.groups.push_back({1, heads, streaming_mask(window, span), {}});
   return groups;
 }
 
@@ -104,14 +107,79 @@ TEST(Sparsity, MasksPerHeadAreCountedEach) {
   const std::vector<std::uint8_t> visible = {1, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1};
   const RowSpan span{.rows = 256, .tokens = 256};
   SparsityMeter meter(1, 2);
-  meter.add(0, std::vector<HeadGroup>{{nullptr, {0, 1}, table_mask({visible, 4, 2, 2, 128}, span)}},
-            span);
+  meter.add(0, {{{0, {0, 1}, table_mask({visible, 4, 2, 2, 128}, span), {}}}, {}}, span);
   Trace trace;
   meter.fill(trace);
   const double triangle = 128 * 129 / 2, square = 128 * 128;
   EXPECT_DOUBLE_EQ(trace.esr.all_layers, 1 - (4 * triangle + square) / (4 * 256 * 257 / 2));
   EXPECT_DOUBLE_EQ(trace.esr.last_query, 1 - 3 * 128. / (4 * 256));
   EXPECT_DOUBLE_EQ(trace.block_density, 5. / 12);
+}
+
+// Heads that the device decided and blocks that it estimated are counted as the host's are.
+TEST(Sparsity, WhatTheDeviceKnowsIsCountedLikeTheHosts) {
+  std::mt19937 random(3);
+  for (const std::int64_t side : {16, 64, 128}) {
+    for (const RowSpan& span : {RowSpan{0, 300, 300}, RowSpan{256, 256, 512}, RowSpan{64, 1, 65},
+                                RowSpan{192, 333, 530}}) {
+      if (span.q_start % side != 0) continue;
+      const std::int64_t first = span.q_start / side,
+                         end = (span.q_start + span.rows - 1) / side + 1;
+      std::vector<std::uint8_t> table;
+      for (int h = 0; h < 6; ++h) {
+        for (std::int64_t b = first; b < end; ++b) {
+          for (std::int64_t key = 0; key < end; ++key)
+            table.push_back(key <= b && random() % 2 == 0);
+        }
+      }
+      const at::Tensor keep =
+          at::tensor(table, at::kByte).view({6, end - first, end}).to(at::kBool);
+      HeadDecision decision;
+      decision.is_sparse = {1, 0, 1};
+      SparsityMeter device(1, 2), host(1, 2);
+      const at::Tensor decided = at::tensor(decision.is_sparse, at::kByte);
+      device.add(
+          0, {{{0, {0, 1, 2}, dense_mask(span), {}}, {1, {0, 1, 2}, {}, {keep, side}}}, decided},
+          span);
+      const at::Tensor chosen = at::cat({keep.narrow(0, 0, 2), keep.narrow(0, 4, 2)});
+      host.add(
+          0, {{{0, {1}, dense_mask(span), {}}, {1, {0, 2}, mask_of({chosen, side}, span), {}}}, {}},
+          span);
+      device.settle({&decision, 1});
+      Trace a, b;
+      device.fill(a);
+      host.fill(b);
+      EXPECT_DOUBLE_EQ(a.esr.all_layers, b.esr.all_layers) << side << " " << span.q_start;
+      EXPECT_DOUBLE_EQ(a.esr.last_query, b.esr.last_query) << side << " " << span.q_start;
+      EXPECT_DOUBLE_EQ(a.block_density, b.block_density) << side << " " << span.q_start;
+    }
+  }
+}
+
+TEST(Sparsity, SlicesOnTheDeviceAddUp) {
+  const StreamingWindow window{.sink = 128, .local = 256};
+  const RowSpan whole{.rows = 901, .tokens = 901};
+  HeadDecision decision;
+  decision.is_sparse = {0, 1, 1};
+  const auto groups = [&](const RowSpan& span) {
+    return HeadGroups{
+        {{0, {0, 1, 2}, dense_mask(span), {}}, {1, {0, 1, 2}, streaming_mask(window, span), {}}},
+        at::tensor(decision.is_sparse, at::kByte)};
+  };
+  SparsityMeter once(1, 2), sliced(1, 2);
+  once.add(0, layer_groups(1, 2, window, whole), whole);
+  for (const RowSpan& span :
+       {RowSpan{0, 256, 901}, RowSpan{256, 512, 901}, RowSpan{768, 133, 901}}) {
+    sliced.add(0, groups(span), span);
+  }
+  Trace a, b;
+  EXPECT_THROW(sliced.fill(b), std::logic_error) << "nothing is settled";
+  sliced.settle({&decision, 1});
+  once.fill(a);
+  sliced.fill(b);
+  EXPECT_DOUBLE_EQ(a.esr.last_query, b.esr.last_query);
+  EXPECT_DOUBLE_EQ(a.esr.last_layer, b.esr.last_layer);
+  EXPECT_DOUBLE_EQ(a.block_density, b.block_density);
 }
 
 TEST(Sparsity, NothingCountedIsNothingPruned) {

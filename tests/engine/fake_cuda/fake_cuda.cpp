@@ -31,6 +31,6 @@ int elastic_cuda_devices(CudaDeviceInfo* devices, int capacity, const char** pro
   return count;
 }
 
-void elastic_cuda_install(DeviceAttention&) {}
+const AttentionBackend* elastic_cuda_attention() { return nullptr; }
 
 }  // namespace elastic::engine

@@ -1,0 +1,49 @@
+#include "engine/attention/attention_backend.h"
+
+#include <array>
+
+#include "engine/attention/composed_attention.h"
+#include "engine/attention/cpu_attention.h"
+
+namespace elastic::engine {
+namespace {
+
+class CpuBackend final : public ComposedBackend {
+ protected:
+  void attend(const AttentionInput& input, std::span<const int> kv_heads, const BlockMask& mask,
+              at::Tensor& out, at::Tensor* lse) const override {
+    if (runs_on_cpu_kernels(input)) return cpu_attention(input, kv_heads, mask, out, lse);
+    composed_attention(input, kv_heads, mask, out, lse);
+  }
+};
+
+using Installed = std::array<const AttentionBackend*, at::COMPILE_TIME_MAX_DEVICE_TYPES>;
+
+Installed& installed() {
+  static const CpuBackend cpu;
+  static Installed table = [] {
+    Installed empty{};
+    empty[static_cast<std::size_t>(at::kCPU)] = &cpu;
+    return empty;
+  }();
+  return table;
+}
+
+}  // namespace
+
+const AttentionBackend& attention_backend(at::Device device) {
+  const AttentionBackend* backend = installed()[static_cast<std::size_t>(device.type())];
+  return backend == nullptr ? composed_backend() : *backend;
+}
+
+void install_attention_backend(at::DeviceType type, const AttentionBackend* backend) {
+  installed()[static_cast<std::size_t>(type)] = backend;
+}
+
+void masked_attention(const AttentionInput& input, std::span<const int> kv_heads,
+                      const BlockMask& mask, at::Tensor& out, at::Tensor* lse) {
+  const HeadGroups one{{{0, {kv_heads.begin(), kv_heads.end()}, mask, {}}}, {}};
+  attention_backend(input.q.device()).prefill(input, one, out, lse);
+}
+
+}  // namespace elastic::engine
