@@ -30,7 +30,7 @@ MAY_INCLUDE = {
     "engine/kernels": ["base"],
     "engine/attention": [*API, "engine/io", "engine/router", "engine/kernels"],
     "engine/device": ["base", "engine/attention"],
-    "engine/model": ["base", "engine/config", "engine/io", "engine/router", "engine/attention", "engine/device"],
+    "engine/model": ["base", "engine/config", "engine/io", "engine/router", "engine/kernels", "engine/attention", "engine/device"],
     "engine/generate": [*API, "engine/config", "engine/io", "engine/router", "engine/attention", "engine/device", "engine/model"],
     "engine/train": [*API, "engine/config", "engine/io", "engine/router", "engine/kernels", "engine/attention", "engine/device",
                      "engine/model"],

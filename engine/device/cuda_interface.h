@@ -7,6 +7,7 @@
 namespace elastic::engine {
 
 class AttentionBackend;
+struct StepKernels;
 
 inline constexpr int kCudaInterfaceVersion = 3;
 
@@ -27,6 +28,8 @@ int elastic_cuda_devices(CudaDeviceInfo* devices, int capacity, const char** pro
 
 /// Attention of CUDA tensors, kept for the process.
 const AttentionBackend* elastic_cuda_attention();
+
+void elastic_cuda_step(StepKernels& table);
 }
 
 }  // namespace elastic::engine

@@ -47,6 +47,7 @@ CudaLibrary read_devices(void* handle) {
   if (count == 0) return without_gpu("the NVIDIA driver shows no GPU to this process", false);
   CudaLibrary library;
   library.attention = symbol<decltype(elastic_cuda_attention)>(handle, "elastic_cuda_attention");
+  library.step = symbol<decltype(elastic_cuda_step)>(handle, "elastic_cuda_step");
   for (int i = 0; i < std::min(count, kMostDevices); ++i) {
     const CudaDeviceInfo& device = found[static_cast<std::size_t>(i)];
     library.devices.push_back(

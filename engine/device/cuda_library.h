@@ -15,6 +15,7 @@
 namespace elastic::engine {
 
 class AttentionBackend;  // engine/attention/attention_backend.h
+struct StepKernels;      // engine/device/step_kernels.h
 
 struct CudaDevice {
   std::string name;
@@ -26,8 +27,9 @@ struct CudaLibrary {
   std::vector<CudaDevice> devices;  // empty where no GPU can be used
   std::string problem;              // then: why, and what to do about it
   bool broken = false;              // a driver is there, and still this program cannot use it
-  /// The library's attention, kept for the process; null without devices.
+  /// The library's attention, kept for the process, and its other kernels; null without devices.
   const AttentionBackend* (*attention)() = nullptr;
+  void (*step)(StepKernels& table) = nullptr;
 };
 
 /// Thread-safe; never throws. Once it returned devices, ATen operations on CUDA tensors work in

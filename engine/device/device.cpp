@@ -6,6 +6,7 @@
 #include "engine/attention/attention_backend.h"
 #include "engine/device/cuda_library.h"
 #include "engine/device/memory_meter.h"
+#include "engine/device/step_kernels.h"
 
 namespace elastic::engine {
 
@@ -19,6 +20,7 @@ c10::Device resolve_device(const std::string& name) {
   const CudaLibrary& cuda = cuda_library();
   if (!cuda.devices.empty()) {
     install_attention_backend(at::kCUDA, cuda.attention());
+    cuda.step(step_kernels(at::kCUDA));
     return {c10::kCUDA, 0};
   }
   if (name == "auto") return c10::kCPU;

@@ -254,31 +254,60 @@ void TorchGenerator::decode(std::vector<Running>& batch) {
       ids.push_back(running.result.ids.back());
     }
     if (active.empty()) return;
-    const std::vector<float> logits =
-        to_floats(decoder_.logits(decoder_.step(sequences, ids, plan_)));
-    const auto vocab = static_cast<std::size_t>(info_.vocab);
-    for (std::size_t row = 0; row < active.size(); ++row) {
-      accept(*active[row], std::span(logits).subspan(row * vocab, vocab));
-      active[row]->result.timing.decode_ms = watch.milliseconds();
+    if (step_.takes(plan_)) {
+      const StepResult step = step_.run(sequences, ids, plan_);
+      if (all_take_greedy(active, step)) {
+        for (std::size_t row = 0; row < active.size(); ++row) take(*active[row], step.greedy[row]);
+      } else {
+        accept_rows(active, step.logits);
+      }
+    } else {
+      accept_rows(active, decoder_.logits(decoder_.step(sequences, ids, plan_)));
     }
+    for (Running* running : active) running->result.timing.decode_ms = watch.milliseconds();
   }
 }
 
-// Takes the next token and decides whether the request is finished by it.
+// True where the device's choices are what each request would sample.
+bool TorchGenerator::all_take_greedy(std::span<Running* const> active, const StepResult& step) {
+  for (std::size_t row = 0; row < active.size(); ++row) {
+    const Request& request = *active[row]->request;
+    const auto tokens = static_cast<std::int64_t>(active[row]->result.ids.size());
+    if (!step.finite[row] || request.sampling.temperature > 0 || tokens < request.min_new_tokens) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void TorchGenerator::accept_rows(std::span<Running* const> active, const at::Tensor& logits) const {
+  const std::vector<float> values = to_floats(logits);
+  const auto vocab = static_cast<std::size_t>(info_.vocab);
+  for (std::size_t row = 0; row < active.size(); ++row) {
+    accept(*active[row], std::span(values).subspan(row * vocab, vocab));
+  }
+}
+
+// Samples the next token and takes it.
 void TorchGenerator::accept(Running& running, std::span<const float> logits) const {
   const Request& request = *running.request;
-  Result& result = running.result;
-  const std::vector<std::int32_t>& eos = decoder_.config().eos_ids;
   check_finite(logits);
-  const bool too_early = static_cast<std::int64_t>(result.ids.size()) < request.min_new_tokens;
-  const std::int32_t id =
-      too_early ? sample(without_ends(logits, request, eos), request.sampling, running.stream)
-                : sample(logits, request.sampling, running.stream);
+  const bool too_early =
+      static_cast<std::int64_t>(running.result.ids.size()) < request.min_new_tokens;
+  take(running, too_early ? sample(without_ends(logits, request, decoder_.config().eos_ids),
+                                   request.sampling, running.stream)
+                          : sample(logits, request.sampling, running.stream));
+}
+
+// Appends the token and decides whether the request is finished by it.
+void TorchGenerator::take(Running& running, std::int32_t id) const {
+  const Request& request = *running.request;
+  Result& result = running.result;
   result.ids.push_back(id);
   const auto contains = [id](const std::vector<std::int32_t>& ids) {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
   };
-  if ((!request.ignore_eos && contains(eos)) || contains(request.stop_ids)) {
+  if ((!request.ignore_eos && contains(decoder_.config().eos_ids)) || contains(request.stop_ids)) {
     result.finish = Finish::kEos;
     running.done = true;
   } else if (auto text = running.stop.find(result.ids)) {

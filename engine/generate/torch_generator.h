@@ -11,6 +11,7 @@
 #include "engine/api/tokenizer.h"
 #include "engine/attention/attention_plan.h"
 #include "engine/model/decoder.h"
+#include "engine/model/recorded_step.h"
 
 namespace elastic::engine {
 
@@ -38,10 +39,14 @@ class TorchGenerator final : public Generator {
   void check_request(const Request& request) const;
   Running prefill(const Request& request);
   void decode(std::vector<Running>& batch);
+  static bool all_take_greedy(std::span<Running* const> active, const StepResult& step);
+  void accept_rows(std::span<Running* const> active, const at::Tensor& logits) const;
   void accept(Running& running, std::span<const float> logits) const;
+  void take(Running& running, std::int32_t id) const;
   void finish(Running& running) const;
 
   Decoder decoder_;
+  RecordedStep step_{decoder_};
   std::shared_ptr<const Tokenizer> tokenizer_;  // null: ids only
   ModelInfo info_;
   AttentionPlan plan_;

@@ -1,9 +1,7 @@
 #include "engine/model/decoder.h"
 
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -14,40 +12,12 @@
 #include "engine/attention/attention_backend.h"
 #include "engine/config/memory_estimate.h"
 #include "engine/model/decode_attention.h"
+#include "engine/model/layer_ops.h"
 #include "engine/model/norm.h"
 
 namespace elastic::engine {
-namespace {
+namespace {}  // namespace
 
-at::Tensor bias_rows(const at::Tensor& bias, std::int64_t start, std::int64_t rows) {
-  return bias.defined() ? bias.narrow(0, start, rows) : bias;
-}
-
-// x += h w^T + bias: the residual sum is part of the product, without a pass of its own.
-void add_linear(at::Tensor& x, const at::Tensor& h, const at::Tensor& weight,
-                const at::Tensor& bias) {
-  at::addmm_out(x, x, h, weight.t());
-  if (bias.defined()) x.add_(bias);
-}
-
-// x += down(silu(gate(h)) * up(h)), h = norm(x); x [rows, hidden].
-void add_mlp(const LayerWeights& layer, const ModelConfig& config, at::Tensor& x) {
-  const at::Tensor h = rms_norm(x, layer.post_norm, config.rms_eps);
-  const at::Tensor gate_up = at::linear(h, layer.gate_up, layer.gate_up_bias);
-  at::Tensor gate = at::silu(gate_up.narrow(1, 0, config.intermediate));
-  gate.mul_(gate_up.narrow(1, config.intermediate, config.intermediate));
-  add_linear(x, gate, layer.down, layer.down_bias);
-}
-
-// Projected rows [rows, heads * head_dim] as [rows, heads, head_dim], normed per head where the
-// family does so.
-at::Tensor split_heads(const at::Tensor& projected, std::int64_t heads, const at::Tensor& norm,
-                       double eps) {
-  const at::Tensor by_head = projected.view({projected.size(0), heads, projected.size(1) / heads});
-  return norm.defined() ? rms_norm(by_head, norm, eps) : by_head;
-}
-
-// Cuts the cache of the heads in the sparse mode once it holds more than their decode window.
 void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan,
                std::int64_t tokens) {
   const HeadDecision& decision = sequence.decisions[static_cast<std::size_t>(layer)];
@@ -59,6 +29,8 @@ void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan
   }
   sequence.cache.cut(layer, heads, tokens, window.sink, window.local);
 }
+
+namespace {
 
 std::int64_t whole_blocks(std::int64_t rows) {
   return (rows + kMaskBlock - 1) / kMaskBlock * kMaskBlock;
@@ -249,8 +221,8 @@ void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t laye
     at::Tensor q_rotated = at::empty({c.heads_q, 1, c.head_dim}, x.options());
     rotary_.rotate(q.narrow(0, row, 1), position, q_rotated);
     rotary_.rotate(k.narrow(0, row, 1), position, k_rotated);
+    cut_cache(sequence, layer, plan, position);
     sequence.cache.append(layer, position, k_rotated, v.narrow(0, row, 1).transpose(0, 1));
-    cut_cache(sequence, layer, plan, position + 1);
     if (selects) {
       select_and_attend(sequence, layer, q_rotated, attended[row], plan);
     } else {

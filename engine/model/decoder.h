@@ -37,6 +37,11 @@ struct Sequence {
   SparsityMeter sparsity;               // of the prefill
 };
 
+/// Cuts the cache of the heads in the sparse mode once it holds their decode window. Nothing where
+/// the plan keeps caches whole, or only the device knows which heads these are.
+void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan,
+               std::int64_t tokens);
+
 /// Called in prefill with the activations [tokens, hidden] before layer `layer` (0 = the
 /// embedding).
 using HiddenObserver = std::function<void(std::int64_t layer, const at::Tensor& x)>;
@@ -49,6 +54,8 @@ class Decoder {
 
   const ModelConfig& config() const { return weights_.config; }
   const DecoderWeights& weights() const { return weights_; }
+  const RotaryTable& rotary() const { return rotary_; }
+  void reserve_positions(std::int64_t positions) { rotary_.reserve(positions); }
   at::Device device() const { return weights_.embedding.device(); }
   at::ScalarType dtype() const { return weights_.embedding.scalar_type(); }
 

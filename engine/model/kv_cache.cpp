@@ -65,7 +65,7 @@ KvView KvCache::read_all(std::int64_t layer, std::int64_t tokens) const {
 void KvCache::cut(std::int64_t layer, const std::vector<std::int64_t>& heads, std::int64_t tokens,
                   std::int64_t sink, std::int64_t local) {
   Layer& entry = layers_[static_cast<std::size_t>(layer)];
-  if (!entry.cut_heads.empty() || heads.empty() || local < 1 || tokens <= sink + local) return;
+  if (!entry.cut_heads.empty() || heads.empty() || local < 1 || tokens < sink + local) return;
   entry.cut_heads = heads;
   for (std::int64_t head = 0; head < shape_.heads; ++head) {
     if (std::find(heads.begin(), heads.end(), head) == heads.end()) entry.whole.push_back(head);
@@ -80,17 +80,43 @@ void KvCache::cut(std::int64_t layer, const std::vector<std::int64_t>& heads, st
   entry.v = entry.v.index_select(0, entry.whole_index);
 }
 
+void KvCache::reserve(std::int64_t layer, std::int64_t tokens) {
+  Layer& entry = layers_[static_cast<std::size_t>(layer)];
+  if (entry.cut_heads.empty() || !entry.whole.empty()) grow(entry, tokens);
+}
+
+void KvCache::locate(std::int64_t layer, KvSlot* heads) const {
+  const Layer& entry = layers_[static_cast<std::size_t>(layer)];
+  const auto row_of = [](const at::Tensor& x, std::int64_t i) {
+    return static_cast<char*>(x.data_ptr()) + i * x.stride(0) * x.element_size();
+  };
+  if (entry.cut_heads.empty()) {
+    for (std::int64_t i = 0; i < shape_.heads; ++i)
+      heads[i] = {row_of(entry.k, i), row_of(entry.v, i)};
+    return;
+  }
+  for (std::size_t i = 0; i < entry.whole.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i);
+    heads[entry.whole[i]] = {row_of(entry.k, at), row_of(entry.v, at)};
+  }
+  for (std::size_t i = 0; i < entry.cut_heads.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i);
+    heads[entry.cut_heads[i]] = {row_of(entry.cut_k, at), row_of(entry.cut_v, at),
+                                 static_cast<std::int32_t>(entry.sink),
+                                 static_cast<std::int32_t>(entry.local)};
+  }
+}
+
 void KvCache::append(std::int64_t layer, std::int64_t position, const at::Tensor& k,
                      const at::Tensor& v) {
   Layer& entry = layers_[static_cast<std::size_t>(layer)];
+  reserve(layer, position + 1);
   if (entry.cut_heads.empty()) {
-    grow(entry, position + 1);
     entry.k.narrow(1, position, 1).copy_(k);
     entry.v.narrow(1, position, 1).copy_(v);
     return;
   }
   if (!entry.whole.empty()) {
-    grow(entry, position + 1);
     entry.k.narrow(1, position, 1).copy_(k.index_select(0, entry.whole_index));
     entry.v.narrow(1, position, 1).copy_(v.index_select(0, entry.whole_index));
   }

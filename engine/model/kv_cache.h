@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/kernels/kv_slot.h"
+
 namespace elastic::engine {
 
 struct KvShape {
@@ -37,9 +39,15 @@ class KvCache {
   KvView read_all(std::int64_t layer, std::int64_t tokens) const;
 
   /// Keeps the first `sink` and the last `local` of the `tokens` rows of the given heads. Nothing
-  /// happens where there are no more rows than that, or the layer was cut before.
+  /// happens where there are fewer rows than that, or the layer was cut before.
   void cut(std::int64_t layer, const std::vector<std::int64_t>& heads, std::int64_t tokens,
            std::int64_t sink, std::int64_t local);
+
+  /// Room for position `tokens` - 1 of the heads of a layer that are whole.
+  void reserve(std::int64_t layer, std::int64_t tokens);
+
+  /// Where each head of the layer lies, one entry a head; true until rows are reserved or cut.
+  void locate(std::int64_t layer, KvSlot* heads) const;
 
   /// Stores k, v [heads, 1, head_dim] of position `position`, whole and cut heads alike.
   void append(std::int64_t layer, std::int64_t position, const at::Tensor& k, const at::Tensor& v);

@@ -16,6 +16,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "engine/device/step_kernels.h"
 
 namespace elastic::engine {
 namespace {
@@ -133,6 +134,9 @@ void RotaryTable::rotate(const at::Tensor& x, std::int64_t start, at::Tensor out
   } else if (x.is_cpu() && x.scalar_type() == at::kBFloat16) {
     rotate_rows<at::BFloat16>(x, c.const_data_ptr<at::BFloat16>(), s.const_data_ptr<at::BFloat16>(),
                               out);
+  } else if (const auto kernel = step_kernels(x.device().type()).rotate;
+             kernel != nullptr && x.scalar_type() == at::kBFloat16 && half % 8 == 0) {
+    kernel(x, c, s, out);
   } else {
     const at::Tensor by_head = x.transpose(0, 1);  // [heads, rows, head_dim]
     const at::Tensor a = by_head.narrow(2, 0, half), b = by_head.narrow(2, half, half);

@@ -33,4 +33,6 @@ int elastic_cuda_devices(CudaDeviceInfo* devices, int capacity, const char** pro
 
 const AttentionBackend* elastic_cuda_attention() { return nullptr; }
 
+void elastic_cuda_step(StepKernels&) {}
+
 }  // namespace elastic::engine

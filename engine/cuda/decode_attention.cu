@@ -1,0 +1,288 @@
+// Attention of one new row of each sequence: a thread block owns a stretch of one KV head's keys
+// and all query heads of its group, which are the rows of one tensor-core tile (kernels.md 8). Each
+// of its four warps keeps a softmax of its own over 16 of every 64 keys; partial results meet in
+// shared memory, those of the stretches in a second kernel.
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/cuda/step_call.h"
+#include "engine/cuda/tensor_core.cuh"
+
+namespace elastic::engine {
+namespace {
+
+using T = __nv_bfloat16;
+
+constexpr int kWarps = 4, kThreads = 32 * kWarps, kTile = 16 * kWarps;  // keys of a step
+constexpr int kStages = 3;
+constexpr int kMostGroup = 16;  // query heads a KV head
+constexpr float kLog2e = 1.4426950408889634f;
+
+// The keys that a head's new row sees, and those of one stretch of them.
+struct Stretch {
+  int tokens, length, begin, end;
+};
+
+__device__ Stretch stretch_of(const StepShape& shape, const KvSlot& slot, int sequence, int splits,
+                              int split) {
+  const int stored = shape.positions[sequence] + 1;
+  const int tokens = slot.local > 0 ? min(stored, slot.sink + slot.local) : stored;
+  const int tiles = (tokens + kTile - 1) / kTile;
+  const int length = max(4, (tiles + splits - 1) / splits) * kTile;  // short caches: fewer blocks
+  return {tokens, length, split * length, min(tokens, (split + 1) * length)};
+}
+
+template <int D>
+__device__ int piece_at(int row, int piece) {
+  return row * D + 8 * (piece ^ (row & 7));
+}
+
+template <int D>
+__device__ void load_tile(T* shared, const T* rows, int first, int end) {
+  constexpr int kPieces = D / 8;
+#pragma unroll
+  for (int i = threadIdx.x; i < kTile * kPieces; i += kThreads) {
+    const int row = i / kPieces, piece = i % kPieces;
+    const bool inside = first + row < end;
+    copy_async(shared + piece_at<D>(row, piece),
+               rows + static_cast<std::int64_t>(inside ? first + row : first) * D + 8 * piece,
+               inside);
+  }
+}
+
+// A warp's running softmax over its keys: rows lane / 4 and lane / 4 + 8 of the group.
+template <int D>
+struct WarpState {
+  float maximum[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
+  float out[D / 8][4] = {};
+};
+
+// Sixteen keys of the warp: scores, softmax, values.
+template <int D>
+__device__ void attend_keys(WarpState<D>& state, const std::uint32_t (&q)[D / 16][4], const T* k,
+                            const T* v, int first_key, int end, float scale_log2, int lane) {
+  float s[2][4] = {};
+#pragma unroll
+  for (int step = 0; step < D / 16; ++step) {
+    std::uint32_t b[4];
+    load_matrices(b, k + piece_at<D>(lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
+    multiply_add<T>(s[0], q[step], b[0], b[1]);
+    multiply_add<T>(s[1], q[step], b[2], b[3]);
+  }
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    float top = state.maximum[half];
+#pragma unroll
+    for (int n = 0; n < 2; ++n) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        float& score = s[n][2 * half + i];
+        if (first_key + 8 * n + lane % 4 * 2 + i >= end) score = -INFINITY;
+        top = fmaxf(top, score);
+      }
+    }
+    top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
+    top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
+    const float offset = top == -INFINITY ? 0 : top * scale_log2;
+    const float fade = power_of_two(state.maximum[half] * scale_log2 - offset);
+    state.maximum[half] = top;
+    float sum = 0;
+#pragma unroll
+    for (int n = 0; n < 2; ++n) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        float& weight = s[n][2 * half + i];
+        weight = power_of_two(weight * scale_log2 - offset);
+        sum += weight;
+      }
+    }
+    state.sum[half] = state.sum[half] * fade + sum;
+#pragma unroll
+    for (auto& part : state.out) {
+      part[2 * half] *= fade;
+      part[2 * half + 1] *= fade;
+    }
+  }
+  const std::uint32_t p[4] = {pack<T>(s[0][0], s[0][1]), pack<T>(s[0][2], s[0][3]),
+                              pack<T>(s[1][0], s[1][1]), pack<T>(s[1][2], s[1][3])};
+#pragma unroll
+  for (int n = 0; n < D / 16; ++n) {
+    std::uint32_t b[4];
+    load_transposed(b, v + piece_at<D>(lane % 16, 2 * n + lane / 16));
+    multiply_add<T>(state.out[2 * n], p, b[0], b[1]);
+    multiply_add<T>(state.out[2 * n + 1], p, b[2], b[3]);
+  }
+}
+
+// One partial result: the group's maxima (of scaled scores, base 2), sums, outputs times sums.
+template <int D>
+struct Partial {
+  float* maximum;  // [group]
+  float* sum;      // [group]
+  float* out;      // [group, D]
+
+  __device__ Partial(float* memory, int group)
+      : maximum(memory), sum(memory + group), out(memory + 2 * group) {}
+};
+
+__host__ __device__ constexpr std::int64_t floats_of(int group, int dim) {
+  return std::int64_t{group} * (dim + 2);
+}
+
+// A warp's state into its own part of shared memory.
+template <int D>
+__device__ void deposit(const WarpState<D>& state, const Partial<D>& to, int group,
+                        float scale_log2, int lane) {
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = lane / 4 + 8 * half;
+    float sum = state.sum[half];
+    sum += __shfl_xor_sync(0xffffffffu, sum, 1);
+    sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+    if (row >= group) continue;
+    if (lane % 4 == 0) {
+      to.maximum[row] = state.maximum[half] * scale_log2;
+      to.sum[row] = sum;
+    }
+#pragma unroll
+    for (int n = 0; n < D / 8; ++n) {
+      to.out[row * D + 8 * n + lane % 4 * 2] = state.out[n][2 * half];
+      to.out[row * D + 8 * n + lane % 4 * 2 + 1] = state.out[n][2 * half + 1];
+    }
+  }
+}
+
+// Element (row, column) of `count` partials, `stride` floats apart: their common maximum, the sum
+// and the output relative to it.
+template <int D>
+struct Joined {
+  float maximum = -INFINITY, sum = 0, out = 0;
+
+  __device__ Joined(float* first, std::int64_t stride, int count, int group, int row, int column) {
+    for (int i = 0; i < count; ++i) {
+      maximum = fmaxf(maximum, Partial<D>(first + i * stride, group).maximum[row]);
+    }
+    for (int i = 0; i < count; ++i) {
+      const Partial<D> part(first + i * stride, group);
+      const float weight = part.sum[row] > 0 ? power_of_two(part.maximum[row] - maximum) : 0;
+      sum += weight * part.sum[row];
+      out += weight * part.out[row * D + column];
+    }
+  }
+};
+
+template <int D>
+__global__ void __launch_bounds__(kThreads) decode_kernel(const DecodeCall call) {
+  extern __shared__ __align__(128) unsigned char memory[];
+  T* tiles = reinterpret_cast<T*>(memory);  // [stages, {k, v}, keys, D]
+  const StepShape& shape = call.shape;
+  const int split = blockIdx.x, kv_head = blockIdx.y, sequence = blockIdx.z;
+  const int group = shape.heads_q / shape.heads_kv;
+  const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
+  const Stretch keys = stretch_of(shape, slot, sequence, call.splits, split);
+  if (keys.begin >= keys.end) return;
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const auto* k = static_cast<const T*>(slot.k);
+  const auto* v = static_cast<const T*>(slot.v);
+
+  const int steps = (keys.end - keys.begin + kTile - 1) / kTile;
+  const auto load = [&](int step) {
+    T* to = tiles + step % kStages * 2 * kTile * D;
+    if (step < steps) {
+      load_tile<D>(to, k, keys.begin + step * kTile, keys.end);
+      load_tile<D>(to + kTile * D, v, keys.begin + step * kTile, keys.end);
+    }
+    asm volatile("cp.async.commit_group;\n");
+  };
+  for (int step = 0; step < kStages - 1; ++step) load(step);
+
+  std::uint32_t q[D / 16][4];
+  const T* rows = call.q + (sequence * shape.heads_q + kv_head * group) * D;
+#pragma unroll
+  for (int step = 0; step < D / 16; ++step) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int row = lane / 4 + i % 2 * 8, column = 16 * step + lane % 4 * 2 + i / 2 * 8;
+      q[step][i] =
+          row < group ? *reinterpret_cast<const std::uint32_t*>(rows + row * D + column) : 0;
+    }
+  }
+  const float scale_log2 = call.scale * kLog2e;
+  WarpState<D> state;
+  for (int step = 0; step < steps; ++step) {
+    asm volatile("cp.async.wait_group %0;\n" ::"n"(kStages - 2) : "memory");
+    __syncthreads();  // this step's rows are there, those of the step before are read
+    load(step + kStages - 1);
+    const T* tile = tiles + step % kStages * 2 * kTile * D + 16 * warp * D;
+    attend_keys<D>(state, q, tile, tile + kTile * D, keys.begin + step * kTile + 16 * warp,
+                   keys.end, scale_log2, lane);
+  }
+  wait_for_copies();
+  __syncthreads();
+  auto* parts = reinterpret_cast<float*>(memory);
+  const std::int64_t size = floats_of(group, D);
+  deposit<D>(state, Partial<D>(parts + warp * size, group), group, scale_log2, lane);
+  __syncthreads();
+  const Partial<D> result(
+      call.partials + ((sequence * shape.heads_kv + kv_head) * call.splits + split) * size, group);
+  for (int i = threadIdx.x; i < group * D; i += kThreads) {
+    const Joined<D> joined(parts, size, kWarps, group, i / D, i % D);
+    if (i % D == 0) {
+      result.maximum[i / D] = joined.maximum;
+      result.sum[i / D] = joined.sum;
+    }
+    result.out[i] = joined.out;
+  }
+}
+
+template <int D>
+__global__ void __launch_bounds__(D) join_kernel(const DecodeCall call) {
+  const StepShape& shape = call.shape;
+  const int head = blockIdx.x, sequence = blockIdx.y, group = shape.heads_q / shape.heads_kv;
+  const int kv_head = head / group;
+  const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
+  const Stretch keys = stretch_of(shape, slot, sequence, call.splits, 0);
+  const int count = (keys.tokens + keys.length - 1) / keys.length;
+  const std::int64_t size = floats_of(group, D);
+  const Joined<D> joined(call.partials + (sequence * shape.heads_kv + kv_head) * call.splits * size,
+                         size, count, group, head % group, threadIdx.x);
+  call.out[(sequence * shape.heads_q + head) * D + threadIdx.x] =
+      __float2bfloat16(joined.sum > 0 ? joined.out / joined.sum : 0);
+}
+
+template <int D>
+cudaError_t launch(const DecodeCall& call, cudaStream_t stream) {
+  const StepShape& shape = call.shape;
+  const int group = shape.heads_q / shape.heads_kv;
+  const auto parts = static_cast<int>(kWarps * floats_of(group, D) * sizeof(float));
+  const int bytes = std::max<int>(kStages * 2 * kTile * D * static_cast<int>(sizeof(T)), parts);
+  const cudaError_t error =
+      cudaFuncSetAttribute(decode_kernel<D>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  if (error != cudaSuccess) return error;
+  decode_kernel<D>
+      <<<dim3(call.splits, shape.heads_kv, shape.batch), kThreads, bytes, stream>>>(call);
+  join_kernel<D><<<dim3(shape.heads_q, shape.batch), D, 0, stream>>>(call);
+  return cudaGetLastError();
+}
+
+}  // namespace
+
+std::int32_t decode_splits(const StepShape& shape, std::int32_t processors) {
+  constexpr int kBlocksEach = 4, kMostSplits = 128;
+  return std::clamp(kBlocksEach * processors / (shape.heads_kv * shape.batch), 1, kMostSplits);
+}
+
+std::int64_t partial_floats(const DecodeCall& call) {
+  const StepShape& shape = call.shape;
+  return shape.batch * shape.heads_kv * call.splits *
+         floats_of(shape.heads_q / shape.heads_kv, shape.head_dim);
+}
+
+cudaError_t decode_step(const DecodeCall& call, cudaStream_t stream) {
+  if (call.shape.heads_q > kMostGroup * call.shape.heads_kv) return cudaErrorInvalidValue;
+  if (call.shape.head_dim == 64) return launch<64>(call, stream);
+  return call.shape.head_dim == 128 ? launch<128>(call, stream) : cudaErrorInvalidValue;
+}
+
+}  // namespace elastic::engine

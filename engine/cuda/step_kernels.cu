@@ -1,0 +1,138 @@
+// The small kernels around a decode step's products, and two that prefill shares: what ATen needs
+// several passes for is read and written once.
+
+#include <cmath>
+
+#include "engine/cuda/step_call.h"
+
+namespace elastic::engine {
+namespace {
+
+using T = __nv_bfloat16;
+
+// Eight elements, 16 bytes.
+struct alignas(16) Eight {
+  T at[8];
+};
+
+__device__ float rounded(float x) { return __bfloat162float(__float2bfloat16(x)); }
+
+// The sum of x over the threads of a block of `threads` <= 64.
+__device__ float block_sum(float x, int threads) {
+  __shared__ float warps[2];
+  for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
+  if (threads <= 32) return x;
+  if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = x;
+  __syncthreads();
+  return warps[0] + warps[1];
+}
+
+// A thread block is one head of one sequence, a thread the pair of elements that rotate together.
+__global__ void append_kernel(const AppendCall call) {
+  const StepShape& shape = call.shape;
+  const int head = blockIdx.x, sequence = blockIdx.y, i = threadIdx.x, half = blockDim.x;
+  const int heads = shape.heads_q + 2 * shape.heads_kv, dim = 2 * half;
+  const T* x = call.qkv + (static_cast<std::int64_t>(sequence) * heads + head) * dim;
+  const int position = shape.positions[sequence];
+  const bool is_query = head < shape.heads_q, is_value = head >= shape.heads_q + shape.heads_kv;
+  const int kv_head = (head - shape.heads_q) % shape.heads_kv;
+  T* to = call.q + (static_cast<std::int64_t>(sequence) * shape.heads_q + head) * dim;
+  if (!is_query) {
+    const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
+    const std::int64_t row = slot.local > 0 && position >= slot.sink
+                                 ? slot.sink + (position - slot.sink) % slot.local
+                                 : position;
+    to = static_cast<T*>(is_value ? slot.v : slot.k) + row * dim;
+  }
+  if (is_value) {
+    to[i] = x[i];
+    to[i + half] = x[i + half];
+    return;
+  }
+  float a = __bfloat162float(x[i]), b = __bfloat162float(x[i + half]);
+  const T* norm = is_query ? call.q_norm : call.k_norm;
+  if (norm != nullptr) {  // fp32 inside, rounded once
+    const float factor =
+        rsqrtf(block_sum(a * a + b * b, half) / static_cast<float>(dim) + call.eps);
+    a = rounded(a * factor * __bfloat162float(norm[i]));
+    b = rounded(b * factor * __bfloat162float(norm[i + half]));
+  }
+  const float c = __bfloat162float(call.cos[static_cast<std::int64_t>(position) * half + i]);
+  const float s = __bfloat162float(call.sin[static_cast<std::int64_t>(position) * half + i]);
+  to[i] = __float2bfloat16(a * c - b * s);
+  to[i + half] = __float2bfloat16(b * c + a * s);
+}
+
+__global__ void gate_kernel(const T* x, T* out, std::int64_t rows, std::int64_t n) {
+  const std::int64_t pieces = n / 8, all = rows * pieces;
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < all;
+       i += step) {
+    const std::int64_t row = i / pieces, column = i % pieces * 8;
+    const Eight gate = *reinterpret_cast<const Eight*>(x + row * 2 * n + column);
+    const Eight up = *reinterpret_cast<const Eight*>(x + row * 2 * n + n + column);
+    Eight result;
+#pragma unroll
+    for (int e = 0; e < 8; ++e) {
+      const float g = __bfloat162float(gate.at[e]);
+      result.at[e] = __float2bfloat16(rounded(g / (1 + __expf(-g))) * __bfloat162float(up.at[e]));
+    }
+    *reinterpret_cast<Eight*>(out + row * n + column) = result;
+  }
+}
+
+// A thread rotates eight pairs of one row and head.
+__global__ void rotate_kernel(const RotateCall call) {
+  const int half = call.head_dim / 2, pieces = half / 8;
+  const std::int64_t all = call.rows * call.heads * pieces;
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < all;
+       i += step) {
+    const auto piece = static_cast<int>(i % pieces),
+               head = static_cast<int>(i / pieces % call.heads);
+    const std::int64_t row = i / pieces / call.heads;
+    const T* x = call.x + row * call.x_row + head * call.x_head + 8 * piece;
+    T* out = call.out + row * call.out_row + head * call.out_head + 8 * piece;
+    const Eight a = *reinterpret_cast<const Eight*>(x);
+    const Eight b = *reinterpret_cast<const Eight*>(x + half);
+    const Eight c = *reinterpret_cast<const Eight*>(call.cos + row * half + 8 * piece);
+    const Eight s = *reinterpret_cast<const Eight*>(call.sin + row * half + 8 * piece);
+    Eight first, second;
+#pragma unroll
+    for (int e = 0; e < 8; ++e) {
+      const float ae = __bfloat162float(a.at[e]), be = __bfloat162float(b.at[e]);
+      const float ce = __bfloat162float(c.at[e]), se = __bfloat162float(s.at[e]);
+      first.at[e] = __float2bfloat16(ae * ce - be * se);
+      second.at[e] = __float2bfloat16(be * ce + ae * se);
+    }
+    *reinterpret_cast<Eight*>(out) = first;
+    *reinterpret_cast<Eight*>(out + half) = second;
+  }
+}
+
+unsigned blocks_for(std::int64_t threads) {
+  constexpr std::int64_t kMost = 132 * 16;  // then each thread takes several pieces
+  return static_cast<unsigned>(threads / 256 + 1 < kMost ? threads / 256 + 1 : kMost);
+}
+
+}  // namespace
+
+cudaError_t append_step(const AppendCall& call, cudaStream_t stream) {
+  const StepShape& shape = call.shape;
+  append_kernel<<<dim3(shape.heads_q + 2 * shape.heads_kv, shape.batch), shape.head_dim / 2, 0,
+                  stream>>>(call);
+  return cudaGetLastError();
+}
+
+cudaError_t gate_rows(const T* x, T* out, std::int64_t rows, std::int64_t n, cudaStream_t stream) {
+  gate_kernel<<<blocks_for(rows * n / 8), 256, 0, stream>>>(x, out, rows, n);
+  return cudaGetLastError();
+}
+
+cudaError_t rotate_rows(const RotateCall& call, cudaStream_t stream) {
+  const std::int64_t threads = call.rows * call.heads * (call.head_dim / 16);
+  rotate_kernel<<<blocks_for(threads), 256, 0, stream>>>(call);
+  return cudaGetLastError();
+}
+
+}  // namespace elastic::engine

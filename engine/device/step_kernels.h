@@ -1,0 +1,55 @@
+#pragma once
+
+// What an accelerator's library computes for the decoder beside attention, and how it records a
+// decode step. Everything that changes from token to token (positions, places in caches) is read
+// from device memory, so that one recording serves all tokens. Members are null where a device
+// brings none: then the step is made of ATen operations.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+
+namespace elastic::engine {
+
+/// One layer of a step over the tokens of a batch. bf16, head_dim 64 or 128.
+struct StepLayer {
+  std::int64_t heads_q = 0, heads_kv = 0;
+  at::Tensor positions;  // int32 [batch]: of the new tokens
+  at::Tensor slots;      // uint8 [batch * heads_kv * sizeof(KvSlot)]
+};
+
+struct StepKernels {
+  /// qkv [batch, (heads_q + 2 heads_kv) * head_dim], one projection: the keys, normed by k_norm
+  /// where that is defined and rotated, and the values go to their slots; the queries, likewise, to
+  /// q [batch, heads_q, head_dim]. cos, sin [positions, head_dim / 2].
+  void (*append)(const StepLayer& layer, const at::Tensor& qkv, const at::Tensor& q_norm,
+                 const at::Tensor& k_norm, double eps, const at::Tensor& cos, const at::Tensor& sin,
+                 const at::Tensor& q) = nullptr;
+
+  /// q [batch, heads_q, head_dim] over all rows of the slots, scale 1/sqrt(head_dim); out, shape of
+  /// q, contiguous.
+  void (*attend)(const StepLayer& layer, const at::Tensor& q, const at::Tensor& out) = nullptr;
+
+  /// silu(x[:, :n]) * x[:, n:] of x [rows, 2 n], contiguous, to out [rows, n].
+  void (*gate)(const at::Tensor& x, const at::Tensor& out) = nullptr;
+
+  /// x [rows, heads, head_dim], row r rotated by cos, sin [rows, head_dim / 2], to out [heads,
+  /// rows, head_dim]; the last dimensions contiguous.
+  void (*rotate)(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
+                 const at::Tensor& out) = nullptr;
+
+  /// Runs `work` once to warm up, records it and returns what replays it.
+  std::function<void()> (*record)(const std::function<void()>& work) = nullptr;
+};
+
+/// The table of a device type; empty until its library fills it.
+StepKernels& step_kernels(at::DeviceType type);
+
+/// What StepKernels take.
+inline bool step_kernels_take(const at::Tensor& x, std::int64_t head_dim) {
+  return step_kernels(x.device().type()).record != nullptr && x.scalar_type() == at::kBFloat16 &&
+         (head_dim == 64 || head_dim == 128);
+}
+
+}  // namespace elastic::engine

@@ -1,0 +1,18 @@
+#pragma once
+
+// Where the keys and values of one KV head of one sequence lie, for kernels that find them in
+// device memory: a recorded decode step serves every later token, whatever has grown or was cut in
+// between.
+
+#include <cstdint>
+
+namespace elastic::engine {
+
+struct KvSlot {
+  void* k = nullptr;  // [rows, head_dim], contiguous
+  void* v = nullptr;
+  // local > 0: the first `sink` rows stay, the others are a ring of `local` rows.
+  std::int32_t sink = 0, local = 0;
+};
+
+}  // namespace elastic::engine

@@ -1,0 +1,50 @@
+#include "engine/model/layer_ops.h"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/silu.h>
+
+#include "engine/device/step_kernels.h"
+#include "engine/model/norm.h"
+
+namespace elastic::engine {
+namespace {
+
+// silu(x[:, :n]) * x[:, n:]
+at::Tensor gated(const at::Tensor& x, std::int64_t n) {
+  const auto gate = step_kernels(x.device().type()).gate;
+  if (gate != nullptr && x.scalar_type() == at::kBFloat16 && n % 8 == 0) {
+    at::Tensor out = at::empty({x.size(0), n}, x.options());
+    gate(x, out);
+    return out;
+  }
+  at::Tensor out = at::silu(x.narrow(1, 0, n));
+  return out.mul_(x.narrow(1, n, n));
+}
+
+}  // namespace
+
+at::Tensor bias_rows(const at::Tensor& bias, std::int64_t start, std::int64_t rows) {
+  return bias.defined() ? bias.narrow(0, start, rows) : bias;
+}
+
+void add_linear(at::Tensor& x, const at::Tensor& h, const at::Tensor& weight,
+                const at::Tensor& bias) {
+  at::addmm_out(x, x, h, weight.t());
+  if (bias.defined()) x.add_(bias);
+}
+
+void add_mlp(const LayerWeights& layer, const ModelConfig& config, at::Tensor& x) {
+  const at::Tensor h = rms_norm(x, layer.post_norm, config.rms_eps);
+  const at::Tensor gate_up = at::linear(h, layer.gate_up, layer.gate_up_bias);
+  add_linear(x, gated(gate_up, config.intermediate), layer.down, layer.down_bias);
+}
+
+at::Tensor split_heads(const at::Tensor& projected, std::int64_t heads, const at::Tensor& norm,
+                       double eps) {
+  const at::Tensor by_head = projected.view({projected.size(0), heads, projected.size(1) / heads});
+  return norm.defined() ? rms_norm(by_head, norm, eps) : by_head;
+}
+
+}  // namespace elastic::engine

@@ -1,0 +1,30 @@
+#pragma once
+
+// Pieces of a decoder layer that prefill and decode share, in ATen operations and, where the device
+// brings them, its own kernels.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "engine/config/model_config.h"
+#include "engine/model/weights.h"
+
+namespace elastic::engine {
+
+/// Rows [start, start + rows) of a stacked bias; undefined where there is none.
+at::Tensor bias_rows(const at::Tensor& bias, std::int64_t start, std::int64_t rows);
+
+/// x += h w^T + bias: the residual sum is part of the product, without a pass of its own.
+void add_linear(at::Tensor& x, const at::Tensor& h, const at::Tensor& weight,
+                const at::Tensor& bias);
+
+/// x += down(silu(gate(h)) * up(h)), h = norm(x); x [rows, hidden].
+void add_mlp(const LayerWeights& layer, const ModelConfig& config, at::Tensor& x);
+
+/// Projected rows [rows, heads * head_dim] as [rows, heads, head_dim], normed per head where the
+/// family does so.
+at::Tensor split_heads(const at::Tensor& projected, std::int64_t heads, const at::Tensor& norm,
+                       double eps);
+
+}  // namespace elastic::engine

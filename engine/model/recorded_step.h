@@ -1,0 +1,58 @@
+#pragma once
+
+// A decode step of a batch as one launch: recorded once for each number of sequences and replayed
+// for every token after that. Positions and the places of keys and values lie in device memory
+// (StepKernels), so neither a longer cache nor another request needs a new recording. The greedy
+// choice is made on the device as well; logits come to the host only for those who ask.
+//
+//   RecordedStep step(decoder);
+//   if (step.takes(plan)) const StepResult result = step.run(sequences, ids, plan);
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "engine/model/decoder.h"
+
+namespace elastic::engine {
+
+struct StepResult {
+  std::vector<std::int32_t> greedy;  // the first of the largest logits of each row
+  std::vector<bool> finite;          // every logit of the row is
+  at::Tensor logits;                 // [batch, vocab], until the next step
+};
+
+class RecordedStep {
+ public:
+  /// `decoder` outlives it.
+  explicit RecordedStep(Decoder& decoder) : decoder_(decoder) {}
+
+  /// True where the device brings kernels for the model, and the plan's steps read whole caches.
+  bool takes(const AttentionPlan& plan) const;
+
+  /// As Decoder::step(), and the output head.
+  StepResult run(std::span<Sequence* const> sequences, std::span<const std::int32_t> ids,
+                 const AttentionPlan& plan);
+
+ private:
+  struct Recording {
+    at::Tensor inputs;               // int32 [2, batch]: ids, positions
+    at::Tensor slots;                // uint8 [layers, batch * heads_kv * sizeof(KvSlot)]
+    std::vector<KvSlot> slots_host;  // what lies there
+    at::Tensor logits;               // [batch, vocab]
+    at::Tensor choices;              // int64 [2, batch]: greedy token, whether all is finite
+    const void* rotary = nullptr;    // the table that it was recorded with
+    std::function<void()> replay;
+  };
+  void place(Recording& recording, std::span<Sequence* const> sequences);
+  void compute(Recording& recording) const;
+
+  Decoder& decoder_;
+  std::map<std::size_t, Recording> recordings_;  // by batch
+};
+
+}  // namespace elastic::engine
