@@ -169,44 +169,39 @@ Figure routing_figure(const ReportInput& input, const Routed& routed, bool by_ta
   return figure;
 }
 
-class HeadRouting final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    Document document{"head_routing", "Router decisions", "", {}, {}, {}};
-    const std::vector<Subject> all = subjects(input);
-    std::vector<Routed> routed;
-    for (const Subject& subject : all) {
-      for (const std::string& mode : input.runs[subject.run].summary.modes) {
-        if (has_head_choice(input.runs[subject.run], subject.model, mode)) {
-          routed.push_back({subject, mode});
-        }
-      }
-    }
-    const bool tell_apart = routed.size() > 1;
-    Sheet sheet{"head_routing", {}, {}, {}};
-    for (const char* key : {"task", "length", "layer", "kv_head", "sparse_share", "n"}) {
-      sheet.columns.push_back({key, ""});
-    }
-    if (tell_apart) {
-      for (const char* key : {"mode", "model", "run"}) sheet.columns.push_back({key, ""});
-    }
-    for (std::size_t i = 0; i < routed.size(); ++i) {
-      add_sheet_rows(input, routed[i], tell_apart, sheet);
-      for (const bool by_task : {true, false}) {
-        Figure figure = routing_figure(input, routed[i], by_task);
-        if (i > 0) figure.id += "_" + std::to_string(i + 1);
-        if (!figure.panels.empty()) document.figures.push_back(std::move(figure));
-      }
-    }
-    document.sheets.push_back(std::move(sheet));
-    Table decisions = decisions_table(input, all);
-    if (!decisions.rows.empty()) document.tables.push_back(std::move(decisions));
-    return document;
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Report> make_head_routing() { return std::make_unique<HeadRouting>(); }
+Document head_routing_document(const ReportInput& input) {
+  Document document{"head_routing", "Router decisions", "", {}, {}, {}};
+  const std::vector<Subject> all = subjects(input);
+  std::vector<Routed> routed;
+  for (const Subject& subject : all) {
+    for (const std::string& mode : input.runs[subject.run].summary.modes) {
+      if (has_head_choice(input.runs[subject.run], subject.model, mode)) {
+        routed.push_back({subject, mode});
+      }
+    }
+  }
+  const bool tell_apart = routed.size() > 1;
+  Sheet sheet{"head_routing", {}, {}, {}};
+  for (const char* key : {"task", "length", "layer", "kv_head", "sparse_share", "n"}) {
+    sheet.columns.push_back({key, ""});
+  }
+  if (tell_apart) {
+    for (const char* key : {"mode", "model", "run"}) sheet.columns.push_back({key, ""});
+  }
+  for (std::size_t i = 0; i < routed.size(); ++i) {
+    add_sheet_rows(input, routed[i], tell_apart, sheet);
+    for (const bool by_task : {true, false}) {
+      Figure figure = routing_figure(input, routed[i], by_task);
+      if (i > 0) figure.id += "_" + std::to_string(i + 1);
+      if (!figure.panels.empty()) document.figures.push_back(std::move(figure));
+    }
+  }
+  document.sheets.push_back(std::move(sheet));
+  Table decisions = decisions_table(input, all);
+  if (!decisions.rows.empty()) document.tables.push_back(std::move(decisions));
+  return document;
+}
 
 }  // namespace elastic::reports

@@ -231,42 +231,37 @@ std::optional<Figure> length_figure(const Block& block) {
   return figure;
 }
 
-class ScoreTable final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    Document document{"scores", "Scores", "", {}, {}, {}};
-    const std::vector<Subject> all = subjects(input);
-    std::vector<std::string> suites;
-    for (const auto& run : input.runs) {
-      for (const std::string& suite : run.summary.suites) {
-        if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
-      }
-    }
-    for (const std::string& suite : suites) {
-      const Block block{input, suite, all};
-      std::vector<std::string> tasks;
-      std::vector<std::int64_t> lengths;
-      for (const auto& run : input.runs) {
-        for (const std::string& task : tasks_of(run.summary, suite)) {
-          if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) tasks.push_back(task);
-        }
-        for (const std::int64_t length : lengths_of(run.summary, suite)) lengths.push_back(length);
-      }
-      std::sort(lengths.begin(), lengths.end());
-      lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
-      if (lengths.empty()) {
-        document.tables.push_back(table_by_mode(block, tasks));
-        continue;
-      }
-      if (auto figure = length_figure(block)) document.figures.push_back(std::move(*figure));
-      document.tables.push_back(table_by_length(block, tasks, lengths));
-    }
-    return document;
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Report> make_score_table() { return std::make_unique<ScoreTable>(); }
+Document scores_document(const ReportInput& input) {
+  Document document{"scores", "Scores", "", {}, {}, {}};
+  const std::vector<Subject> all = subjects(input);
+  std::vector<std::string> suites;
+  for (const auto& run : input.runs) {
+    for (const std::string& suite : run.summary.suites) {
+      if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
+    }
+  }
+  for (const std::string& suite : suites) {
+    const Block block{input, suite, all};
+    std::vector<std::string> tasks;
+    std::vector<std::int64_t> lengths;
+    for (const auto& run : input.runs) {
+      for (const std::string& task : tasks_of(run.summary, suite)) {
+        if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) tasks.push_back(task);
+      }
+      for (const std::int64_t length : lengths_of(run.summary, suite)) lengths.push_back(length);
+    }
+    std::sort(lengths.begin(), lengths.end());
+    lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+    if (lengths.empty()) {
+      document.tables.push_back(table_by_mode(block, tasks));
+      continue;
+    }
+    if (auto figure = length_figure(block)) document.figures.push_back(std::move(*figure));
+    document.tables.push_back(table_by_length(block, tasks, lengths));
+  }
+  return document;
+}
 
 }  // namespace elastic::reports

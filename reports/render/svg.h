@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "engine/api/mode_list.h"
-#include "reports/report.h"
+#include "reports/document.h"
 
 namespace elastic::reports {
 

@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "reports/report.h"
+#include "reports/document.h"
+#include "reports/input.h"
 
 namespace elastic::reports {
 
