@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::datasets {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "engine/tokenizer/char_class.h"
 #include "engine/tokenizer/id_sink.h"
-#include "engine/tokenizer/utf8.h"
 #include "engine/tokenizer/word_cache.h"
 
 namespace elastic::engine {
@@ -39,7 +39,7 @@ bool piece_bytes(std::string_view piece, std::string& bytes) {
     const CodePoint c = decode_utf8(piece, at);
     if (c.value >= to_byte.size() || to_byte[c.value] < 0) return false;
     bytes.push_back(static_cast<char>(to_byte[c.value]));
-    at += c.length;
+    at += c.bytes;
   }
   return true;
 }

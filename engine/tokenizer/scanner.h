@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/utf8.h"
 #include "engine/tokenizer/char_class.h"
-#include "engine/tokenizer/utf8.h"
 
 namespace elastic::engine {
 
@@ -43,7 +43,7 @@ class Scanner {
 
   Char char_at(std::size_t at) const {
     const CodePoint c = decode_utf8(text_, at);
-    return {c.value, classes_[c.value], at + c.length};
+    return {c.value, classes_[c.value], at + c.bytes};
   }
 
   // End of the run of characters from `at` on whose flags meet `wanted` but not `unwanted`.

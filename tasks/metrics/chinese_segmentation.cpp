@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::tasks {
 namespace {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::tasks {
 namespace {

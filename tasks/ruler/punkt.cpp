@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "base/utf8.h"
 #include "tasks/ruler/punkt_context.h"
 
 namespace elastic::tasks {

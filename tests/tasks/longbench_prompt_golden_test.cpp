@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/unicode.h"
+#include "base/utf8.h"
 #include "tasks/longbench/profile.h"
 #include "tasks/longbench/prompt.h"
 #include "tasks/metrics/choice.h"

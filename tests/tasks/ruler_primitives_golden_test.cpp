@@ -16,6 +16,7 @@
 #include "base/python_random.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "base/utf8.h"
 #include "datasets/haystack.h"
 #include "datasets/word_lists.h"
 #include "tasks/ruler/generation.h"

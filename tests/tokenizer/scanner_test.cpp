@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
 #include "engine/tokenizer/regex.h"
-#include "engine/tokenizer/utf8.h"
 
 namespace elastic::engine {
 namespace {
