@@ -45,9 +45,6 @@ class PythonRandom {
   /// `count` random bits, 1 <= count <= 64.
   std::uint64_t bits(int count);
 
-  /// The same for any count, as little-endian 32-bit words.
-  std::vector<std::uint32_t> wide_bits(int count);
-
   /// [0, bound), bound > 0; by rejection, so the number of words it takes varies.
   std::uint64_t below(std::uint64_t bound);
 

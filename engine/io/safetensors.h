@@ -58,10 +58,8 @@ class SafetensorsFile {
 std::vector<TensorView> parse_safetensors(std::span<const std::uint8_t> bytes,
                                           std::string_view source);
 
-/// Values widened to float (F64, F32, F16, BF16) or integers (the others); kCorrupt for the wrong
-/// kind.
+/// Values of F64, F32, F16 or BF16 as float; kCorrupt for integers.
 std::vector<float> float_values(const TensorView& tensor);
-std::vector<std::int64_t> integer_values(const TensorView& tensor);
 
 /// Writes the tensors in order, beside the target, synced, then renamed: the old file or the new
 /// one, never a part. kIo naming the path and the reason.

@@ -58,7 +58,4 @@ MiddleCut cut_middle_v2(const TokenCoder& coder, std::string_view text, std::int
 std::string fill_v2_template(std::string_view text, const Json& row, std::string_view context,
                              const std::string* cot);
 
-/// The chunks of `retrieved_context` as the second version's retrieval prompts show them.
-std::string retrieved_chunks(const Json& row, std::int64_t count);
-
 }  // namespace elastic::tasks
