@@ -35,8 +35,8 @@ class MersenneTwister {
 class PythonRandom {
  public:
   explicit PythonRandom(std::uint64_t seed);
-  /// Seeds wider than 64 bits: the absolute value as little-endian 32-bit words without leading
-  /// zero words.
+  /// Seeds wider than 64 bits: the absolute value as little-endian
+  /// 32-bit words without leading zero words.
   explicit PythonRandom(std::span<const std::uint32_t> seed_words) : twister_(seed_words) {}
 
   /// [0, 1) with 53 bits.

@@ -100,15 +100,11 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
   }
   table.caption =
       "MSR: share of (layer, KV head) pairs in sparse mode, mean over samples and the range of "
-      "single "
-      "samples; router: no number is asked for, the router chooses per prompt. ESR: share of "
-      "tokens "
-      "pruned, 0 for full heads, averaged over heads: last layer at the last query, last layer "
-      "over the "
-      "causal area, all layers over the causal area. Block density: computed blocks over causally "
-      "valid "
-      "blocks of the prefill. KV saved: share of the K/V cache that the mode does not keep "
-      "(decode=sparse).";
+      "single samples; router: no number is asked for, the router chooses per prompt. ESR: share "
+      "of tokens pruned, 0 for full heads, averaged over heads: last layer at the last query, last "
+      "layer over the causal area, all layers over the causal area. Block density: computed blocks "
+      "over causally valid blocks of the prefill. KV saved: share of the K/V cache that the mode "
+      "does not keep (decode=sparse).";
   return table;
 }
 
@@ -162,8 +158,7 @@ Figure routing_figure(const ReportInput& input, const Routed& routed, bool by_ta
   figure.scale_title = "share of samples in sparse mode";
   figure.caption = fmt::format(
       "Share of the samples whose router put that layer's KV head in sparse mode (dark: always "
-      "full "
-      "attention, bright: always sparse), {}.",
+      "full attention, bright: always sparse), {}.",
       by_task ? "one grid per task, all lengths together"
               : "one grid per length, all tasks together");
   return figure;

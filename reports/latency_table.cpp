@@ -212,15 +212,13 @@ Document latency_document(const ReportInput& input) {
   if (table.rows.empty()) return document;
   table.caption =
       "Milliseconds per sample of the run, all tasks of a length together; prompts in tokens. "
-      "Medians unless named, "
-      "minimum and maximum beside the prefill median. Prefill ends when the first token's logits "
-      "are known and excludes tokenising and loading; rest is what router, selection and "
-      "attention "
-      "leave of it. Speed-up: dense prefill time over this mode's, median over the samples of "
-      "the row, each against its own dense one, with a 95 % interval. TPOT: decode time per "
-      "token of one sequence; of a batch, each prompt's prefill and TTFT are its own and TPOT is "
-      "the time of a step in which every sequence of the batch gets a token; peak is the "
-      "batch's." +
+      "Medians unless named, minimum and maximum beside the prefill median. Prefill ends when the "
+      "first token's logits are known and excludes tokenising and loading; rest is what router, "
+      "selection and attention leave of it. Speed-up: dense prefill time over this mode's, median "
+      "over the samples of the row, each against its own dense one, with a 95 % interval. TPOT: "
+      "decode time per token of one sequence; of a batch, each prompt's prefill and TTFT are its "
+      "own and TPOT is the time of a step in which every sequence of the batch gets a token; peak "
+      "is the batch's." +
       protocol(input);
   even.caption =
       "Shortest measured length from which on the prefill speed-up of the latency table is never "

@@ -128,8 +128,7 @@ Document needle_depth_document(const ReportInput& input) {
   figure.scale_title = "score (0-100)";
   figure.scale_max = 100;
   figure.caption = table.caption =
-      "Mean score of the samples whose single needle lies in that tenth of the context (0 % = "
-      "the "
+      "Mean score of the samples whose single needle lies in that tenth of the context (0 % = the "
       "beginning), all needle tasks together. Empty: no such sample.";
   table.folded = true;
   document.figures.push_back(std::move(figure));

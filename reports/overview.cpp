@@ -67,14 +67,10 @@ Document overview_document(const ReportInput& input) {
   }
   table.caption =
       "Score: 0-100 with a 95 % interval; the suite's unweighted mean of tasks at each length, "
-      "then "
-      "of lengths. MSR: share of KV heads in sparse mode. ESR: share of tokens pruned, last "
-      "layer, "
-      "last query. Block density: computed over causal blocks in prefill. Speed-up: dense "
-      "prefill "
-      "time over this mode's in the same run, median over the samples of a length, then "
-      "geometric "
-      "mean of the lengths, with a 95 % interval.";
+      "then of lengths. MSR: share of KV heads in sparse mode. ESR: share of tokens pruned, last "
+      "layer, last query. Block density: computed over causal blocks in prefill. Speed-up: dense "
+      "prefill time over this mode's in the same run, median over the samples of a length, then "
+      "geometric mean of the lengths, with a 95 % interval.";
   if (!table.rows.empty()) document.tables.push_back(std::move(table));
   return document;
 }

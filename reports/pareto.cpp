@@ -174,11 +174,10 @@ void add_suite(const ReportInput& input, const std::string& suite, Sheet& sheet,
   if (figure.panels.empty()) return;
   figure.caption =
       "Up and to the right is better. Score: the suite's mean (tasks, then lengths, unweighted); "
-      "MSR: mean over samples with the same weights; speed-up: dense prefill time over this "
-      "mode's in the same run, median over the samples of a length, then geometric mean of the "
-      "lengths. Bars are 95 % intervals; filled points lie on "
-      "the "
-      "front of their plane, the dashed staircase joins them.";
+      "MSR: mean over samples with the same weights; speed-up: dense prefill time over this mode's "
+      "in the same run, median over the samples of a length, then geometric mean of the lengths. "
+      "Bars are 95 % intervals; filled points lie on the front of their plane, the dashed "
+      "staircase joins them.";
   document.figures.push_back(std::move(figure));
 }
 
@@ -188,8 +187,7 @@ Document pareto_document(const ReportInput& input) {
   Document document{"pareto", "Pareto front", "", {}, {}, {}};
   document.intro =
       "Each point is one mode on one suite. A point is on the front where no other mode of the "
-      "same "
-      "model, run and suite is at least as good in every respect and better in one.";
+      "same model, run and suite is at least as good in every respect and better in one.";
   Sheet sheet{"pareto", {}, {}, Json::object()};
   for (const char* key :
        {"model", "mode", "suite", "score", "msr", "prefill_speedup_vs_fa", "on_front"}) {

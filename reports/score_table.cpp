@@ -120,10 +120,8 @@ Table table_by_length(const Block& block, const std::vector<std::string>& tasks,
   if (tasks.size() > 1) add_task_rows(block, block.suite, lengths, table);
   table.caption =
       "Mean score (0-100) of the samples of each task and length, with 95 % intervals (Wilson for "
-      "0/1 "
-      "scores, else bootstrap). All tasks: unweighted mean of the tasks. Mean: unweighted mean of "
-      "the "
-      "lengths. Bold: best mode of its group.";
+      "0/1 scores, else bootstrap). All tasks: unweighted mean of the tasks. Mean: unweighted mean "
+      "of the lengths. Bold: best mode of its group.";
   return table;
 }
 
@@ -188,8 +186,7 @@ Table table_by_mode(const Block& block, const std::vector<std::string>& tasks) {
   }
   table.caption =
       "Mean score (0-100) of each task's samples with 95 % intervals. All tasks: unweighted mean "
-      "of "
-      "the tasks, as for a category.";
+      "of the tasks, as for a category.";
   return table;
 }
 
@@ -226,8 +223,7 @@ std::optional<Figure> length_figure(const Block& block) {
   figure.panels.emplace_back(std::move(chart));
   figure.caption =
       "Unweighted mean of the suite's tasks at each prompt length. Bars are 95 % intervals, "
-      "combined "
-      "from the tasks' own.";
+      "combined from the tasks' own.";
   return figure;
 }
 

@@ -74,8 +74,8 @@ std::optional<Interval> median_interval(std::vector<double> values);
 
 std::optional<double> mean(std::span<const double> values);
 
-/// Quantile q in [0, 1] by linear interpolation between order statistics. Nothing for an empty
-/// list.
+/// Quantile q in [0, 1] by linear interpolation between order statistics.
+/// Nothing for an empty list.
 std::optional<double> quantile(std::vector<double> values, double q);
 
 }  // namespace elastic::runs

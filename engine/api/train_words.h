@@ -28,8 +28,8 @@ enum class RouterInit { kSpec, kHe };
 /// Keys that a router reads. kBoundary: the first and the last pool_rows; kFull: all of them.
 enum class RouterPooling { kBoundary, kFull };
 
-/// kCosine: tau_start to tau_end over tau_share of the steps; kExponential: tau_start * exp(-rate
-/// p), not below tau_end.
+/// kCosine: tau_start to tau_end over tau_share of the steps;
+/// kExponential: tau_start * exp(-rate p), not below tau_end.
 enum class TauSchedule { kCosine, kExponential };
 
 constexpr std::array<const char*, 3> words_of(TrainType) { return {"auto", "fp32", "bf16"}; }

@@ -155,8 +155,8 @@ std::vector<TensorView> parse_header(std::string_view header, std::span<const st
   return tensors;
 }
 
-// Sorted by position, tensors must tile the data: an overlap or a hole means a broken writer or a
-// cut file.
+// Sorted by position, tensors must tile the data: an overlap or a
+// hole means a broken writer or a cut file.
 void check_tiling(std::vector<TensorView>& tensors, std::span<const std::uint8_t> data,
                   std::string_view source) {
   std::stable_sort(tensors.begin(), tensors.end(), [](const TensorView& a, const TensorView& b) {

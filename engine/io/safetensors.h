@@ -6,8 +6,7 @@
 // follow each other without overlap or hole, and agree with shape x dtype. Torch-free.
 //
 //   const SafetensorsFile file("model.safetensors");
-//   const TensorView& w = file.at("model.norm.weight");   // w.bytes points into the map: keep
-//   `file`
+//   const TensorView& w = file.at("model.norm.weight");  // points into the map: keep `file`
 
 #include <cstdint>
 #include <filesystem>

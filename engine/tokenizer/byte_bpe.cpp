@@ -102,8 +102,8 @@ void ByteBpe::build_added_tokens() {
   std::vector<AddedToken> before, after;
   std::string storage, bytes;
   for (const AddedToken& token : spec_.added_tokens) {
-    // The `tokenizers` library decodes these through the byte table too, where all characters are
-    // in it.
+    // The `tokenizers` library decodes these through the byte table too,
+    // where all characters are in it.
     bytes_.add(piece_bytes(token.content, bytes) ? bytes : token.content, token.id);
     if (token.special) {
       special_.resize(std::max(special_.size(), static_cast<std::size_t>(token.id) + 1));

@@ -1,8 +1,8 @@
 #pragma once
 
 // Hand-written equivalents of the published pre-tokenizer patterns (a test holds them equal to the
-// regular expressions on random text). They walk valid UTF-8 once and call `use(begin, end)` for
-// every word.
+// regular expressions on random text). They walk valid UTF-8 once
+// and call `use(begin, end)` for every word.
 //
 //   scan_words<ScanKind::kLlama3>(text, [&](std::size_t begin, std::size_t end) { ... });
 

@@ -1,6 +1,6 @@
 // `bench attention`: one layer's attention alone over shares of sparse heads (MSR), each result
-// checked against the reference before it is timed; the dense one (MSR 0) is always in the same
-// run.
+// checked against the reference before it is timed;
+// the dense one (MSR 0) is always in the same run.
 
 #include <fmt/format.h>
 

@@ -3,8 +3,7 @@
 // Renderers: documents to files. They know tables, figures and sheets, never a report, so every
 // report has every format for free.
 //
-//   for (const OutputFile& file : render_csv(documents)) write_file_atomic(folder / file.path,
-//   ...);
+//   for (const OutputFile& file : render_csv(documents)) write(folder / file.path, file.bytes);
 
 #include <span>
 #include <string>

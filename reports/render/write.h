@@ -3,8 +3,8 @@
 // Run folders to a folder of report files: what `elastic-bench report` and the end of
 // `elastic-bench run` do.
 //
-//   const auto written = write_report(make_input(std::move(runs), suite_titles), {.output =
-//   "out"});
+//   const ReportInput input = make_input(std::move(runs), suite_titles);
+//   const auto written = write_report(input, {.output = "out"});
 
 #include <filesystem>
 #include <string>

@@ -1,6 +1,6 @@
 // Stored attention results in the layout of golden/attention: manifest.json lists files with method
-// and parameters, NAME.safetensors hold inputs and results. The same checks run over our own small
-// folder.
+// and parameters, NAME.safetensors hold inputs and results.
+// The same checks run over our own small folder.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>

@@ -19,8 +19,8 @@
 namespace elastic::engine {
 namespace {
 
-// The contract of DenseKernel written down with plain operations: heads of a group repeat their KV
-// head.
+// The contract of DenseKernel written down with plain operations:
+// heads of a group repeat their KV head.
 PartialAttention plain_kernel(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               double scale, bool causal) {
   const std::int64_t group = q.size(1) / k.size(1), rows = q.size(2), keys = k.size(2);

@@ -266,8 +266,8 @@ TEST(TrainExport, RoutedConfigsSayHowTheirRoutersWereTrained) {
             "SomethingElse");
 }
 
-// A frozen backbone goes out as it came in although bf16 computed with it; a trained one as its
-// masters are.
+// A frozen backbone goes out as it came in although bf16 computed with it;
+// a trained one as its masters are.
 TEST(TrainExport, BackbonesAreWrittenFromTheirBestCopy) {
   const TemporaryFolder folder;
   TrainOptions options = router_options(folder, "routers");

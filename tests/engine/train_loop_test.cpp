@@ -1,5 +1,5 @@
-// The training loop: resume after a kill, multipliers, errors that leave the last checkpoint, the
-// exported model.
+// The training loop: resume after a kill, multipliers, errors that leave
+// the last checkpoint, the exported model.
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

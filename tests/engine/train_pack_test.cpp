@@ -106,8 +106,8 @@ TEST(TrainBatch, AnswersAreOneHalfOfAMixAndAllOfAnAnswerLoss) {
   }
 }
 
-// Row i of those that carry no answer is kept where the i-th number of the seed lies below the
-// share.
+// Row i of those that carry no answer is kept where the i-th
+// number of the seed lies below the share.
 TEST(TrainBatch, RowsOfAMixAreDrawnByTheirPlace) {
   PackOptions options = pack_options(LossRows::kMix);
   options.max_positions = 300;

@@ -128,8 +128,8 @@ TEST(TrainNoise, IsStandardGumbelAndAFunctionOfItsSeed) {
   EXPECT_NEAR(noise.var().item<double>(), 1.6449, 0.06);
 }
 
-// Without noise the training forward is what `run` computes in fa-ssa mode: same decisions, same
-// activations.
+// Without noise the training forward is what `run` computes in fa-ssa mode:
+// same decisions, same activations.
 TEST(TrainForward, IsTheRoutedModelWithoutNoise) {
   const auto folder = fixture("routed/paw_llama_small");
   const ModelConfig config = read_model_config(folder);
