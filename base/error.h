@@ -4,8 +4,7 @@
 // text and, where there is one, the cure; it is caught in `main` (exit code), per sample in the
 // runner (a failed sample is a record, not an abort) and per file when fetching data.
 //
-//   throw Error(ErrorKind::kCorrupt, fmt::format("{}: header of {} bytes exceeds the file", path,
-//   n));
+//   throw Error(ErrorKind::kCorrupt, fmt::format("{}: header of {} bytes", path, n));
 
 #include <stdexcept>
 #include <string>

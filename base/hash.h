@@ -1,7 +1,7 @@
 #pragma once
 
-// SHA-256 of bytes and files, as lower-case hex. Used for data verification, record keys and
-// caches.
+// SHA-256 of bytes and files, as lower-case hex.
+// Used for data verification, record keys and caches.
 
 #include <cstdint>
 #include <filesystem>

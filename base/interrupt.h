@@ -16,8 +16,8 @@ namespace elastic {
 
 class InterruptGuard {
  public:
-  /// `notice` is written to standard error at the first signal; a literal, since a signal handler
-  /// reads it.
+  /// `notice` is written to standard error at the first signal;
+  /// a literal, since a signal handler reads it.
   explicit InterruptGuard(std::string_view notice);
   ~InterruptGuard();  // the former handlers are back
   InterruptGuard(const InterruptGuard&) = delete;
@@ -33,8 +33,8 @@ struct Interrupted {
   int signal = 0;
 };
 
-/// Throws Interrupted where a signal was noted. For loops that prepare: between files, samples,
-/// batches.
+/// Throws Interrupted where a signal was noted. For loops that prepare:
+/// between files, samples, batches.
 void stop_if_interrupted();
 
 }  // namespace elastic

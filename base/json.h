@@ -13,8 +13,8 @@ namespace elastic {
 
 using Json = nlohmann::ordered_json;  // keeps key order: what is written is what was built
 
-/// Parses a whole file. Throws kNotFound / kIo when it cannot be read, kCorrupt naming the byte
-/// offset.
+/// Parses a whole file. Throws kNotFound / kIo when it cannot be read,
+/// kCorrupt naming the byte offset.
 Json read_json(const std::filesystem::path& path);
 
 /// Parses text; `source` names it in errors ("runs/a/run.json", "line 12 of x.jsonl"). An object

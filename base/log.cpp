@@ -13,12 +13,9 @@
 namespace elastic {
 namespace {
 
-std::atomic<LogLevel> g_level = LogLevel::kInfo;
 std::atomic<int> g_rank = 0;
 
-void write_line(LogLevel level, std::string_view prefix, std::string_view message) {
-  if (level < g_level.load()) return;
-  if (g_rank.load() != 0 && level < LogLevel::kError) return;
+void write_line(std::string_view prefix, std::string_view message) {
   // One write per line, so that lines of several threads or ranks never interleave.
   static std::mutex mutex;
   std::string line;
@@ -31,14 +28,16 @@ void write_line(LogLevel level, std::string_view prefix, std::string_view messag
 
 }  // namespace
 
-void set_log_level(LogLevel level) { g_level = level; }
 void set_log_rank(int rank) { g_rank = rank; }
 int log_rank() { return g_rank; }
 
-void log_debug(std::string_view message) { write_line(LogLevel::kDebug, "debug: ", message); }
-void log_info(std::string_view message) { write_line(LogLevel::kInfo, "", message); }
-void log_warning(std::string_view message) { write_line(LogLevel::kWarning, "warning: ", message); }
-void log_error(std::string_view message) { write_line(LogLevel::kError, "error: ", message); }
+void log_info(std::string_view message) {
+  if (g_rank == 0) write_line("", message);
+}
+void log_warning(std::string_view message) {
+  if (g_rank == 0) write_line("warning: ", message);
+}
+void log_error(std::string_view message) { write_line("error: ", message); }
 
 bool stderr_is_terminal() {
   static const bool terminal = [] {

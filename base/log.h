@@ -1,19 +1,15 @@
 #pragma once
 
 // Talk on standard error: one line per message, never on standard output (that belongs to results).
-// Ranks other than 0 are silent below kError.
+// Ranks other than 0 tell errors alone.
 
 #include <string_view>
 
 namespace elastic {
 
-enum class LogLevel { kDebug, kInfo, kWarning, kError };
-
-void set_log_level(LogLevel level);
 void set_log_rank(int rank);
 int log_rank();
 
-void log_debug(std::string_view message);
 void log_info(std::string_view message);
 void log_warning(std::string_view message);
 void log_error(std::string_view message);

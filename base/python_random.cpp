@@ -105,12 +105,6 @@ std::uint64_t PythonRandom::bits(int count) {
   return low | static_cast<std::uint64_t>(twister_.next() >> (64 - count)) << 32;
 }
 
-std::vector<std::uint32_t> PythonRandom::wide_bits(int count) {
-  std::vector<std::uint32_t> words;
-  for (; count > 0; count -= 32) words.push_back(twister_.next() >> (count < 32 ? 32 - count : 0));
-  return words;
-}
-
 std::uint64_t PythonRandom::below(std::uint64_t bound) {
   check(bound > 0, "below: bound > 0");
   const int width = std::bit_width(bound);

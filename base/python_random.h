@@ -35,8 +35,8 @@ class MersenneTwister {
 class PythonRandom {
  public:
   explicit PythonRandom(std::uint64_t seed);
-  /// Seeds wider than 64 bits: the absolute value as little-endian 32-bit words without leading
-  /// zero words.
+  /// Seeds wider than 64 bits: the absolute value as little-endian
+  /// 32-bit words without leading zero words.
   explicit PythonRandom(std::span<const std::uint32_t> seed_words) : twister_(seed_words) {}
 
   /// [0, 1) with 53 bits.
@@ -44,9 +44,6 @@ class PythonRandom {
 
   /// `count` random bits, 1 <= count <= 64.
   std::uint64_t bits(int count);
-
-  /// The same for any count, as little-endian 32-bit words.
-  std::vector<std::uint32_t> wide_bits(int count);
 
   /// [0, bound), bound > 0; by rejection, so the number of words it takes varies.
   std::uint64_t below(std::uint64_t bound);

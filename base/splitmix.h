@@ -1,9 +1,9 @@
 #pragma once
 
-// The mixing step of SplitMix64 (Steele et al. 2014), for random streams that are a function of a
-// seed and a place.
+// SplitMix64 (Steele et al. 2014): a random stream seeded in one instruction, the same on every
+// machine, and its mixing step for numbers that are a function of a seed and a place.
 //
-//   state += kSplitMixStep;  const std::uint64_t drawn = splitmix(state);
+//   SplitMix64 random(seed);  const double drawn = random.uniform();
 
 #include <cstdint>
 
@@ -17,5 +17,17 @@ constexpr std::uint64_t splitmix(std::uint64_t x) {
   x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
   return x ^ (x >> 31);
 }
+
+/// 64-bit state; every seed is good.
+class SplitMix64 {
+ public:
+  explicit SplitMix64(std::uint64_t seed) : state_(seed) {}
+
+  std::uint64_t next() { return splitmix(state_ += kSplitMixStep); }
+  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }  // [0, 1), 53 bits
+
+ private:
+  std::uint64_t state_;
+};
 
 }  // namespace elastic

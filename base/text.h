@@ -1,7 +1,7 @@
 #pragma once
 
-// Small text helpers over bytes. Unicode-aware ones (lower case, white space as Python sees it) are
-// in base/unicode.h.
+// Small text helpers over bytes. Unicode-aware ones (lower case,
+// white space as Python sees it) are in base/unicode.h.
 
 #include <cstdint>
 #include <optional>
@@ -32,8 +32,8 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 std::optional<std::int64_t> parse_int(std::string_view text);
 std::optional<double> parse_double(std::string_view text);
 
-/// Token counts as users write them: 4096, 4k, 8K, 1m (K = 1024). Throws kInvalidArgument naming
-/// the text.
+/// Token counts as users write them: 4096, 4k, 8K, 1m (K = 1024).
+/// Throws kInvalidArgument naming the text.
 std::int64_t parse_length(std::string_view text);
 
 /// 4096 -> "4k", 131072 -> "128k", 1048576 -> "1m", others as digits.

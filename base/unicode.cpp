@@ -4,10 +4,10 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <array>
 #include <span>
 
 #include "base/unicode_tables.h"
+#include "base/utf8.h"
 
 namespace elastic {
 namespace {
@@ -17,7 +17,6 @@ constexpr char32_t kSmallSigma = 0x3c3;
 constexpr char32_t kFinalSigma = 0x3c2;
 constexpr char32_t kCapitalDottedI = 0x130;
 constexpr char32_t kCombiningDot = 0x307;
-constexpr char32_t kByteEscape = 0xdc00;  // an undecodable byte b is U+DC00 + b
 
 // The range that holds `c`, by binary search; null where none does.
 template <typename Range>
@@ -61,80 +60,7 @@ bool is_final_sigma(std::string_view text, std::size_t begin, std::size_t end) {
   return true;
 }
 
-bool is_continuation(unsigned char byte) { return (byte & 0xc0U) == 0x80U; }
-
-// Length that the lead byte promises; 0 where it cannot lead.
-std::size_t promised_bytes(unsigned char lead) {
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead < 0xe0) return 2;
-  if (lead >= 0xe0 && lead < 0xf0) return 3;
-  return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-}
-
-constexpr std::array<char32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-
 }  // namespace
-
-CodePoint code_point_at(std::string_view text, std::size_t offset) {
-  const unsigned char lead = static_cast<unsigned char>(text[offset]);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t bytes = promised_bytes(lead);
-  const CodePoint escaped{kByteEscape + lead, 1};
-  if (bytes == 0 || offset + bytes > text.size()) return escaped;
-  char32_t value = lead & (0x7fU >> bytes);
-  for (std::size_t i = 1; i < bytes; ++i) {
-    const unsigned char next = static_cast<unsigned char>(text[offset + i]);
-    if (!is_continuation(next)) return escaped;
-    value = value << 6 | (next & 0x3fU);
-  }
-  const bool surrogate = value >= 0xd800 && value < 0xe000;
-  if (surrogate || value < kSmallest[bytes] || value > 0x10ffff) return escaped;
-  return {value, bytes};
-}
-
-CodePoint code_point_before(std::string_view text, std::size_t offset) {
-  for (std::size_t bytes = 1; bytes <= std::min<std::size_t>(4, offset); ++bytes) {
-    if (is_continuation(static_cast<unsigned char>(text[offset - bytes]))) continue;
-    const CodePoint c = code_point_at(text, offset - bytes);
-    if (c.bytes == bytes) return c;
-    break;
-  }
-  return {kByteEscape + static_cast<unsigned char>(text[offset - 1]), 1};
-}
-
-void append_utf8(std::string& text, char32_t c) {
-  if (c >= kByteEscape + 0x80 && c <= kByteEscape + 0xff) {
-    text += static_cast<char>(c - kByteEscape);
-    return;
-  }
-  std::array<utf8proc_uint8_t, 4> buffer{};
-  const auto bytes = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), buffer.data());
-  text.append(reinterpret_cast<const char*>(buffer.data()), static_cast<std::size_t>(bytes));
-}
-
-std::u32string code_points(std::string_view text) {
-  std::u32string characters;
-  characters.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    const CodePoint c = code_point_at(text, i);
-    characters += c.value;
-    i += c.bytes;
-  }
-  return characters;
-}
-
-std::string to_utf8(std::u32string_view characters) {
-  std::string text;
-  text.reserve(characters.size());
-  for (const char32_t c : characters) append_utf8(text, c);
-  return text;
-}
-
-std::int64_t code_point_count(std::string_view text) {
-  std::int64_t count = 0;
-  for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).bytes) ++count;
-  return count;
-}
 
 bool is_space(char32_t c) {
   if (c < 0x80) return c == ' ' || (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x1f);

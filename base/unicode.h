@@ -2,8 +2,8 @@
 
 // Text as Python's str methods see it, over UTF-8: white space, strip, split, lower(), and the
 // character classes of its regular expressions (Unicode 14; is_word and is_printable go by the
-// tables of utf8proc). Bytes that are not UTF-8 count as one character each, U+DC80 + byte - 0x80,
-// which has no property and is kept as it is.
+// tables of utf8proc). A byte that is not UTF-8 is a character (base/utf8.h) without properties and
+// is kept as it is.
 //
 //   std::vector<std::string_view> words = split_white_space(text);   // str.split()
 
@@ -13,26 +13,6 @@
 #include <vector>
 
 namespace elastic {
-
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t bytes = 1;  // its length in the text
-};
-
-/// The character that starts at `offset` < text.size().
-CodePoint code_point_at(std::string_view text, std::size_t offset);
-
-/// The character that ends before `offset` > 0.
-CodePoint code_point_before(std::string_view text, std::size_t offset);
-
-void append_utf8(std::string& text, char32_t code_point);
-
-/// The characters of a text, for algorithms that index them; to_utf8() is its inverse.
-std::u32string code_points(std::string_view text);
-std::string to_utf8(std::u32string_view characters);
-
-/// Number of characters, as len() counts them.
-std::int64_t code_point_count(std::string_view text);
 
 bool is_space(char32_t c);          // str.isspace, \s: 29 code points
 bool is_upper(char32_t c);          // str.isupper of one character

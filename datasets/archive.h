@@ -2,8 +2,8 @@
 
 // Zip archives of others, read member by member and never unpacked as a whole: an archive that
 // names a member outside its own folder (absolute, `..`, a drive, a link) is refused entirely,
-// encrypted members and members that unpack to more than they declare are refused, checksums are
-// verified.
+// encrypted members and members that unpack to more than they declare
+// are refused, checksums are verified.
 //
 //   const ZipArchive wheel("wonderwords.whl");
 //   std::string nouns = wheel.read("wonderwords/assets/nounlist.txt");
@@ -32,8 +32,8 @@ class ZipArchive {
   /// In the archive's order, folders left out.
   const std::vector<std::string>& members() const;
 
-  /// Throws kNotFound where there is no such member, kCorrupt for bad bytes or a size beyond
-  /// `max_bytes`.
+  /// Throws kNotFound where there is no such member, kCorrupt for
+  /// bad bytes or a size beyond `max_bytes`.
   std::string read(std::string_view member, std::int64_t max_bytes = kMaxZipMember) const;
 
  private:

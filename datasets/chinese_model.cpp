@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
-#include "base/unicode.h"
+#include "base/utf8.h"
 #include "datasets/catalog.h"
 #include "datasets/chinese_words.h"
 #include "datasets/folders.h"

@@ -78,8 +78,8 @@ struct ChineseModel {
   ChineseHmm hmm;
 };
 
-/// The texts of the four files, for dictionaries of any origin. Throws kCorrupt naming file and
-/// line.
+/// The texts of the four files, for dictionaries of any origin.
+/// Throws kCorrupt naming file and line.
 struct ChineseSources {
   std::string_view dictionary, start, transition, emission;
 };

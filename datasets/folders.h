@@ -21,8 +21,8 @@ std::filesystem::path program_data_folder();
 /// (~/.cache/elastic-bench), else `cache` beside the running program. Nothing is created.
 std::filesystem::path cache_folder(const std::filesystem::path& option = {});
 
-/// A folder for what is only passing through: empty at first, removed at the end, however that
-/// comes.
+/// A folder for what is only passing through: empty at first,
+/// removed at the end, however that comes.
 class PassingFolder {
  public:
   explicit PassingFolder(std::filesystem::path path);

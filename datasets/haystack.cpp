@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::datasets {
 namespace {

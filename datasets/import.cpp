@@ -56,8 +56,8 @@ std::string path_for(const DataSource& source, const DataFile& entry, const fs::
   return pattern_path(source, name);
 }
 
-// Every place that these bytes belong to, each once. By size first, so that nothing large is hashed
-// in vain.
+// Every place that these bytes belong to, each once. By size first,
+// so that nothing large is hashed in vain.
 std::vector<Place> places_by_hash(const fs::path& file) {
   const std::int64_t bytes = size_of(file);
   std::string sha256;

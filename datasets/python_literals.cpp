@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::datasets {
 namespace {
@@ -61,8 +61,8 @@ class PythonReader {
     return text_.substr(begin, at_ - begin);
   }
 
-  // Length of a string prefix (r, b, f, u and pairs) before a quote; nothing where no string
-  // starts.
+  // Length of a string prefix (r, b, f, u and pairs) before a quote;
+  // nothing where no string starts.
   std::optional<std::size_t> string_prefix() const {
     std::size_t n = 0;
     while (n < 2 && peek(n) != '\0' && std::string_view("rRbBfFuU").find(peek(n)) != text_.npos) {

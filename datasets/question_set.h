@@ -28,8 +28,8 @@ struct QuestionSet {
 /// Paragraphs and the answerable questions of a SQuAD 2.0 file. kNotFound / kCorrupt.
 QuestionSet load_squad(const std::filesystem::path& file);
 
-/// Paragraphs (title, line end, sentences) and questions of a HotpotQA distractor file. kNotFound
-/// / kCorrupt.
+/// Paragraphs (title, line end, sentences) and questions of a HotpotQA
+/// distractor file. kNotFound / kCorrupt.
 QuestionSet load_hotpotqa(const std::filesystem::path& file);
 
 /// Documents of our own: entries about made-up places, and questions answered by one entry

@@ -95,8 +95,8 @@ PullRequest pinned_request(const DataFile& file, const fs::path& data_dir) {
           .bytes = identity.bytes};
 }
 
-// From the user's own server a source without a single identity is taken as it is, if it has the
-// right form.
+// From the user's own server a source without a single identity is
+// taken as it is, if it has the right form.
 void fetch_open_file(const DataSource& source, const DataFile& file, const fs::path& data_dir,
                      const FetchOptions& options) {
   const fs::path target = data_dir / file.path;

@@ -1,10 +1,10 @@
 #include "datasets/tar_archive.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -17,33 +17,39 @@
 namespace elastic::datasets {
 namespace {
 
-constexpr std::size_t kBlock = 512;
 constexpr std::int64_t kMaxArchive = std::int64_t{4} << 30;  // unpacked; beyond it is an attack
 
-struct CloseGz {
-  void operator()(gzFile file) const { gzclose(file); }
+struct CloseTar {
+  void operator()(archive* tar) const { archive_read_free(tar); }
 };
 
 class TarReader {
  public:
-  explicit TarReader(const std::filesystem::path& path) : name_(path.string()) {
+  explicit TarReader(const std::filesystem::path& path)
+      : name_(path.string()), tar_(archive_read_new()) {
     require_file(path);
-    file_.reset(gzopen(path.c_str(), "rb"));
-    if (!file_) fail("cannot open");
+    archive_read_support_filter_gzip(tar_.get());
+    archive_read_support_format_tar(tar_.get());
+    check(archive_read_open_filename(tar_.get(), path.c_str(), kReadChunk));
   }
 
-  // The next regular member; false at the end.
+  // The next regular file; false at the end.
   bool next(std::string& name, std::int64_t& size) {
-    std::array<char, kBlock> header{};
     while (true) {
-      if (!read(header.data(), kBlock) || header[0] == '\0') return false;
-      name = text(header, 0, 100);
-      if (const std::string prefix = text(header, 345, 155); !prefix.empty()) {
-        name = prefix + "/" + name;
+      stop_if_interrupted();
+      archive_entry* entry = nullptr;
+      const int status = archive_read_next_header(tar_.get(), &entry);
+      if (status == ARCHIVE_EOF) return false;
+      check(status);
+      size = archive_entry_size(entry);
+      declared_ += size;  // more than the archive holds of a sparse member
+      if (std::max(declared_, archive_filter_bytes(tar_.get(), 0)) > kMaxArchive) {
+        fail("more than 4 GiB unpacked");
       }
-      size = octal(text(header, 124, 12));
-      if (header[156] == '0' || header[156] == '\0') return true;
-      skip(size);
+      const char* path = archive_entry_pathname(entry);
+      if (path == nullptr || archive_entry_filetype(entry) != AE_IFREG) continue;
+      name = path;
+      return true;
     }
   }
 
@@ -51,79 +57,42 @@ class TarReader {
     if (size > kMaxZipMember) fail("a member of more than 1 GiB");
     std::string bytes;
     while (std::ssize(bytes) < size) {  // in parts: a header alone may claim a gibibyte
+      stop_if_interrupted();
       const std::size_t done = bytes.size();
       bytes.resize(std::min(static_cast<std::size_t>(size), done + kReadChunk));
-      if (!read(bytes.data() + done, bytes.size() - done)) fail("ends within a member");
+      const la_ssize_t n = archive_read_data(tar_.get(), bytes.data() + done, bytes.size() - done);
+      check(static_cast<int>(std::min<la_ssize_t>(n, 0)));
+      if (n == 0) fail("ends within a member");
+      bytes.resize(done + static_cast<std::size_t>(n));
     }
-    skip_bytes(padding(size));
     return bytes;
   }
 
-  void skip(std::int64_t size) { skip_bytes(size + padding(size)); }
+ private:
+  void check(int status) const {
+    if (status < ARCHIVE_WARN) fail(archive_error_string(tar_.get()));
+  }
 
   [[noreturn]] void fail(std::string_view what) const {
     throw Error(ErrorKind::kCorrupt, fmt::format("{}: not a readable .tar.gz: {}", name_, what));
   }
 
- private:
-  static std::int64_t padding(std::int64_t size) {
-    const auto block = static_cast<std::int64_t>(kBlock);
-    return (block - size % block) % block;
-  }
-
-  static std::string text(const std::array<char, kBlock>& header, std::size_t at,
-                          std::size_t bytes) {
-    const char* begin = header.data() + at;
-    return {begin, std::find(begin, begin + bytes, '\0')};
-  }
-
-  std::int64_t octal(std::string_view digits) const {
-    std::int64_t value = 0;
-    for (const char c : digits) {
-      if (c == ' ') continue;
-      if (c < '0' || c > '7' || value > kMaxArchive) fail("a member with a bad size");
-      value = value * 8 + (c - '0');
-    }
-    return value;
-  }
-
-  // False at the end of the archive.
-  bool read(char* bytes, std::size_t count) {
-    stop_if_interrupted();
-    read_ += static_cast<std::int64_t>(count);
-    if (read_ > kMaxArchive) fail("more than 4 GiB unpacked");
-    const int got = gzread(file_.get(), bytes, static_cast<unsigned>(count));
-    if (got < 0) fail("damaged");
-    return static_cast<std::size_t>(got) == count;
-  }
-
-  void skip_bytes(std::int64_t count) {
-    std::array<char, kBlock * 16> ignored{};
-    while (count > 0) {
-      const auto part = std::min<std::int64_t>(count, std::ssize(ignored));
-      if (!read(ignored.data(), static_cast<std::size_t>(part))) fail("ends within a member");
-      count -= part;
-    }
-  }
-
   std::string name_;
-  std::unique_ptr<gzFile_s, CloseGz> file_;
-  std::int64_t read_ = 0;
+  std::unique_ptr<archive, CloseTar> tar_;
+  std::int64_t declared_ = 0;
 };
 
 }  // namespace
 
 std::map<std::string, std::string> read_tar_gz(const std::filesystem::path& path,
                                                const std::vector<std::string>& members) {
-  TarReader archive(path);
+  TarReader tar(path);
   std::map<std::string, std::string> found;
   std::string name;
   std::int64_t size = 0;
-  while (found.size() < members.size() && archive.next(name, size)) {
-    if (std::find(members.begin(), members.end(), name) == members.end()) {
-      archive.skip(size);
-    } else {
-      found[name] = archive.body(size);
+  while (found.size() < members.size() && tar.next(name, size)) {
+    if (std::find(members.begin(), members.end(), name) != members.end()) {
+      found[name] = tar.body(size);
     }
   }
   for (const std::string& member : members) {

@@ -1,7 +1,8 @@
 #pragma once
 
-// Members of a gzip-compressed tar archive (source packages of PyPI), read in one pass and never
-// unpacked to disk. Names are compared with those asked for; nothing else of the archive is used.
+// Members of a gzip-compressed tar archive (source packages of PyPI), read in one pass by
+// libarchive and never unpacked to disk. Names are compared with those asked for; nothing else of
+// the archive is used.
 //
 //   auto files = read_tar_gz("jieba-0.42.1.tar.gz", {"jieba-0.42.1/jieba/dict.txt"});
 

@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "reports/report.h"
+#include "reports/document.h"
+#include "reports/input.h"
 #include "reports/training_curves.h"
 
 namespace elastic::reports {

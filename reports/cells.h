@@ -8,7 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "reports/report.h"
+#include "reports/document.h"
+#include "reports/input.h"
 
 namespace elastic::reports {
 

@@ -100,15 +100,11 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
   }
   table.caption =
       "MSR: share of (layer, KV head) pairs in sparse mode, mean over samples and the range of "
-      "single "
-      "samples; router: no number is asked for, the router chooses per prompt. ESR: share of "
-      "tokens "
-      "pruned, 0 for full heads, averaged over heads: last layer at the last query, last layer "
-      "over the "
-      "causal area, all layers over the causal area. Block density: computed blocks over causally "
-      "valid "
-      "blocks of the prefill. KV saved: share of the K/V cache that the mode does not keep "
-      "(decode=sparse).";
+      "single samples; router: no number is asked for, the router chooses per prompt. ESR: share "
+      "of tokens pruned, 0 for full heads, averaged over heads: last layer at the last query, last "
+      "layer over the causal area, all layers over the causal area. Block density: computed blocks "
+      "over causally valid blocks of the prefill. KV saved: share of the K/V cache that the mode "
+      "does not keep (decode=sparse).";
   return table;
 }
 
@@ -162,51 +158,45 @@ Figure routing_figure(const ReportInput& input, const Routed& routed, bool by_ta
   figure.scale_title = "share of samples in sparse mode";
   figure.caption = fmt::format(
       "Share of the samples whose router put that layer's KV head in sparse mode (dark: always "
-      "full "
-      "attention, bright: always sparse), {}.",
+      "full attention, bright: always sparse), {}.",
       by_task ? "one grid per task, all lengths together"
               : "one grid per length, all tasks together");
   return figure;
 }
 
-class HeadRouting final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    Document document{"head_routing", "Router decisions", "", {}, {}, {}};
-    const std::vector<Subject> all = subjects(input);
-    std::vector<Routed> routed;
-    for (const Subject& subject : all) {
-      for (const std::string& mode : input.runs[subject.run].summary.modes) {
-        if (has_head_choice(input.runs[subject.run], subject.model, mode)) {
-          routed.push_back({subject, mode});
-        }
-      }
-    }
-    const bool tell_apart = routed.size() > 1;
-    Sheet sheet{"head_routing", {}, {}, {}};
-    for (const char* key : {"task", "length", "layer", "kv_head", "sparse_share", "n"}) {
-      sheet.columns.push_back({key, ""});
-    }
-    if (tell_apart) {
-      for (const char* key : {"mode", "model", "run"}) sheet.columns.push_back({key, ""});
-    }
-    for (std::size_t i = 0; i < routed.size(); ++i) {
-      add_sheet_rows(input, routed[i], tell_apart, sheet);
-      for (const bool by_task : {true, false}) {
-        Figure figure = routing_figure(input, routed[i], by_task);
-        if (i > 0) figure.id += "_" + std::to_string(i + 1);
-        if (!figure.panels.empty()) document.figures.push_back(std::move(figure));
-      }
-    }
-    document.sheets.push_back(std::move(sheet));
-    Table decisions = decisions_table(input, all);
-    if (!decisions.rows.empty()) document.tables.push_back(std::move(decisions));
-    return document;
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Report> make_head_routing() { return std::make_unique<HeadRouting>(); }
+Document head_routing_document(const ReportInput& input) {
+  Document document{"head_routing", "Router decisions", "", {}, {}, {}};
+  const std::vector<Subject> all = subjects(input);
+  std::vector<Routed> routed;
+  for (const Subject& subject : all) {
+    for (const std::string& mode : input.runs[subject.run].summary.modes) {
+      if (has_head_choice(input.runs[subject.run], subject.model, mode)) {
+        routed.push_back({subject, mode});
+      }
+    }
+  }
+  const bool tell_apart = routed.size() > 1;
+  Sheet sheet{"head_routing", {}, {}, {}};
+  for (const char* key : {"task", "length", "layer", "kv_head", "sparse_share", "n"}) {
+    sheet.columns.push_back({key, ""});
+  }
+  if (tell_apart) {
+    for (const char* key : {"mode", "model", "run"}) sheet.columns.push_back({key, ""});
+  }
+  for (std::size_t i = 0; i < routed.size(); ++i) {
+    add_sheet_rows(input, routed[i], tell_apart, sheet);
+    for (const bool by_task : {true, false}) {
+      Figure figure = routing_figure(input, routed[i], by_task);
+      if (i > 0) figure.id += "_" + std::to_string(i + 1);
+      if (!figure.panels.empty()) document.figures.push_back(std::move(figure));
+    }
+  }
+  document.sheets.push_back(std::move(sheet));
+  Table decisions = decisions_table(input, all);
+  if (!decisions.rows.empty()) document.tables.push_back(std::move(decisions));
+  return document;
+}
 
 }  // namespace elastic::reports

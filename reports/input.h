@@ -6,9 +6,22 @@
 #include <string>
 #include <vector>
 
-#include "reports/report.h"
+#include "runs/record.h"
+#include "runs/summary.h"
 
 namespace elastic::reports {
+
+/// Runs with their summaries, and what must be said about showing them together.
+struct ReportInput {
+  struct Run {
+    runs::RunData data;
+    runs::Summary summary;
+    std::string name;  // folder name, made unique; shown where there are several runs
+  };
+  std::vector<Run> runs;
+  std::map<std::string, std::string> suite_titles;  // "ruler" -> "RULER"
+  std::vector<std::string> warnings;  // unlike data or profiles, torn lines, samples missing
+};
 
 /// Throws kInvalidArgument for no runs and for the same folder twice. Runs whose data ids or
 /// profiles differ are shown together only under a warning that names what differs.

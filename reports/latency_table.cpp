@@ -164,82 +164,74 @@ void add_lines(const std::vector<Timed>& cells, const ReportInput::Run& run, con
   }
 }
 
-class LatencyTable final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    Document document{"latency", "Latency", "", {}, {}, {}};
-    const std::vector<Subject> all = subjects(input);
-    const bool several = !all.empty() && !all.front().label.empty();
-    Table table{"latency", "Latency by length and mode", "", latency_columns(several), {}, {}};
-    Table even{"break_even", "Break-even length against dense prefill", "", {}, {}, {}};
-    if (several) even.columns.push_back({"run", "Run"});
-    even.columns.push_back({"mode", "Mode"});
-    even.columns.push_back({"break_even_length", "Break-even length"});
-    Figure figure{"latency", "Prefill time over length", "", {}};
-    Chart chart;
-    chart.x = {"prompt length, tokens", std::nullopt, std::nullopt, true, true};
-    chart.y = {"prefill, ms (median)", std::nullopt, std::nullopt, true};
-    std::vector<Bars> parts;
-    for (const Subject& subject : all) {
-      const ReportInput::Run& run = input.runs[subject.run];
-      const std::vector<Timed> cells = timed_cells(run, subject.model);
-      add_rows(cells, run, subject, table, even);
-      add_lines(cells, run, subject, chart);
-      if (Bars bars = breakdown(cells); !bars.labels.empty()) {
-        bars.title = subject.label;
-        parts.push_back(std::move(bars));
-      }
+void add_rows(const std::vector<Timed>& cells, const ReportInput::Run& run, const Subject& subject,
+              Table& table, Table& even) {
+  const std::string dense = runs::dense_mode(run.summary.modes);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (!table.rows.empty() && (i == 0 || cells[i].length != cells[i - 1].length)) {
+      table.rules.push_back(table.rows.size());
     }
-    if (table.rows.empty()) return document;
-    table.caption =
-        "Milliseconds per sample of the run, all tasks of a length together; prompts in tokens. "
-        "Medians unless named, "
-        "minimum and maximum beside the prefill median. Prefill ends when the first token's logits "
-        "are known and excludes tokenising and loading; rest is what router, selection and "
-        "attention "
-        "leave of it. Speed-up: dense prefill time over this mode's, median over the samples of "
-        "the row, each against its own dense one, with a 95 % interval. TPOT: decode time per "
-        "token of one sequence; of a batch, each prompt's prefill and TTFT are its own and TPOT is "
-        "the time of a step in which every sequence of the batch gets a token; peak is the "
-        "batch's." +
-        protocol(input);
-    even.caption =
-        "Shortest measured length from which on the prefill speed-up of the latency table is never "
-        "below 1; <=: the shortest length measured.";
-    if (!chart.series.empty()) figure.panels.emplace_back(std::move(chart));
-    for (Bars& bars : parts) figure.panels.emplace_back(std::move(bars));
-    figure.caption =
-        "Left: median prefill time of one prompt. Right: the same time split into its parts." +
-        protocol(input);
-    if (!figure.panels.empty()) document.figures.push_back(std::move(figure));
-    document.tables.push_back(std::move(table));
-    if (!even.rows.empty()) document.tables.push_back(std::move(even));
-    return document;
+    table.rows.push_back(latency_row(cells[i], subject));
   }
-
- private:
-  static void add_rows(const std::vector<Timed>& cells, const ReportInput::Run& run,
-                       const Subject& subject, Table& table, Table& even) {
-    const std::string dense = runs::dense_mode(run.summary.modes);
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      if (!table.rows.empty() && (i == 0 || cells[i].length != cells[i - 1].length)) {
-        table.rules.push_back(table.rows.size());
-      }
-      table.rows.push_back(latency_row(cells[i], subject));
-    }
-    for (const std::string& mode : run.summary.modes) {
-      if (mode == dense) continue;
-      std::vector<Cell> row;
-      if (!subject.label.empty()) row.push_back(cell(subject.label));
-      row.push_back(cell(mode));
-      row.push_back(cell(break_even(cells, mode)));
-      even.rows.push_back(std::move(row));
-    }
+  for (const std::string& mode : run.summary.modes) {
+    if (mode == dense) continue;
+    std::vector<Cell> row;
+    if (!subject.label.empty()) row.push_back(cell(subject.label));
+    row.push_back(cell(mode));
+    row.push_back(cell(break_even(cells, mode)));
+    even.rows.push_back(std::move(row));
   }
-};
+}
 
 }  // namespace
 
-std::unique_ptr<Report> make_latency_table() { return std::make_unique<LatencyTable>(); }
+Document latency_document(const ReportInput& input) {
+  Document document{"latency", "Latency", "", {}, {}, {}};
+  const std::vector<Subject> all = subjects(input);
+  const bool several = !all.empty() && !all.front().label.empty();
+  Table table{"latency", "Latency by length and mode", "", latency_columns(several), {}, {}};
+  Table even{"break_even", "Break-even length against dense prefill", "", {}, {}, {}};
+  if (several) even.columns.push_back({"run", "Run"});
+  even.columns.push_back({"mode", "Mode"});
+  even.columns.push_back({"break_even_length", "Break-even length"});
+  Figure figure{"latency", "Prefill time over length", "", {}};
+  Chart chart;
+  chart.x = {"prompt length, tokens", std::nullopt, std::nullopt, true, true};
+  chart.y = {"prefill, ms (median)", std::nullopt, std::nullopt, true};
+  std::vector<Bars> parts;
+  for (const Subject& subject : all) {
+    const ReportInput::Run& run = input.runs[subject.run];
+    const std::vector<Timed> cells = timed_cells(run, subject.model);
+    add_rows(cells, run, subject, table, even);
+    add_lines(cells, run, subject, chart);
+    if (Bars bars = breakdown(cells); !bars.labels.empty()) {
+      bars.title = subject.label;
+      parts.push_back(std::move(bars));
+    }
+  }
+  if (table.rows.empty()) return document;
+  table.caption =
+      "Milliseconds per sample of the run, all tasks of a length together; prompts in tokens. "
+      "Medians unless named, minimum and maximum beside the prefill median. Prefill ends when the "
+      "first token's logits are known and excludes tokenising and loading; rest is what router, "
+      "selection and attention leave of it. Speed-up: dense prefill time over this mode's, median "
+      "over the samples of the row, each against its own dense one, with a 95 % interval. TPOT: "
+      "decode time per token of one sequence; of a batch, each prompt's prefill and TTFT are its "
+      "own and TPOT is the time of a step in which every sequence of the batch gets a token; peak "
+      "is the batch's." +
+      protocol(input);
+  even.caption =
+      "Shortest measured length from which on the prefill speed-up of the latency table is never "
+      "below 1; <=: the shortest length measured.";
+  if (!chart.series.empty()) figure.panels.emplace_back(std::move(chart));
+  for (Bars& bars : parts) figure.panels.emplace_back(std::move(bars));
+  figure.caption =
+      "Left: median prefill time of one prompt. Right: the same time split into its parts." +
+      protocol(input);
+  if (!figure.panels.empty()) document.figures.push_back(std::move(figure));
+  document.tables.push_back(std::move(table));
+  if (!even.rows.empty()) document.tables.push_back(std::move(even));
+  return document;
+}
 
 }  // namespace elastic::reports

@@ -94,52 +94,46 @@ void add_rows(const Grid& grid, const Subject& subject, const std::string& mode,
   }
 }
 
-class NeedleDepth final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    Document document{"needle_depth", "Needle depth", "", {}, {}, {}};
-    Figure figure{"needle_depth", "Score by needle depth and length", "", {}};
-    Table table{"needle_depth",
-                "Score by needle depth and length",
-                "",
-                {{"mode", "Mode"}, {"depth", "Depth, %"}},
-                {},
-                {}};
-    std::vector<std::pair<std::pair<Subject, std::string>, Grid>> grids;
-    for (const Subject& subject : subjects(input)) {
-      const ReportInput::Run& run = input.runs[subject.run];
-      for (const std::string& mode : run.summary.modes) {
-        Grid grid = tally(run, subject, mode);
-        if (!grid.empty()) grids.emplace_back(std::pair(subject, mode), std::move(grid));
-      }
-    }
-    if (grids.empty()) return document;
-    std::set<std::int64_t> lengths;
-    for (const auto& [who, grid] : grids) {
-      for (const auto& [length, bins] : grid) lengths.insert(length);
-    }
-    for (const std::int64_t length : lengths) {
-      table.columns.push_back({std::to_string(length), format_length(length), 1});
-    }
-    for (const auto& [who, grid] : grids) {
-      figure.panels.emplace_back(heatmap_of(grid, series_name(who.first, who.second)));
-      add_rows(grid, who.first, who.second, table);
-    }
-    figure.scale_title = "score (0-100)";
-    figure.scale_max = 100;
-    figure.caption = table.caption =
-        "Mean score of the samples whose single needle lies in that tenth of the context (0 % = "
-        "the "
-        "beginning), all needle tasks together. Empty: no such sample.";
-    table.folded = true;
-    document.figures.push_back(std::move(figure));
-    document.tables.push_back(std::move(table));
-    return document;
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Report> make_needle_depth() { return std::make_unique<NeedleDepth>(); }
+Document needle_depth_document(const ReportInput& input) {
+  Document document{"needle_depth", "Needle depth", "", {}, {}, {}};
+  Figure figure{"needle_depth", "Score by needle depth and length", "", {}};
+  Table table{"needle_depth",
+              "Score by needle depth and length",
+              "",
+              {{"mode", "Mode"}, {"depth", "Depth, %"}},
+              {},
+              {}};
+  std::vector<std::pair<std::pair<Subject, std::string>, Grid>> grids;
+  for (const Subject& subject : subjects(input)) {
+    const ReportInput::Run& run = input.runs[subject.run];
+    for (const std::string& mode : run.summary.modes) {
+      Grid grid = tally(run, subject, mode);
+      if (!grid.empty()) grids.emplace_back(std::pair(subject, mode), std::move(grid));
+    }
+  }
+  if (grids.empty()) return document;
+  std::set<std::int64_t> lengths;
+  for (const auto& [who, grid] : grids) {
+    for (const auto& [length, bins] : grid) lengths.insert(length);
+  }
+  for (const std::int64_t length : lengths) {
+    table.columns.push_back({std::to_string(length), format_length(length), 1});
+  }
+  for (const auto& [who, grid] : grids) {
+    figure.panels.emplace_back(heatmap_of(grid, series_name(who.first, who.second)));
+    add_rows(grid, who.first, who.second, table);
+  }
+  figure.scale_title = "score (0-100)";
+  figure.scale_max = 100;
+  figure.caption = table.caption =
+      "Mean score of the samples whose single needle lies in that tenth of the context (0 % = the "
+      "beginning), all needle tasks together. Empty: no such sample.";
+  table.folded = true;
+  document.figures.push_back(std::move(figure));
+  document.tables.push_back(std::move(table));
+  return document;
+}
 
 }  // namespace elastic::reports

@@ -36,52 +36,43 @@ std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
   return row;
 }
 
-class Overview final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    Document document{"overview", "At a glance", "", {}, {}, {}};
-    Table table{"overview", "Modes at a glance", "", {}, {}, {}};
-    const std::vector<Subject> all = subjects(input);
-    if (!all.empty() && !all.front().label.empty()) table.columns.push_back({"run", "Run"});
-    for (Column column : std::vector<Column>{{"suite", "Suite"},
-                                             {"mode", "Mode"},
-                                             {"score", "Score", 1},
-                                             {"difference", "Δ to fa", 1},
-                                             {"msr", "MSR", 3},
-                                             {"esr", "ESR", 3},
-                                             {"block_density", "Block density", 3},
-                                             {"speedup", "Prefill speed-up", 2},
-                                             {"n", "n"},
-                                             {"planned", "planned"}}) {
-      table.columns.push_back(std::move(column));
-    }
-    for (const Subject& subject : all) {
-      std::string suite;
-      for (const runs::Cell& cell : input.runs[subject.run].summary.overall) {
-        if (cell.model != subject.model) continue;
-        if (!table.rows.empty() && cell.mode == input.runs[subject.run].summary.modes.front()) {
-          table.rules.push_back(table.rows.size());
-        }
-        table.rows.push_back(overview_row(input, subject, cell));
-      }
-    }
-    table.caption =
-        "Score: 0-100 with a 95 % interval; the suite's unweighted mean of tasks at each length, "
-        "then "
-        "of lengths. MSR: share of KV heads in sparse mode. ESR: share of tokens pruned, last "
-        "layer, "
-        "last query. Block density: computed over causal blocks in prefill. Speed-up: dense "
-        "prefill "
-        "time over this mode's in the same run, median over the samples of a length, then "
-        "geometric "
-        "mean of the lengths, with a 95 % interval.";
-    if (!table.rows.empty()) document.tables.push_back(std::move(table));
-    return document;
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Report> make_overview() { return std::make_unique<Overview>(); }
+Document overview_document(const ReportInput& input) {
+  Document document{"overview", "At a glance", "", {}, {}, {}};
+  Table table{"overview", "Modes at a glance", "", {}, {}, {}};
+  const std::vector<Subject> all = subjects(input);
+  if (!all.empty() && !all.front().label.empty()) table.columns.push_back({"run", "Run"});
+  for (Column column : std::vector<Column>{{"suite", "Suite"},
+                                           {"mode", "Mode"},
+                                           {"score", "Score", 1},
+                                           {"difference", "Δ to fa", 1},
+                                           {"msr", "MSR", 3},
+                                           {"esr", "ESR", 3},
+                                           {"block_density", "Block density", 3},
+                                           {"speedup", "Prefill speed-up", 2},
+                                           {"n", "n"},
+                                           {"planned", "planned"}}) {
+    table.columns.push_back(std::move(column));
+  }
+  for (const Subject& subject : all) {
+    std::string suite;
+    for (const runs::Cell& cell : input.runs[subject.run].summary.overall) {
+      if (cell.model != subject.model) continue;
+      if (!table.rows.empty() && cell.mode == input.runs[subject.run].summary.modes.front()) {
+        table.rules.push_back(table.rows.size());
+      }
+      table.rows.push_back(overview_row(input, subject, cell));
+    }
+  }
+  table.caption =
+      "Score: 0-100 with a 95 % interval; the suite's unweighted mean of tasks at each length, "
+      "then of lengths. MSR: share of KV heads in sparse mode. ESR: share of tokens pruned, last "
+      "layer, last query. Block density: computed over causal blocks in prefill. Speed-up: dense "
+      "prefill time over this mode's in the same run, median over the samples of a length, then "
+      "geometric mean of the lengths, with a 95 % interval.";
+  if (!table.rows.empty()) document.tables.push_back(std::move(table));
+  return document;
+}
 
 }  // namespace elastic::reports

@@ -144,75 +144,67 @@ void add_series(Chart& chart, const std::vector<Candidate>& candidates, const Su
   std::move(modes.begin(), modes.end(), std::back_inserter(chart.series));
 }
 
-class Pareto final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    Document document{"pareto", "Pareto front", "", {}, {}, {}};
-    document.intro =
-        "Each point is one mode on one suite. A point is on the front where no other mode of the "
-        "same "
-        "model, run and suite is at least as good in every respect and better in one.";
-    Sheet sheet{"pareto", {}, {}, Json::object()};
-    for (const char* key :
-         {"model", "mode", "suite", "score", "msr", "prefill_speedup_vs_fa", "on_front"}) {
-      sheet.columns.push_back({key, ""});
-    }
-    if (input.runs.size() > 1) sheet.columns.push_back({"run", ""});
-    sheet.nested["schema_version"] = runs::kSchemaVersion;
-    sheet.nested["rows"] = Json::array();
-    std::vector<std::string> suites;
-    for (const auto& run : input.runs) {
-      for (const std::string& suite : run.summary.suites) {
-        if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
+void add_suite(const ReportInput& input, const std::string& suite, Sheet& sheet,
+               Document& document) {
+  Chart msr, speed;
+  msr.title = "Score against sparsity";
+  msr.x = {"MSR, share of KV heads in sparse mode", 0.0, 1.0};
+  speed.title = "Score against prefill speed";
+  speed.x = {"prefill speed-up over fa, ×"};
+  speed.x_reference = 1;
+  msr.y = speed.y = {"score (0-100)"};
+  for (const Subject& subject : subjects(input)) {
+    const std::vector<Candidate> candidates = candidates_of(input, subject, suite);
+    for (const Candidate& candidate : candidates) {
+      std::vector<Value> row = sheet_row(candidate);
+      Json json = json_row(candidate, row);
+      if (input.runs.size() > 1) {
+        row.emplace_back(input.runs[subject.run].name);
+        json["run"] = input.runs[subject.run].name;
       }
+      sheet.rows.push_back(std::move(row));
+      sheet.nested["rows"].push_back(std::move(json));
     }
-    for (const std::string& suite : suites) add_suite(input, suite, sheet, document);
-    document.sheets.push_back(std::move(sheet));
-    return document;
+    add_series(msr, candidates, subject, false);
+    add_series(speed, candidates, subject, true);
   }
-
- private:
-  static void add_suite(const ReportInput& input, const std::string& suite, Sheet& sheet,
-                        Document& document) {
-    Chart msr, speed;
-    msr.title = "Score against sparsity";
-    msr.x = {"MSR, share of KV heads in sparse mode", 0.0, 1.0};
-    speed.title = "Score against prefill speed";
-    speed.x = {"prefill speed-up over fa, ×"};
-    speed.x_reference = 1;
-    msr.y = speed.y = {"score (0-100)"};
-    for (const Subject& subject : subjects(input)) {
-      const std::vector<Candidate> candidates = candidates_of(input, subject, suite);
-      for (const Candidate& candidate : candidates) {
-        std::vector<Value> row = sheet_row(candidate);
-        Json json = json_row(candidate, row);
-        if (input.runs.size() > 1) {
-          row.emplace_back(input.runs[subject.run].name);
-          json["run"] = input.runs[subject.run].name;
-        }
-        sheet.rows.push_back(std::move(row));
-        sheet.nested["rows"].push_back(std::move(json));
-      }
-      add_series(msr, candidates, subject, false);
-      add_series(speed, candidates, subject, true);
-    }
-    Figure figure{"pareto_" + suite, suite_title(input, suite) + ": Pareto front", "", {}};
-    if (!msr.series.empty()) figure.panels.emplace_back(std::move(msr));
-    if (!speed.series.empty()) figure.panels.emplace_back(std::move(speed));
-    if (figure.panels.empty()) return;
-    figure.caption =
-        "Up and to the right is better. Score: the suite's mean (tasks, then lengths, unweighted); "
-        "MSR: mean over samples with the same weights; speed-up: dense prefill time over this "
-        "mode's in the same run, median over the samples of a length, then geometric mean of the "
-        "lengths. Bars are 95 % intervals; filled points lie on "
-        "the "
-        "front of their plane, the dashed staircase joins them.";
-    document.figures.push_back(std::move(figure));
-  }
-};
+  Figure figure{"pareto_" + suite, suite_title(input, suite) + ": Pareto front", "", {}};
+  if (!msr.series.empty()) figure.panels.emplace_back(std::move(msr));
+  if (!speed.series.empty()) figure.panels.emplace_back(std::move(speed));
+  if (figure.panels.empty()) return;
+  figure.caption =
+      "Up and to the right is better. Score: the suite's mean (tasks, then lengths, unweighted); "
+      "MSR: mean over samples with the same weights; speed-up: dense prefill time over this mode's "
+      "in the same run, median over the samples of a length, then geometric mean of the lengths. "
+      "Bars are 95 % intervals; filled points lie on the front of their plane, the dashed "
+      "staircase joins them.";
+  document.figures.push_back(std::move(figure));
+}
 
 }  // namespace
 
-std::unique_ptr<Report> make_pareto() { return std::make_unique<Pareto>(); }
+Document pareto_document(const ReportInput& input) {
+  Document document{"pareto", "Pareto front", "", {}, {}, {}};
+  document.intro =
+      "Each point is one mode on one suite. A point is on the front where no other mode of the "
+      "same model, run and suite is at least as good in every respect and better in one.";
+  Sheet sheet{"pareto", {}, {}, Json::object()};
+  for (const char* key :
+       {"model", "mode", "suite", "score", "msr", "prefill_speedup_vs_fa", "on_front"}) {
+    sheet.columns.push_back({key, ""});
+  }
+  if (input.runs.size() > 1) sheet.columns.push_back({"run", ""});
+  sheet.nested["schema_version"] = runs::kSchemaVersion;
+  sheet.nested["rows"] = Json::array();
+  std::vector<std::string> suites;
+  for (const auto& run : input.runs) {
+    for (const std::string& suite : run.summary.suites) {
+      if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
+    }
+  }
+  for (const std::string& suite : suites) add_suite(input, suite, sheet, document);
+  document.sheets.push_back(std::move(sheet));
+  return document;
+}
 
 }  // namespace elastic::reports

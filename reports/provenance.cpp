@@ -93,27 +93,22 @@ Table key_table(const ReportInput& input, std::string id, std::string title,
   return table;
 }
 
-class Provenance final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    Document document{"provenance", "Data and environment", "", {}, {}, {}};
-    Table settings =
-        key_table(input, "settings", "Settings that determine results", &runs::RunSpec::settings);
-    settings.caption = "A run resumes, and two runs compare, only where these agree.";
-    Table environment = key_table(input, "environment", "Environment", &runs::RunSpec::environment);
-    environment.caption = "What the run ran on; it affects times, not answers.";
-    settings.folded = environment.folded = input.runs.size() == 1;
-    if (input.runs.size() > 1) settings.caption += " Bold: the runs differ.";
-    for (Table& table : std::vector<Table>{data_table(input), source_table(input),
-                                           std::move(settings), std::move(environment)}) {
-      if (!table.rows.empty()) document.tables.push_back(std::move(table));
-    }
-    return document;
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Report> make_provenance() { return std::make_unique<Provenance>(); }
+Document provenance_document(const ReportInput& input) {
+  Document document{"provenance", "Data and environment", "", {}, {}, {}};
+  Table settings =
+      key_table(input, "settings", "Settings that determine results", &runs::RunSpec::settings);
+  settings.caption = "A run resumes, and two runs compare, only where these agree.";
+  Table environment = key_table(input, "environment", "Environment", &runs::RunSpec::environment);
+  environment.caption = "What the run ran on; it affects times, not answers.";
+  settings.folded = environment.folded = input.runs.size() == 1;
+  if (input.runs.size() > 1) settings.caption += " Bold: the runs differ.";
+  for (Table& table : std::vector<Table>{data_table(input), source_table(input),
+                                         std::move(settings), std::move(environment)}) {
+    if (!table.rows.empty()) document.tables.push_back(std::move(table));
+  }
+  return document;
+}
 
 }  // namespace elastic::reports

@@ -141,28 +141,23 @@ Json nested_results(const ReportInput& input, const std::vector<Column>& columns
   return out;
 }
 
-class Results final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    const bool several = input.runs.size() > 1;
-    Sheet sheet{"results", result_columns(several), {}, {}};
-    sheet.nested = nested_results(input, sheet.columns);
-    for (const auto& run : input.runs) {
-      for (const auto* cells : {&run.summary.cells, &run.summary.by_length, &run.summary.overall}) {
-        for (const runs::Cell& cell : *cells) {
-          sheet.rows.push_back(result_row(cell));
-          if (several) sheet.rows.back().emplace_back(run.name);
-        }
-      }
-    }
-    Document document{"results", "Results", "", {}, {}, {}};
-    document.sheets.push_back(std::move(sheet));
-    return document;
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Report> make_results() { return std::make_unique<Results>(); }
+Document results_document(const ReportInput& input) {
+  const bool several = input.runs.size() > 1;
+  Sheet sheet{"results", result_columns(several), {}, {}};
+  sheet.nested = nested_results(input, sheet.columns);
+  for (const auto& run : input.runs) {
+    for (const auto* cells : {&run.summary.cells, &run.summary.by_length, &run.summary.overall}) {
+      for (const runs::Cell& cell : *cells) {
+        sheet.rows.push_back(result_row(cell));
+        if (several) sheet.rows.back().emplace_back(run.name);
+      }
+    }
+  }
+  Document document{"results", "Results", "", {}, {}, {}};
+  document.sheets.push_back(std::move(sheet));
+  return document;
+}
 
 }  // namespace elastic::reports

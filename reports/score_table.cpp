@@ -120,10 +120,8 @@ Table table_by_length(const Block& block, const std::vector<std::string>& tasks,
   if (tasks.size() > 1) add_task_rows(block, block.suite, lengths, table);
   table.caption =
       "Mean score (0-100) of the samples of each task and length, with 95 % intervals (Wilson for "
-      "0/1 "
-      "scores, else bootstrap). All tasks: unweighted mean of the tasks. Mean: unweighted mean of "
-      "the "
-      "lengths. Bold: best mode of its group.";
+      "0/1 scores, else bootstrap). All tasks: unweighted mean of the tasks. Mean: unweighted mean "
+      "of the lengths. Bold: best mode of its group.";
   return table;
 }
 
@@ -188,8 +186,7 @@ Table table_by_mode(const Block& block, const std::vector<std::string>& tasks) {
   }
   table.caption =
       "Mean score (0-100) of each task's samples with 95 % intervals. All tasks: unweighted mean "
-      "of "
-      "the tasks, as for a category.";
+      "of the tasks, as for a category.";
   return table;
 }
 
@@ -226,47 +223,41 @@ std::optional<Figure> length_figure(const Block& block) {
   figure.panels.emplace_back(std::move(chart));
   figure.caption =
       "Unweighted mean of the suite's tasks at each prompt length. Bars are 95 % intervals, "
-      "combined "
-      "from the tasks' own.";
+      "combined from the tasks' own.";
   return figure;
 }
 
-class ScoreTable final : public Report {
- public:
-  Document build(const ReportInput& input) const override {
-    Document document{"scores", "Scores", "", {}, {}, {}};
-    const std::vector<Subject> all = subjects(input);
-    std::vector<std::string> suites;
-    for (const auto& run : input.runs) {
-      for (const std::string& suite : run.summary.suites) {
-        if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
-      }
-    }
-    for (const std::string& suite : suites) {
-      const Block block{input, suite, all};
-      std::vector<std::string> tasks;
-      std::vector<std::int64_t> lengths;
-      for (const auto& run : input.runs) {
-        for (const std::string& task : tasks_of(run.summary, suite)) {
-          if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) tasks.push_back(task);
-        }
-        for (const std::int64_t length : lengths_of(run.summary, suite)) lengths.push_back(length);
-      }
-      std::sort(lengths.begin(), lengths.end());
-      lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
-      if (lengths.empty()) {
-        document.tables.push_back(table_by_mode(block, tasks));
-        continue;
-      }
-      if (auto figure = length_figure(block)) document.figures.push_back(std::move(*figure));
-      document.tables.push_back(table_by_length(block, tasks, lengths));
-    }
-    return document;
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Report> make_score_table() { return std::make_unique<ScoreTable>(); }
+Document scores_document(const ReportInput& input) {
+  Document document{"scores", "Scores", "", {}, {}, {}};
+  const std::vector<Subject> all = subjects(input);
+  std::vector<std::string> suites;
+  for (const auto& run : input.runs) {
+    for (const std::string& suite : run.summary.suites) {
+      if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
+    }
+  }
+  for (const std::string& suite : suites) {
+    const Block block{input, suite, all};
+    std::vector<std::string> tasks;
+    std::vector<std::int64_t> lengths;
+    for (const auto& run : input.runs) {
+      for (const std::string& task : tasks_of(run.summary, suite)) {
+        if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) tasks.push_back(task);
+      }
+      for (const std::int64_t length : lengths_of(run.summary, suite)) lengths.push_back(length);
+    }
+    std::sort(lengths.begin(), lengths.end());
+    lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+    if (lengths.empty()) {
+      document.tables.push_back(table_by_mode(block, tasks));
+      continue;
+    }
+    if (auto figure = length_figure(block)) document.figures.push_back(std::move(*figure));
+    document.tables.push_back(table_by_length(block, tasks, lengths));
+  }
+  return document;
+}
 
 }  // namespace elastic::reports

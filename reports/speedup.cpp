@@ -49,7 +49,7 @@ std::optional<Estimate> prefill_speedup(const ReportInput::Run& run,
   if (dense.empty() || samples.empty()) return std::nullopt;
   std::vector<Estimate> lengths;
   for (const auto& [length, ratios] : ratios_of(run, dense, samples)) {
-    lengths.push_back({*runs::quantile(ratios, 0.5), runs::median_interval(ratios),
+    lengths.push_back({runs::median(ratios), runs::median_interval(ratios),
                        static_cast<std::int64_t>(ratios.size()),
                        "median of per-sample ratios, order-statistic interval"});
   }

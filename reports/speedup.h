@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "reports/report.h"
+#include "reports/input.h"
 
 namespace elastic::reports {
 

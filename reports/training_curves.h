@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "reports/report.h"
+#include "reports/document.h"
 
 namespace elastic::reports {
 

@@ -5,14 +5,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
 
 namespace elastic::runs {
 namespace {
 
 constexpr int kLevel = 6;
-// No prompt is longer; a frame that claims more is not believed, since the claim is allocated.
-constexpr std::uint64_t kMaxPromptBytes = std::uint64_t{1} << 28;
 
 std::filesystem::path prompt_path(const std::filesystem::path& folder, std::string_view sha256) {
   if (sha256.size() != 64 ||
@@ -36,29 +33,6 @@ void write_prompt(const std::filesystem::path& run_folder, std::string_view sha2
   check(ZSTD_isError(size) == 0, "zstd compresses into a buffer of its own bound");
   bytes.resize(size);
   write_file_atomic(path, bytes);
-}
-
-std::string unpack_prompt(std::string_view frame, const std::string& source) {
-  const unsigned long long size = ZSTD_getFrameContentSize(frame.data(), frame.size());
-  const auto corrupt = [&](std::string_view what) {
-    return Error(ErrorKind::kCorrupt, fmt::format("{}: {}", source, what));
-  };
-  // An error and an unknown size are the largest numbers there are, here and below.
-  if (size > kMaxPromptBytes) throw corrupt("not a zstd frame of a prompt");
-  std::string text(size, '\0');
-  const std::size_t got = ZSTD_decompress(text.data(), text.size(), frame.data(), frame.size());
-  if (got != size) throw corrupt("damaged zstd frame");
-  return text;
-}
-
-std::string read_prompt(const std::filesystem::path& run_folder, std::string_view sha256) {
-  const std::filesystem::path path = prompt_path(run_folder, sha256);
-  std::string text = unpack_prompt(read_file(path), path.string());
-  if (sha256_hex(text) != sha256) {
-    throw Error(ErrorKind::kCorrupt,
-                fmt::format("{}: content does not have the hash of its name", path.string()));
-  }
-  return text;
 }
 
 }  // namespace elastic::runs

@@ -4,7 +4,7 @@
 // however many modes ran it. Ranks may write the same folder at once.
 //
 //   write_prompt(folder, record.prompt_sha256, prompt.text);
-//   std::string text = read_prompt(folder, record.prompt_sha256);
+// `zstd -d` reads them.
 
 #include <filesystem>
 #include <string>
@@ -15,11 +15,5 @@ namespace elastic::runs {
 /// Does nothing where the prompt is already there. kIo.
 void write_prompt(const std::filesystem::path& run_folder, std::string_view sha256,
                   std::string_view text);
-
-/// The text of one file's bytes. kCorrupt naming `source`.
-std::string unpack_prompt(std::string_view frame, const std::string& source);
-
-/// kNotFound where it was not logged, kCorrupt where the bytes do not give that hash.
-std::string read_prompt(const std::filesystem::path& run_folder, std::string_view sha256);
 
 }  // namespace elastic::runs

@@ -1,8 +1,8 @@
 #pragma once
 
 // What a run leaves behind, as plain structs (docs/run_format.md is the contract). Field names in
-// files are known to record_json.cpp alone. Unknown values are std::nullopt and become null, never
-// NaN.
+// files are known to record_json.cpp alone. Unknown values are
+// std::nullopt and become null, never NaN.
 
 #include <compare>
 #include <cstdint>
@@ -72,8 +72,8 @@ struct SampleRecord {
   std::optional<std::int64_t> kv_bytes, kv_bytes_full;  // K/V cache kept, and if all heads kept all
   std::optional<std::int64_t> batch;  // sequences decoded together, itself included
   // An answer in several passes (after a thought, after a reasoning): output_tokens and decode_ms
-  // are of all, prefill_ms and ttft_ms of the first; the others' prompts, first tokens included,
-  // are here.
+  // are of all, prefill_ms and ttft_ms of the first; the others' prompts,
+  // first tokens included, are here.
   std::int64_t passes = 1;
   std::optional<double> later_prefill_ms;
   // What reports break scores down by. Known keys: `needle_depth` (percent of the context;

@@ -1,11 +1,11 @@
 #pragma once
 
-// A run folder: run.json and one append-only samples.rank<N>.jsonl per process
-// (docs/run_format.md). Reading:
+// A run folder (docs/run_format.md): run.json and one append-only samples.rank<N>.jsonl a process.
+// Reading:
 //
 //   RunData run = read_run("runs/a");      // reports, score, compare
 //
-// Writing, one RunStore per process:
+// Writing, one RunStore a process:
 //
 //   RunStore store({.folder = "runs/a", .rank = 0}, spec);
 //   if (!store.is_done(key)) store.append(record);          // on disk when it returns

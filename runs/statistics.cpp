@@ -7,6 +7,7 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <utility>
 
 #include "base/error.h"
 
@@ -130,6 +131,8 @@ double fair_coin_tail(std::int64_t k, std::int64_t n) {
   }
   return std::min(1.0, tail);
 }
+
+double median(std::vector<double> values) { return quantile(std::move(values), 0.5).value(); }
 
 std::optional<Interval> median_interval(std::vector<double> values) {
   constexpr double kOutside = 0.025;  // on each side

@@ -65,14 +65,17 @@ std::optional<Estimate> mean_of_estimates(std::span<const Estimate> parts, std::
 /// P(X <= k) of X ~ Binomial(n, 1/2).
 double fair_coin_tail(std::int64_t k, std::int64_t n);
 
+/// Middle of the values, the mean of two where their number is even. `values` is not empty.
+double median(std::vector<double> values);
+
 /// The innermost order statistics between which the median of what `values` are drawn from lies
 /// with at least 95 %, whatever its distribution. Nothing under six values: no two reach that.
 std::optional<Interval> median_interval(std::vector<double> values);
 
 std::optional<double> mean(std::span<const double> values);
 
-/// Quantile q in [0, 1] by linear interpolation between order statistics. Nothing for an empty
-/// list.
+/// Quantile q in [0, 1] by linear interpolation between order statistics.
+/// Nothing for an empty list.
 std::optional<double> quantile(std::vector<double> values, double q);
 
 }  // namespace elastic::runs

@@ -4,8 +4,7 @@
 // aggregates per suite. Scores are 0..1 here and 0..100 where they are printed.
 //
 //   const Summary summary = summarise(run);
-//   for (const Cell& cell : summary.cells) ... cell.score->value, "n of N": cell.scored,
-//   cell.planned
+//   for (const Cell& cell : summary.cells) ... cell.score->value, cell.scored of cell.planned
 //
 // Aggregation rules (each estimate carries the one that made it):
 //   cell            mean of its samples

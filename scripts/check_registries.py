@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""A registry is a plain array in registry.cpp: a factory (make_*, add_*) or a suite (constexpr Suite kName) that its
-folder defines and nothing there names has been forgotten in it. Exit 1 on one."""
+"""A registry is a plain array in registry.cpp: a factory (make_*, add_*), a report (Document name(const
+ReportInput&)) or a suite (constexpr Suite kName) that its folder defines and nothing there names has been forgotten in
+it. Exit 1 on one."""
 import pathlib
 import re
 import sys
@@ -8,6 +9,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ("engine", "harness", "reports", "tasks")
 SUITE = re.compile(r"^inline constexpr Suite (k\w+) =", re.MULTILINE)
+REPORT = re.compile(r"^Document (\w+)\(const ReportInput& \w+\) \{", re.MULTILINE)
 FACTORY = re.compile(r"^(?:std::unique_ptr<[\w:]+>|void) ((?:make|add)_\w+)\(", re.MULTILINE)
 
 
@@ -28,6 +30,11 @@ def main():
                 forgotten += 1
                 print(f"{name} stands in no line of {registry.relative_to(ROOT)}")
         for source in sorted(texts.keys() - {registry}):
+            for name in REPORT.findall(exported(texts[source])):
+                factories += 1
+                if not re.search(rf"\b{name}\b(?!\()", texts[registry]):
+                    forgotten += 1
+                    print(f"{source.relative_to(ROOT)}: {name}() stands in no line of {registry.relative_to(ROOT)}")
             for name in FACTORY.findall(exported(texts[source])):
                 factories += 1
                 if name in of_suites:

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a checkpoint's chat template puts round a user's only message, the assistant's header at its
-// end.
+// What a checkpoint's chat template puts round a user's only message,
+// the assistant's header at its end.
 //
 //   const ChatWrapper wrapper = chat_wrapper(chat, {});
 //   text == wrapper.before + message + wrapper.after

@@ -1,11 +1,10 @@
 #pragma once
 
 // Attention of one layer alone, for `bench attention`: random q, k and v, a given share of KV heads
-// in the sparse mode, checked against the double-precision reference before anything is timed.
-// Torch-free.
+// in the sparse mode, checked against the double-precision reference
+// before anything is timed. Torch-free.
 //
-//   for (const AttentionBenchRow& row : bench_attention({.lengths = {4096}, .msr = {0, 0.5, 1}}))
-//   ...
+//   const auto rows = bench_attention({.lengths = {4096}, .msr = {0, 0.5, 1}});
 
 #include <cstdint>
 #include <string>

@@ -8,8 +8,8 @@
 //   Result r = engine->generate({.ids = ids, .max_new_tokens = 32});
 //
 // Routing convention everywhere in the program: 1 = sparse, 0 = full (the checkpoint's class 1 =
-// full is turned round once, in the router). MSR, ESR and density are defined in
-// engine/attention/sparsity.h.
+// full is turned round once, in the router). MSR, ESR and density are
+// defined in engine/attention/sparsity.h.
 
 #include <array>
 #include <cstdint>
@@ -42,8 +42,8 @@ struct Request {
   bool hidden_states = false;  // hidden.{layer} of every prompt row
 };
 
-/// Effective sparsity, three variants (elastic_attention spec 5.2): pruned share of tokens, 0 for
-/// full heads.
+/// Effective sparsity, three variants (elastic_attention spec 5.2):
+/// pruned share of tokens, 0 for full heads.
 struct Esr {
   double last_query = 0;  // last layer, last prompt position
   double last_layer = 0;  // last layer, over the causal area

@@ -25,8 +25,8 @@ struct GeneratorOptions {
   std::int64_t chunk_rows = 0;  // rows of a prefill chunk inside a layer; 0 = chosen from memory
 };
 
-/// Throws kNotFound / kCorrupt / kUnsupported naming file and key, kDevice where the device is
-/// missing.
+/// Throws kNotFound / kCorrupt / kUnsupported naming file and key,
+/// kDevice where the device is missing.
 std::unique_ptr<Generator> make_generator(const GeneratorOptions& options);
 
 /// Holds modes against a checkpoint folder before anything is loaded. Throws what set_mode() would

@@ -2,9 +2,10 @@
 
 // Mode strings as text: NAME[:key=value[,key=value]...]; what names mean is the engine's own
 // (engine/attention/registry.h). In a command line's list commas separate modes and also a mode's
-// options; a part that is key=value without a name before it belongs to the mode on its left:
-//   split_modes("fa,ssa:sink=128,local=2048,fa-ssa") == {"fa", "ssa:sink=128,local=2048", "fa-ssa"}
+// options; a part that is key=value without a name before it belongs to the mode on its left.
 // Torch-free.
+//
+//   split_modes("fa,ssa:sink=128,local=2048,fa-ssa") == {"fa", "ssa:sink=128,local=2048", "fa-ssa"}
 
 #include <string>
 #include <string_view>

@@ -29,8 +29,8 @@ struct DecodeOptions {
 
 class Tokenizer {
  public:
-  /// Throws kNotFound where the folder holds no tokenizer, kCorrupt / kUnsupported naming file and
-  /// feature.
+  /// Throws kNotFound where the folder holds no tokenizer,
+  /// kCorrupt / kUnsupported naming file and feature.
   static Tokenizer load(const std::filesystem::path& model_folder);
 
   Tokenizer(Tokenizer&&) noexcept;
@@ -45,8 +45,8 @@ class Tokenizer {
   /// Invalid UTF-8 from byte pieces becomes U+FFFD.
   std::string decode(std::span<const std::int32_t> ids, const DecodeOptions& options = {}) const;
 
-  /// Token count of the text without added specials: encode(text, false).size() without building
-  /// the ids.
+  /// Token count of the text without added specials:
+  /// encode(text, false).size() without building the ids.
   std::int64_t count(std::string_view text) const;
 
   /// Id of one special or ordinary piece, if the vocabulary has it.

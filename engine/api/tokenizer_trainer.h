@@ -11,8 +11,8 @@
 namespace elastic::engine {
 
 /// Every digit is a piece of its own, bytes stand in for unknown characters, the text is taken as
-/// it is (no normalisation, every blank kept). Ids: 0 <unk>, 1 <s>, 2 </s>, the user's symbols, 256
-/// bytes, merges.
+/// it is (no normalisation, every blank kept). Ids: 0 <unk>, 1 <s>,
+/// 2 </s>, the user's symbols, 256 bytes, merges.
 struct TokenizerTraining {
   int vocab_size = 6144;
   /// Never merged with what stands beside them; a leading blank is written as such.

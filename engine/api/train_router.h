@@ -15,14 +15,13 @@
 #include <string>
 
 #include "engine/api/batch_source.h"
+#include "engine/api/train_words.h"
 
 namespace elastic::engine {
 
 /// Which rows the language-modelling term reads, and how they are weighted.
 struct LossOptions {
-  // all: every token but the first of a document; answer: answer tokens only;
-  // mix: mean over answer tokens + other_weight * mean over a random share of the others.
-  std::string lm = "all";
+  LossRows lm = LossRows::kAll;
   double other_share = 0.1;
   double other_weight = 0.2;
 };
@@ -39,15 +38,13 @@ struct OptimizerOptions {
 };
 
 struct RouterOptions {
-  std::int64_t expansion = 4;        // hidden width of both MLPs over head_dim
-  std::string init = "spec";         // spec: N(0, .02); he: N(0, 1.4/sqrt(fan_in)), last layer .02
-  std::string pooling = "boundary";  // boundary: first and last pool_rows keys; full: all of them
+  std::int64_t expansion = 4;  // hidden width of both MLPs over head_dim
+  RouterInit init = RouterInit::kSpec;
+  RouterPooling pooling = RouterPooling::kBoundary;
   std::int64_t pool_rows = 100;
   std::string sparse = "ssa";             // mode of sparse heads: ssa, xa:stride=16,tau=0.9, ...
   std::int64_t sink = 128, local = 2048;  // tokens of ssa's window
-  // cosine: tau_start to tau_end over tau_share of the steps; exponential: tau_start * exp(-rate
-  // p), not below tau_end.
-  std::string tau_schedule = "cosine";
+  TauSchedule tau_schedule = TauSchedule::kCosine;
   double tau_start = 1.5, tau_end = 1.0, tau_share = 0.6, tau_rate = 0.6;
 };
 
@@ -81,7 +78,7 @@ struct TrainOptions {
   std::int64_t steps = 300;
   int micro_steps = 1;          // batches summed into one optimiser step
   std::string device = "auto";  // cpu, cuda, auto
-  std::string dtype = "auto";   // of the computation: fp32, bf16; auto: bf16 on GPU
+  TrainType dtype = TrainType::kAuto;
   bool recompute = true;        // keep one activation a layer, recompute the rest backward
   std::int64_t log_every = 20;  // steps between looks at the numbers (a device wait each)
   std::int64_t checkpoint_every = 100;

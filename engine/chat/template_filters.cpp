@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/unicode.h"
+#include "base/utf8.h"
 #include "engine/chat/template_functions.h"
 
 namespace elastic::engine {
@@ -43,12 +44,12 @@ std::string stripped(TemplateBudget& budget, std::string_view text, const Value*
     return space ? is_space(c) : set.find(c) != std::u32string::npos;
   };
   while ((sides & kLeft) != 0 && !text.empty()) {
-    const elastic::CodePoint c = code_point_at(text, 0);
+    const CodePoint c = code_point_at(text, 0);
     if (!drops(c.value)) break;
     text.remove_prefix(c.bytes);
   }
   while ((sides & kRight) != 0 && !text.empty()) {
-    const elastic::CodePoint c = code_point_before(text, text.size());
+    const CodePoint c = code_point_before(text, text.size());
     if (!drops(c.value)) break;
     text.remove_suffix(c.bytes);
   }

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::engine {
 namespace {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::engine {
 namespace {

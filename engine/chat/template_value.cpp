@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/python_number.h"
 #include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::engine {
 namespace {
@@ -21,7 +22,7 @@ std::string repr_string(std::string_view text) {
                                                                                             : '\'';
   std::string out(1, quote);
   for (std::size_t i = 0; i < text.size();) {
-    const elastic::CodePoint c = code_point_at(text, i);
+    const CodePoint c = code_point_at(text, i);
     if (c.value == '\n') {
       out += "\\n";
     } else if (c.value == '\r') {

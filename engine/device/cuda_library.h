@@ -1,8 +1,8 @@
 #pragma once
 
 // Opens libelastic_cuda.so, the only part of the program that links LibTorch's CUDA half, where a
-// GPU is present. The program itself therefore starts on machines without any CUDA installation.
-// Torch-free.
+// GPU is present. The program itself therefore starts on machines
+// without any CUDA installation. Torch-free.
 //
 //   const CudaLibrary& cuda = cuda_library();          // opened on first use, kept for the process
 //   if (!cuda.devices.empty()) install_attention_backend(at::kCUDA, cuda.attention());
@@ -32,8 +32,8 @@ struct CudaLibrary {
   void (*step)(StepKernels& table) = nullptr;
 };
 
-/// Thread-safe; never throws. Once it returned devices, ATen operations on CUDA tensors work in
-/// this process.
+/// Thread-safe; never throws. Once it returned devices, ATen operations
+/// on CUDA tensors work in this process.
 const CudaLibrary& cuda_library();
 
 }  // namespace elastic::engine

@@ -50,15 +50,6 @@ double total_weight(const std::vector<Candidate>& candidates) {
 
 }  // namespace
 
-double SampleStream::uniform() {
-  state_ += 0x9e3779b97f4a7c15u;
-  std::uint64_t z = state_;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  z ^= z >> 31;
-  return static_cast<double>(z >> 11) * 0x1p-53;
-}
-
 void check_sampling(const Sampling& sampling) {
   const auto refuse = [](const char* field, double value, const char* range) {
     throw Error(ErrorKind::kInvalidArgument,
@@ -98,7 +89,7 @@ std::int32_t argmax(std::span<const float> logits) {
   return static_cast<std::int32_t>(best);
 }
 
-std::int32_t sample(std::span<const float> logits, const Sampling& sampling, SampleStream& stream) {
+std::int32_t sample(std::span<const float> logits, const Sampling& sampling, SplitMix64& stream) {
   if (sampling.temperature <= 0) return argmax(logits);
   std::vector<Candidate> candidates = ranked(logits, sampling);
   if (candidates.empty()) return argmax(logits);  // no finite logit

@@ -6,20 +6,10 @@
 #include <cstdint>
 #include <span>
 
+#include "base/splitmix.h"
 #include "engine/api/generator.h"
 
 namespace elastic::engine {
-
-/// SplitMix64: 64-bit state, every seed is good.
-class SampleStream {
- public:
-  explicit SampleStream(std::uint64_t seed) : state_(seed) {}
-  /// Uniform in [0, 1), 53 bits.
-  double uniform();
-
- private:
-  std::uint64_t state_;
-};
 
 /// Throws kInvalidArgument naming the field for a negative temperature, top_p outside (0, 1] or a
 /// negative top_k.
@@ -34,6 +24,6 @@ std::int32_t argmax(std::span<const float> logits);
 
 /// temperature 0: argmax and no draw. top_p keeps the fewest most likely tokens whose probabilities
 /// sum to at least top_p; equal probabilities in index order.
-std::int32_t sample(std::span<const float> logits, const Sampling& sampling, SampleStream& stream);
+std::int32_t sample(std::span<const float> logits, const Sampling& sampling, SplitMix64& stream);
 
 }  // namespace elastic::engine

@@ -87,7 +87,7 @@ struct TorchGenerator::Running {
   const Request* request = nullptr;
   Sequence sequence;
   Result result;
-  SampleStream stream;
+  SplitMix64 stream;
   StopMatcher stop;
   bool done = false;
   std::int64_t prompt_tokens = 0;
@@ -211,7 +211,7 @@ TorchGenerator::Running TorchGenerator::prefill(const Request& request) {
   Running running{&request,
                   decoder_.start(prompt_tokens + std::min(request.max_new_tokens, kReserveAtMost)),
                   {},
-                  SampleStream(request.sampling.seed),
+                  SplitMix64(request.sampling.seed),
                   StopMatcher(tokenizer_.get(), request.stop),
                   request.max_new_tokens == 0,
                   prompt_tokens};

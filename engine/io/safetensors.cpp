@@ -155,8 +155,8 @@ std::vector<TensorView> parse_header(std::string_view header, std::span<const st
   return tensors;
 }
 
-// Sorted by position, tensors must tile the data: an overlap or a hole means a broken writer or a
-// cut file.
+// Sorted by position, tensors must tile the data: an overlap or a
+// hole means a broken writer or a cut file.
 void check_tiling(std::vector<TensorView>& tensors, std::span<const std::uint8_t> data,
                   std::string_view source) {
   std::stable_sort(tensors.begin(), tensors.end(), [](const TensorView& a, const TensorView& b) {
@@ -193,20 +193,15 @@ float half_to_float(std::uint16_t half) {
   return std::bit_cast<float>(sign | (widened << 23) | (mantissa << 13));
 }
 
-template <typename Stored, typename Out, typename Convert>
-std::vector<Out> widen(const TensorView& tensor, Convert convert) {
-  std::vector<Out> out(tensor.bytes.size() / sizeof(Stored));
+template <typename Stored, typename Convert>
+std::vector<float> widen(const TensorView& tensor, Convert convert) {
+  std::vector<float> out(tensor.bytes.size() / sizeof(Stored));
   for (std::size_t i = 0; i < out.size(); ++i) {
     Stored value;
     std::memcpy(&value, tensor.bytes.data() + i * sizeof(Stored), sizeof(Stored));
     out[i] = convert(value);
   }
   return out;
-}
-
-template <typename Stored>
-std::vector<std::int64_t> widen_integers(const TensorView& tensor) {
-  return widen<Stored, std::int64_t>(tensor, [](Stored v) { return static_cast<std::int64_t>(v); });
 }
 
 }  // namespace
@@ -256,39 +251,19 @@ const TensorView& SafetensorsFile::at(std::string_view name) const {
 std::vector<float> float_values(const TensorView& tensor) {
   switch (tensor.type) {
     case TensorType::kF64:
-      return widen<double, float>(tensor, [](double v) { return static_cast<float>(v); });
+      return widen<double>(tensor, [](double v) { return static_cast<float>(v); });
     case TensorType::kF32:
-      return widen<float, float>(tensor, [](float v) { return v; });
+      return widen<float>(tensor, [](float v) { return v; });
     case TensorType::kF16:
-      return widen<std::uint16_t, float>(tensor, half_to_float);
+      return widen<std::uint16_t>(tensor, half_to_float);
     case TensorType::kBF16:
-      return widen<std::uint16_t, float>(
+      return widen<std::uint16_t>(
           tensor, [](std::uint16_t v) { return std::bit_cast<float>(std::uint32_t{v} << 16); });
     default:
       break;
   }
   throw Error(ErrorKind::kCorrupt, fmt::format("tensor `{}` is {}, expected floating point",
                                                tensor.name, to_string(tensor.type)));
-}
-
-std::vector<std::int64_t> integer_values(const TensorView& tensor) {
-  switch (tensor.type) {
-    case TensorType::kI64:
-      return widen_integers<std::int64_t>(tensor);
-    case TensorType::kI32:
-      return widen_integers<std::int32_t>(tensor);
-    case TensorType::kI16:
-      return widen_integers<std::int16_t>(tensor);
-    case TensorType::kI8:
-      return widen_integers<std::int8_t>(tensor);
-    case TensorType::kU8:
-    case TensorType::kBool:
-      return widen_integers<std::uint8_t>(tensor);
-    default:
-      break;
-  }
-  throw Error(ErrorKind::kCorrupt, fmt::format("tensor `{}` is {}, expected integers", tensor.name,
-                                               to_string(tensor.type)));
 }
 
 }  // namespace elastic::engine

@@ -6,8 +6,7 @@
 // follow each other without overlap or hole, and agree with shape x dtype. Torch-free.
 //
 //   const SafetensorsFile file("model.safetensors");
-//   const TensorView& w = file.at("model.norm.weight");   // w.bytes points into the map: keep
-//   `file`
+//   const TensorView& w = file.at("model.norm.weight");  // points into the map: keep `file`
 
 #include <cstdint>
 #include <filesystem>
@@ -58,10 +57,8 @@ class SafetensorsFile {
 std::vector<TensorView> parse_safetensors(std::span<const std::uint8_t> bytes,
                                           std::string_view source);
 
-/// Values widened to float (F64, F32, F16, BF16) or integers (the others); kCorrupt for the wrong
-/// kind.
+/// Values of F64, F32, F16 or BF16 as float; kCorrupt for integers.
 std::vector<float> float_values(const TensorView& tensor);
-std::vector<std::int64_t> integer_values(const TensorView& tensor);
 
 /// Writes the tensors in order, beside the target, synced, then renamed: the old file or the new
 /// one, never a part. kIo naming the path and the reason.

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a training's state file says of itself: JSON text in the bytes of its tensor `header`.
-// Torch-free.
+// What a training's state file says of itself: JSON text in the
+// bytes of its tensor `header`. Torch-free.
 
 #include <cstdint>
 #include <string>
@@ -22,8 +22,8 @@ std::string state_header_text(const StateHeader& header);
 /// kCorrupt naming `source` and key.
 StateHeader parse_state_header(const TensorView& text, const std::string& source);
 
-/// kInvalidArgument where the options differ, naming the first that does. Both are flat JSON
-/// objects.
+/// kInvalidArgument where the options differ, naming the first that does.
+/// Both are flat JSON objects.
 void compare_state_options(const std::string& source, const std::string& stored,
                            const std::string& wanted);
 

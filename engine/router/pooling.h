@@ -2,8 +2,8 @@
 
 // Boundary pooling (elastic_attention spec 1.3): the mean over the first n and the last n token
 // rows of a layer's keys before RoPE. Token t has weight [t < min(n, T)] + [t >= max(T - n, 0)],
-// over 2 min(n, T): tokens in both windows count twice. Sums are fp32, the mean has the keys'
-// dtype.
+// over 2 min(n, T): tokens in both windows count twice.
+// Sums are fp32, the mean has the keys' dtype.
 //
 //   KeyPool pool(tokens);
 //   for (each chunk) pool.add(keys, first_row);   // [rows, heads_kv, head_dim], any chunking

@@ -70,8 +70,8 @@ std::int64_t parameter_count(const RouterWeights& router);
 /// The task MLP alone, [heads_kv, d] of pooled keys [heads_kv, d], in the weights' dtype.
 at::Tensor task_features(const RouterWeights& router, const at::Tensor& pooled);
 
-/// fp32 [heads_kv, 2] = {sparse, full} of pooled keys [heads_kv, d]; computed in the weights'
-/// dtype.
+/// fp32 [heads_kv, 2] = {sparse, full} of pooled keys [heads_kv, d];
+/// computed in the weights' dtype.
 at::Tensor router_logits(const RouterWeights& router, const at::Tensor& pooled);
 
 /// uint8 [heads_kv] on the device of the logits: 1 where logits[h][1] > logits[h][0] does not hold.

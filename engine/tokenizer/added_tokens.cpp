@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/utf8.h"
 #include "engine/tokenizer/char_class.h"
-#include "engine/tokenizer/utf8.h"
 
 namespace elastic::engine {
 namespace {
@@ -24,7 +24,7 @@ std::size_t spaces_begin(std::string_view text, std::size_t end) {
 
 std::size_t spaces_end(std::string_view text, std::size_t begin) {
   while (begin < text.size() && (flags_at(text, begin) & kSpace)) {
-    begin += decode_utf8(text, begin).length;
+    begin += decode_utf8(text, begin).bytes;
   }
   return begin;
 }

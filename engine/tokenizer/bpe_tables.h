@@ -1,7 +1,7 @@
 #pragma once
 
-// The two tables of a BPE model, read the same way from tokenizer.json and from vocab.json +
-// merges.txt.
+// The two tables of a BPE model, read the same way from tokenizer.json
+// and from vocab.json + merges.txt.
 
 #include <string_view>
 
@@ -10,8 +10,8 @@
 
 namespace elastic::engine {
 
-/// {"piece": id, ...}. kCorrupt for ids out of range, ids or pieces that occur twice, an empty
-/// table.
+/// {"piece": id, ...}. kCorrupt for ids out of range,
+/// ids or pieces that occur twice, an empty table.
 void read_vocabulary(const JsonNode& vocab, Vocabulary& pieces);
 
 /// Appends one rule; kCorrupt, with `where` in front, where the vocabulary lacks one of its pieces.

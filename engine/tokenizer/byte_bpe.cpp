@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "engine/tokenizer/char_class.h"
 #include "engine/tokenizer/id_sink.h"
-#include "engine/tokenizer/utf8.h"
 #include "engine/tokenizer/word_cache.h"
 
 namespace elastic::engine {
@@ -39,7 +39,7 @@ bool piece_bytes(std::string_view piece, std::string& bytes) {
     const CodePoint c = decode_utf8(piece, at);
     if (c.value >= to_byte.size() || to_byte[c.value] < 0) return false;
     bytes.push_back(static_cast<char>(to_byte[c.value]));
-    at += c.length;
+    at += c.bytes;
   }
   return true;
 }
@@ -102,8 +102,8 @@ void ByteBpe::build_added_tokens() {
   std::vector<AddedToken> before, after;
   std::string storage, bytes;
   for (const AddedToken& token : spec_.added_tokens) {
-    // The `tokenizers` library decodes these through the byte table too, where all characters are
-    // in it.
+    // The `tokenizers` library decodes these through the byte table too,
+    // where all characters are in it.
     bytes_.add(piece_bytes(token.content, bytes) ? bytes : token.content, token.id);
     if (token.special) {
       special_.resize(std::max(special_.size(), static_cast<std::size_t>(token.id) + 1));

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "engine/tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace elastic::engine {
 namespace {
@@ -86,7 +86,7 @@ std::size_t find_nfc(std::string_view text, std::size_t at, bool wanted) {
     }
     const CodePoint c = decode_utf8(text, at);
     if (((classes[c.value] & kMayChangeInNfc) != 0) == wanted) return at;
-    at += c.length;
+    at += c.bytes;
   }
   return at;
 }

@@ -3,8 +3,6 @@
 namespace elastic::engine {
 namespace {
 
-bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
-
 // Whether one whole character begins at `at`.
 bool whole_character(std::string_view piece, std::size_t at) {
   const auto lead = static_cast<unsigned char>(piece[at]);
@@ -22,7 +20,7 @@ void PieceBoundaries::add_piece(std::string_view piece) {
     if (is_continuation(piece[at])) continue;  // inside a character
     const std::size_t before = previous_utf8(piece, at);
     const bool whole = whole_character(piece, before) && whole_character(piece, at) &&
-                       before + decode_utf8(piece, before).length == at;
+                       before + decode_utf8(piece, before).bytes == at;
     if (!whole) {
       partial_[pair_of(piece[at - 1], piece[at])] = true;
       continue;

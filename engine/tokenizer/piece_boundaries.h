@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/utf8.h"
 #include "engine/tokenizer/hashing.h"
-#include "engine/tokenizer/utf8.h"
 
 namespace elastic::engine {
 
@@ -35,10 +35,10 @@ class PieceBoundaries {
   /// End of the word that begins at `at` (< text.size()); `text` must be valid UTF-8.
   std::size_t word_end(std::string_view text, std::size_t at) const {
     CodePoint left = decode_utf8(text, at);
-    for (at += left.length; at < text.size();) {
+    for (at += left.bytes; at < text.size();) {
       const CodePoint right = decode_utf8(text, at);
       if (may_cut(left, text[at - 1], right, text[at])) break;
-      at += right.length;
+      at += right.bytes;
       left = right;
     }
     return at;

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "engine/tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace elastic::engine {
 namespace {
@@ -133,7 +133,7 @@ void Regex::for_each_match(std::string_view text,
     const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data.get());
     const std::size_t begin = range[0], end = range[1];
     if (begin == end && last_end == end) {  // an empty match where the last one ended counts not
-      at = end < text.size() ? end + decode_utf8(text, end).length : end + 1;
+      at = end < text.size() ? end + decode_utf8(text, end).bytes : end + 1;
       continue;
     }
     use(begin, end);

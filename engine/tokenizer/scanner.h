@@ -1,16 +1,16 @@
 #pragma once
 
 // Hand-written equivalents of the published pre-tokenizer patterns (a test holds them equal to the
-// regular expressions on random text). They walk valid UTF-8 once and call `use(begin, end)` for
-// every word.
+// regular expressions on random text). They walk valid UTF-8 once
+// and call `use(begin, end)` for every word.
 //
 //   scan_words<ScanKind::kLlama3>(text, [&](std::size_t begin, std::size_t end) { ... });
 
 #include <cstdint>
 #include <string_view>
 
+#include "base/utf8.h"
 #include "engine/tokenizer/char_class.h"
-#include "engine/tokenizer/utf8.h"
 
 namespace elastic::engine {
 
@@ -43,7 +43,7 @@ class Scanner {
 
   Char char_at(std::size_t at) const {
     const CodePoint c = decode_utf8(text_, at);
-    return {c.value, classes_[c.value], at + c.length};
+    return {c.value, classes_[c.value], at + c.bytes};
   }
 
   // End of the run of characters from `at` on whose flags meet `wanted` but not `unwanted`.

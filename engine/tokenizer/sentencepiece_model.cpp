@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "engine/tokenizer/id_sink.h"
 #include "engine/tokenizer/piece_boundaries.h"
 #include "engine/tokenizer/sentencepiece_file.h"
-#include "engine/tokenizer/utf8.h"
 #include "engine/tokenizer/word_cache.h"
 #include "engine/tokenizer/workspace_pool.h"
 

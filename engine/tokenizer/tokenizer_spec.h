@@ -1,9 +1,8 @@
 #pragma once
 
 // A tokenizer.json as data: what its sections mean, checked and with ids resolved, before any table
-// for speed is built from it. Two readers make one: tokenizer.json, and GPT-2's older pair
-// vocab.json
-// + merges.txt.
+// for speed is built from it. Two readers make one: of tokenizer.json, and of GPT-2's older pair,
+// vocab.json and merges.txt.
 //
 //   const TokenizerSpec spec = read_tokenizer_json("models/x/tokenizer.json");
 
@@ -53,8 +52,8 @@ TokenizerSpec parse_tokenizer_json(std::string_view text, std::string_view sourc
 TokenizerSpec read_vocab_and_merges(const std::filesystem::path& folder,
                                     const TokenizerConfig& config);
 
-/// The same from memory; `source` stands for the vocabulary in errors, `merges_source` for the
-/// merges.
+/// The same from memory; `source` stands for the vocabulary in errors,
+/// `merges_source` for the merges.
 TokenizerSpec parse_vocab_and_merges(std::string_view vocab, std::string_view source,
                                      std::string_view merges, std::string_view merges_source,
                                      const TokenizerConfig& config);

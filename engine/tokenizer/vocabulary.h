@@ -22,8 +22,8 @@ class Vocabulary {
   /// False, and nothing changed, where the id is taken (ids must be >= 0).
   bool add(std::string_view piece, std::int32_t id);
 
-  /// Makes a piece that was added findable by its bytes; false where those bytes have an id
-  /// already.
+  /// Makes a piece that was added findable by its bytes;
+  /// false where those bytes have an id already.
   bool index(std::int32_t id);
 
   std::int32_t find(std::string_view piece) const;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Batches drawn and packed ahead of the training loop, several at a time, in the order of the
-// steps.
+// Batches drawn and packed ahead of the training loop,
+// several at a time, in the order of the steps.
 //
 //   BatchFeed feed(source, options, first_step);
 //   FedBatch next = feed.next();          // waits where the data is slower than the training

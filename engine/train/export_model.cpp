@@ -108,7 +108,7 @@ std::string routed_config(const std::string& config_json, const std::string& sou
   config["sink_size"] = options.sink;
   config["local_window_size"] = options.local;
   config["pooling_mode"] = "ctx_q";
-  config["pooling_rows"] = options.pooling == "full" ? 0 : options.pool_rows;
+  config["pooling_rows"] = options.pooling == RouterPooling::kFull ? 0 : options.pool_rows;
   config["use_softmax"] = true;
   config["enable_ada_sparsity"] = true;
   config["enable_lambda_task"] = true;

@@ -80,9 +80,9 @@ void add_document(Rows& rows, const TrainingDocument& d, const PackOptions& opti
 
 // Drops the loss rows that the loss does not read.
 void choose_loss_rows(Rows& rows, const PackOptions& options) {
-  if (options.loss.lm == "all") return;
+  if (options.loss.lm == LossRows::kAll) return;
   const PlacedRandom random(options.seed);
-  const double share = options.loss.lm == "mix" ? options.loss.other_share : 0;
+  const double share = options.loss.lm == LossRows::kMix ? options.loss.other_share : 0;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < rows.loss_rows.size(); ++i) {
     if (rows.is_answer[i] == 0 && random.uniform(i) >= share) continue;
@@ -107,7 +107,7 @@ void set_weights(PackedBatch& batch, const Rows& rows, const LossOptions& loss) 
   const double answer_mean = answers > 0 ? 1 / answers : 0;
   double answer = answer_mean;
   double other = count > answers ? loss.other_weight / (count - answers) : 0;
-  if (loss.lm == "all") answer = other = 1 / count;
+  if (loss.lm == LossRows::kAll) answer = other = 1 / count;
   std::vector<float> weights, means;
   for (const std::uint8_t is_answer : rows.is_answer) {
     weights.push_back(static_cast<float>(is_answer != 0 ? answer : other));

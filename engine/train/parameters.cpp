@@ -57,7 +57,7 @@ RouterWeights initial_router(std::int64_t head_dim, const RouterOptions& options
   RouterWeights router;
   for (const RouterLinear& linear : kRouterLinears) {
     const auto shape = router_linear_shape(linear, head_dim, options.expansion);
-    const bool he = options.init == "he" && linear.weight != &RouterWeights::logits;
+    const bool he = options.init == RouterInit::kHe && linear.weight != &RouterWeights::logits;
     router.*linear.weight = he ? normal.fan_in(shape, kWideGain) : normal(shape, kSpecDeviation);
     router.*linear.bias = at::zeros({shape[0]}, (router.*linear.weight).options());
   }

@@ -40,8 +40,8 @@ TensorView file_view(const std::string& name, const at::Tensor& host);
 at::ScalarType stored_type(const ModelConfig& config);
 
 /// A Hugging Face folder in the released format: model.safetensors (backbone in the dtype that the
-/// config names, routers fp32), config.json, tokenizer files of `tokenizer`. Each file is replaced
-/// whole.
+/// config names, routers fp32), config.json, tokenizer files of `tokenizer`.
+/// Each file is replaced whole.
 void export_model(DecoderWeights weights, const std::string& config_json,
                   const std::filesystem::path& tokenizer, const std::filesystem::path& folder);
 

@@ -18,7 +18,7 @@ double rate_factor(const OptimizerOptions& options, std::int64_t step, std::int6
 
 double temperature(const RouterOptions& options, std::int64_t step, std::int64_t steps) {
   const auto at = static_cast<double>(step), all = static_cast<double>(steps);
-  if (options.tau_schedule == "exponential") {
+  if (options.tau_schedule == TauSchedule::kExponential) {
     return std::max(options.tau_end, options.tau_start * std::exp(-options.tau_rate * at / all));
   }
   const double last = std::ceil(options.tau_share * all);

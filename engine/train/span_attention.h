@@ -4,8 +4,8 @@
 // Full: every row sees its own document. Sparse: the blocks of 128 keys that a head mode's mask
 // names; the key blocks that a query block sees are gathered side by side, so that plain causal
 // attention of each block over its own keys is exactly the mask. Both run as segments of one
-// variable-length kernel: LibTorch's flash attention on the GPU (fp16/bf16), a blockwise
-// composition elsewhere.
+// variable-length kernel: LibTorch's flash attention on the GPU (fp16/bf16),
+// a blockwise composition elsewhere.
 //
 //   const LayoutPtr layout = make_layout(offsets, tokens, &mode);         // host
 //   const at::Tensor out = full_attention(q, k, v, layout, scale);
@@ -21,8 +21,8 @@
 
 namespace elastic::engine {
 
-/// Segment s: query rows [q[s], q[s+1]) see keys [k[s], k[s+1]), causal with the last key under the
-/// last row.
+/// Segment s: query rows [q[s], q[s+1]) see keys [k[s], k[s+1]),
+/// causal with the last key under the last row.
 struct Spans {
   std::vector<std::int64_t> q, k;   // cumulative, from 0
   at::Tensor q_offsets, k_offsets;  // the same, int32

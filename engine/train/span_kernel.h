@@ -1,7 +1,7 @@
 #pragma once
 
-// Forward and backward of variable-length causal attention, without autograd: the two kernels
-// behind span_attention.h.
+// Forward and backward of variable-length causal attention, without autograd:
+// the two kernels behind span_attention.h.
 
 #include <ATen/core/Tensor.h>
 
@@ -20,8 +20,8 @@ struct SpanGradients {
 };
 
 /// Whether every document sees itself and all are of one length, whole kilotokens, as long
-/// trainings have them: cuDNN is about twice as fast there, but plans each shape for a tenth of a
-/// second.
+/// trainings have them: cuDNN is about twice as fast there,
+/// but plans each shape for a tenth of a second.
 bool are_kilotokens(const Spans& spans);
 
 SpanResult attend_spans(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

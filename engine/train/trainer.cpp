@@ -142,7 +142,7 @@ FeedOptions Loop::feed_options() const {
   feed.pack.tasks = static_cast<std::int64_t>(source_.tasks.size());
   feed.pack.max_positions = c.max_positions;
   feed.pack.vocab = c.vocab;
-  feed.pack.pool_rows = o.router.pooling == "full" ? 0 : o.router.pool_rows;
+  feed.pack.pool_rows = o.router.pooling == RouterPooling::kFull ? 0 : o.router.pool_rows;
   feed.seed = o.seed;
   feed.steps = o.steps;
   feed.micro_steps = o.micro_steps;

@@ -20,9 +20,9 @@
 namespace elastic::engine {
 namespace {
 
-at::ScalarType compute_type(const std::string& name, at::Device device) {
-  if (name == "auto") return device.is_cpu() ? at::kFloat : at::kBFloat16;
-  return name == "bf16" ? at::kBFloat16 : at::kFloat;
+at::ScalarType compute_type(TrainType type, at::Device device) {
+  if (type == TrainType::kAuto) return device.is_cpu() ? at::kFloat : at::kBFloat16;
+  return type == TrainType::kBf16 ? at::kBFloat16 : at::kFloat;
 }
 
 Training start(const TrainOptions& options, bool routed) {

@@ -7,8 +7,8 @@
 //   O_h = z_h O_full,h + (1 - z_h) O_sparse,h,   z = straight-through(softmax((logits + G)/tau))
 //
 //   const TrainingForward f = forward_packed(weights, rotary, batch, pass);
-//   // f.hidden [rows, hidden] before the final norm, f.gates [layers, documents, heads_kv], 1 =
-//   full
+//   f.hidden  // [rows, hidden] before the final norm
+//   f.gates   // [layers, documents, heads_kv], 1 = full
 
 #include <ATen/core/Tensor.h>
 

@@ -1,6 +1,6 @@
 // `bench attention`: one layer's attention alone over shares of sparse heads (MSR), each result
-// checked against the reference before it is timed; the dense one (MSR 0) is always in the same
-// run.
+// checked against the reference before it is timed;
+// the dense one (MSR 0) is always in the same run.
 
 #include <fmt/format.h>
 
@@ -18,6 +18,7 @@
 #include "engine/api/make_generator.h"
 #include "harness/bench/bench_command.h"
 #include "harness/commands/flag_values.h"
+#include "runs/statistics.h"
 
 namespace elastic::harness {
 namespace {
@@ -46,7 +47,7 @@ std::vector<double> parse_shares(const std::string& text) {
 
 Json row_of(const engine::AttentionBenchRow& row, const engine::AttentionBenchRow& dense) {
   const auto [low, high] = std::minmax_element(row.milliseconds.begin(), row.milliseconds.end());
-  const double middle = median(row.milliseconds), baseline = median(dense.milliseconds);
+  const double middle = runs::median(row.milliseconds), baseline = runs::median(dense.milliseconds);
   // The same work at the dense rate, by visited blocks.
   const double ideal = baseline * row.visited_blocks;
   return {{"mode", row.mode},

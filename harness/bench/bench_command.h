@@ -20,14 +20,6 @@ void add_bench_tokenizer(CLI::App& bench, int& exit_code);
 void add_bench_ruler(CLI::App& bench, int& exit_code);
 void add_bench_training(CLI::App& bench, int& exit_code);
 
-/// Middle of the values, the mean of two where their number is even. `values` is not empty.
-double median(std::vector<double> values);
-
-/// Half the 95 % interval of the median over the median. The interval is that between two order
-/// statistics, so it assumes nothing about the times; nothing for fewer than six values, which have
-/// none.
-std::optional<double> median_spread(std::vector<double> values);
-
 struct BenchFlags {
   std::string format = "md";
   double max_interval = 0;  // per cent of the median; 0: not asked for

@@ -21,6 +21,7 @@
 #include "harness/bench/bench_command.h"
 #include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
+#include "runs/statistics.h"
 
 namespace elastic::harness {
 namespace {
@@ -123,9 +124,9 @@ Json row_of(const Cell& cell, const Cell& dense) {
   const std::vector<double> prefill = column(cell, &Split::prefill);
   const std::vector<double> baseline = column(dense, &Split::prefill);
   const auto [low, high] = std::minmax_element(prefill.begin(), prefill.end());
-  const double total = median(prefill), router = median(column(cell, &Split::router)),
-               select = median(column(cell, &Split::select)),
-               attention = median(column(cell, &Split::attention));
+  const double total = runs::median(prefill), router = runs::median(column(cell, &Split::router)),
+               select = runs::median(column(cell, &Split::select)),
+               attention = runs::median(column(cell, &Split::attention));
   return {{"mode", cell.mode},
           {"prompt_tokens", cell.tokens},
           {"prefill_ms", total},
@@ -137,9 +138,9 @@ Json row_of(const Cell& cell, const Cell& dense) {
           {"rest_ms", total - router - select - attention},
           {"msr", cell.msr},
           {"visited_blocks", cell.visited},
-          {"speedup_vs_fa", median(baseline) / total},
+          {"speedup_vs_fa", runs::median(baseline) / total},
           {"speedup_vs_fa_min", *std::min_element(baseline.begin(), baseline.end()) / *low},
-          {"attention_speedup_vs_fa", median(column(dense, &Split::attention)) / attention},
+          {"attention_speedup_vs_fa", runs::median(column(dense, &Split::attention)) / attention},
           {"peak_bytes", cell.peak_bytes}};
 }
 

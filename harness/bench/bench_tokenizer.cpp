@@ -23,6 +23,7 @@
 #include "harness/bench/bench_command.h"
 #include "harness/commands/flag_values.h"
 #include "harness/commands/model_folder.h"
+#include "runs/statistics.h"
 
 namespace elastic::harness {
 namespace {
@@ -87,9 +88,7 @@ Row measure(std::string operation, int repetitions, std::size_t bytes,
     rates.push_back(static_cast<double>(bytes) / 1e6 / seconds_once());
   }
   std::sort(rates.begin(), rates.end());
-  const std::size_t n = rates.size();
-  const double middle = (rates[(n - 1) / 2] + rates[n / 2]) / 2;
-  return {std::move(operation), middle, rates.front(), rates.back(), rates};
+  return {std::move(operation), runs::median(rates), rates.front(), rates.back(), rates};
 }
 
 // The result is used, so that no compiler drops the work.

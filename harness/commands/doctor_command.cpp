@@ -71,9 +71,10 @@ void add_libraries(std::vector<Finding>& findings) {
         return 0;
       },
       &paths);
-  constexpr std::string_view kWanted[] = {"libtorch_cpu.", "libc10.",   "libcudart", "libcupti",
-                                          "libcurl",       "libcrypto", "libpcre2",  "libutf8proc",
-                                          "libsentencep",  "libzip",    "libzstd",   "libsimdjson"};
+  constexpr std::string_view kWanted[] = {"libtorch_cpu.", "libc10.",   "libcudart",  "libcupti",
+                                          "libcurl",       "libcrypto", "libpcre2",   "libutf8proc",
+                                          "libsentencep",  "libzip",    "libarchive", "libzstd",
+                                          "libsimdjson"};
   for (const std::string_view wanted : kWanted) {
     for (const std::string& path : paths) {
       if (!fs::path(path).filename().string().starts_with(wanted)) continue;

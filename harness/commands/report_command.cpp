@@ -54,7 +54,6 @@ int write_reports(const ReportOptions& options) {
   if (!trainings.empty()) first.push_back(reports::training_document(trainings));
   const std::vector<fs::path> files = reports::write_report(input, write, std::move(first));
   std::fputs(reports::summary_text(input).c_str(), stdout);
-  for (const fs::path& file : files) log_debug("wrote " + file.string());
   log_info(fmt::format("{} files written to {}", files.size(), options.output));
   for (const fs::path& file : files) {
     if (file.filename() == "report.html") log_info("open " + fs::absolute(file).string());

@@ -62,13 +62,10 @@ void check_output(const ScoreOptions& options) {
 
 // results.csv and results.json, as `report` writes them.
 void write_results(const reports::ReportInput& input, const fs::path& output) {
-  for (const reports::Document& document : reports::build_documents(input)) {
-    if (document.id != "results") continue;
-    for (const auto& files : {reports::render_csv(std::span(&document, 1)),
-                              reports::render_json(std::span(&document, 1))}) {
-      for (const reports::OutputFile& file : files) {
-        write_file_atomic(output / file.path, file.bytes);
-      }
+  const std::vector<reports::Document> results{reports::results_document(input)};
+  for (const auto& files : {reports::render_csv(results), reports::render_json(results)}) {
+    for (const reports::OutputFile& file : files) {
+      write_file_atomic(output / file.path, file.bytes);
     }
   }
 }

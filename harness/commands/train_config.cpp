@@ -38,6 +38,11 @@ class Fields {
   void read(const char* key, std::filesystem::path& field) {
     field = get<std::string>(key, field.string());
   }
+  /// `option` names it in errors.
+  template <typename Enum>
+  void read_word(const char* key, const char* option, Enum& field) {
+    field = engine::word_value<Enum>(option, get<std::string>(key, engine::to_word(field)));
+  }
   /// The object itself; an empty one where the key is absent.
   Json object(const char* key) {
     known_.emplace_back(key);
@@ -63,7 +68,7 @@ class Fields {
 };
 
 void read_loss(Fields fields, engine::LossOptions& loss) {
-  fields.read("lm", loss.lm);
+  fields.read_word("lm", "loss.lm", loss.lm);
   fields.read("other_share", loss.other_share);
   fields.read("other_weight", loss.other_weight);
   fields.finish();
@@ -84,13 +89,13 @@ void read_optimizer(Fields fields, engine::OptimizerOptions& o) {
 
 void read_router(Fields fields, engine::RouterOptions& r) {
   fields.read("expansion", r.expansion);
-  fields.read("init", r.init);
-  fields.read("pooling", r.pooling);
+  fields.read_word("init", "router.init", r.init);
+  fields.read_word("pooling", "router.pooling", r.pooling);
   fields.read("pool_rows", r.pool_rows);
   fields.read("sparse", r.sparse);
   fields.read("sink", r.sink);
   fields.read("local", r.local);
-  fields.read("tau_schedule", r.tau_schedule);
+  fields.read_word("tau_schedule", "router.tau_schedule", r.tau_schedule);
   fields.read("tau_start", r.tau_start);
   fields.read("tau_end", r.tau_end);
   fields.read("tau_share", r.tau_share);
@@ -139,7 +144,7 @@ TrainConfig parse_train_config(const Json& json, const std::string& source) {
   fields.read("seed", o.seed);
   fields.read("steps", o.steps);
   fields.read("micro_steps", o.micro_steps);
-  fields.read("dtype", o.dtype);
+  fields.read_word("dtype", "dtype", o.dtype);
   fields.read("recompute", o.recompute);
   fields.read("log_every", o.log_every);
   fields.read("checkpoint_every", o.checkpoint_every);

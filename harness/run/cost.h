@@ -1,7 +1,7 @@
 #pragma once
 
-// What a cell will cost, from the model's config alone: peak memory and time of one batch. Nothing
-// is loaded.
+// What a cell will cost, from the model's config alone:
+// peak memory and time of one batch. Nothing is loaded.
 //
 //   const engine::ModelConfig config = engine::read_model_config("models/demo");
 //   const Cost cost = predict_cost(config, {.device = "cpu"}, {.prompt_tokens = 4096});

@@ -86,8 +86,8 @@ void check_counts(const RunOptions& o) {
 }
 
 // Flags that act through a chat template have nothing to act on where the prompt has none, or ends
-// in the beginning of the answer; saying so beats a run whose record claims a setting that did
-// nothing.
+// in the beginning of the answer; saying so beats a run whose
+// record claims a setting that did nothing.
 void check_templates(const RunOptions& o, const Plan& plan) {
   const bool wrapped = o.model_template != "base";
   for (const auto& planned : plan.tasks) {

@@ -45,8 +45,7 @@ struct PlanModel {
 };
 
 /// Throws kInvalidArgument naming the flag, the value and what is possible (a length beyond the
-/// window is not); kUnsupported for a flag
-/// that would change results and cannot act on these tasks.
+/// window is not); kUnsupported for a flag that would change results and cannot act on these tasks.
 Plan make_plan(const RunOptions& options, const PlanModel& model,
                std::span<const tasks::Suite> suites);
 

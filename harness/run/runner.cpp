@@ -137,9 +137,8 @@ class Run {
       job_.generator.generate(request);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::kDevice) throw;
-      log_debug(fmt::format("warm-up of {}: {}", job_.modes[mode].name, error.what()));
-    } catch (const std::exception& error) {
-      log_debug(fmt::format("warm-up of {}: {}", job_.modes[mode].name, error.what()));
+    } catch (const std::exception&) {
+      // What is wrong for samples as well is told of each of them.
     }
   }
 

@@ -46,8 +46,8 @@ struct RunOutcome {
   std::optional<int> signal;                         // stopped by it, between two samples
 };
 
-/// Asks the engine for every mode in turn. Throws kInvalidArgument where two are the same, and what
-/// set_mode() throws.
+/// Asks the engine for every mode in turn. Throws kInvalidArgument where
+/// two are the same, and what set_mode() throws.
 std::vector<RunMode> resolve_modes(const std::vector<std::string>& names,
                                    engine::Generator& generator);
 

@@ -5,8 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "reports/document.h"
+#include "reports/input.h"
 #include "reports/render/svg.h"
-#include "reports/report.h"
 
 namespace elastic::reports {
 

@@ -3,15 +3,15 @@
 // Renderers: documents to files. They know tables, figures and sheets, never a report, so every
 // report has every format for free.
 //
-//   for (const OutputFile& file : render_csv(documents)) write_file_atomic(folder / file.path,
-//   ...);
+//   for (const OutputFile& file : render_csv(documents)) write(folder / file.path, file.bytes);
 
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "reports/report.h"
+#include "reports/document.h"
+#include "reports/input.h"
 
 namespace elastic::reports {
 

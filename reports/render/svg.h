@@ -1,15 +1,15 @@
 #pragma once
 
 // Figures as inline SVG. Colours and fonts come from the page's style sheet (classes, CSS
-// variables), so one drawing serves light, dark and print; the page's script resolves them for
-// export.
+// variables), so one drawing serves light, dark and print;
+// the page's script resolves them for export.
 
 #include <map>
 #include <string>
 #include <string_view>
 
 #include "engine/api/mode_list.h"
-#include "reports/report.h"
+#include "reports/document.h"
 
 namespace elastic::reports {
 

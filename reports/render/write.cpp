@@ -69,11 +69,8 @@ std::vector<std::filesystem::path> write_report(const ReportInput& input,
 
 std::string summary_text(const ReportInput& input) {
   std::string text;
-  for (const ReportEntry& entry : reports()) {
-    if (std::string_view(entry.name) != "overview" && std::string_view(entry.name) != "scores") {
-      continue;
-    }
-    for (const Table& table : entry.make()->build(input).tables) {
+  for (const Document& document : {overview_document(input), scores_document(input)}) {
+    for (const Table& table : document.tables) {
       text += (text.empty() ? "" : "\n") + visible(table.title) + "\n\n" + markdown_table(table);
     }
   }

@@ -3,14 +3,15 @@
 // Run folders to a folder of report files: what `elastic-bench report` and the end of
 // `elastic-bench run` do.
 //
-//   const auto written = write_report(make_input(std::move(runs), suite_titles), {.output =
-//   "out"});
+//   const ReportInput input = make_input(std::move(runs), suite_titles);
+//   const auto written = write_report(input, {.output = "out"});
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
-#include "reports/report.h"
+#include "reports/document.h"
+#include "reports/input.h"
 
 namespace elastic::reports {
 

@@ -3,12 +3,10 @@
 // From sample scores to LongBench's numbers. Every rule has a name that is stored with its result:
 //
 //   longbench-official     a set: round(100 * sum / n, 2) as Python rounds
-//   longbench-e-official   a set in three length buckets (below 4000, below 8000, the rest),
-//   numpy's
-//                          mean and rounding; nothing ("NaN") where a bucket is empty
+//   longbench-e-official   a set in three length buckets (below 4000, below 8000, the rest) with
+//                          numpy's mean and rounding; nothing ("NaN") where a bucket is empty
 //   elastic-paper          LongBench-E: categories are plain means of their sets, the overall is
-//   the
-//                          mean over all samples (arXiv 2601.17367)
+//                          the mean over all samples (arXiv 2601.17367)
 //   loom                   a set as in longbench-official whatever its length, the overall is the
 //                          sample-weighted mean of the rounded set scores
 //

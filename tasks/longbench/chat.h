@@ -27,8 +27,8 @@ struct LongbenchPrompt {
 };
 
 /// Text, ids, truncation account and steps. Throws kInvalidArgument where nothing of the prompt can
-/// be kept, or where an instruction-tuned model has no template and --no-chat-template is not
-/// given.
+/// be kept, or where an instruction-tuned model has no template
+/// and --no-chat-template is not given.
 Prompt make_longbench_prompt(const LongbenchPrompt& request, const PromptContext& context);
 
 }  // namespace elastic::tasks

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -106,26 +105,6 @@ std::string fill_v2_template(std::string_view text, const Json& row, std::string
     out = replace_all(out, fmt::format("$C_{}$", letter), stripped_field(row, key.c_str()));
   }
   return cot == nullptr ? out : replace_all(out, "$COT$", strip_white_space(*cot));
-}
-
-std::string retrieved_chunks(const Json& row, std::int64_t count) {
-  const auto it = row.find("retrieved_context");
-  if (it == row.end() || !it->is_array()) fail("the row has no list `retrieved_context`");
-  std::vector<const Json*> chunks;
-  for (const Json& chunk : *it) {
-    if (static_cast<std::int64_t>(chunks.size()) < count) chunks.push_back(&chunk);
-  }
-  const auto position = [](const Json* chunk) {
-    return json_get<std::int64_t>({*chunk, "retrieved_context"}, "c_idx");
-  };
-  std::stable_sort(chunks.begin(), chunks.end(),
-                   [&](const Json* a, const Json* b) { return position(a) < position(b); });
-  std::string out;
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
-    out += fmt::format("{}Retrieved chunk {}: {}", i == 0 ? "" : "\n\n", i + 1,
-                       json_get<std::string>({*chunks[i], "retrieved_context"}, "content"));
-  }
-  return out;
 }
 
 }  // namespace elastic::tasks

@@ -36,8 +36,8 @@ using Ids = std::vector<std::int32_t>;
 /// tail is everything). False where nothing is to cut.
 bool split_middle(const Ids& ids, std::int64_t max_length, Ids& head, Ids& tail);
 
-/// Second version and exact cuts: exactly `max_length` ids, one more at the end where it is odd; 0
-/// keeps everything.
+/// Second version and exact cuts: exactly `max_length` ids, one more at
+/// the end where it is odd; 0 keeps everything.
 Ids join_middle(const Ids& ids, std::int64_t max_length);
 
 struct MiddleCut {
@@ -53,12 +53,9 @@ MiddleCut cut_middle(const TokenCoder& coder, std::string_view text, std::int64_
 MiddleCut cut_middle_v2(const TokenCoder& coder, std::string_view text, std::int64_t max_length);
 
 /// Marks $DOC$, $Q$, $C_A$ .. $C_D$ and, for the answer pass, $COT$, one after the other over the
-/// growing text, so that a mark within an inserted text is replaced in its turn. `cot` is null
-/// without one.
+/// growing text, so that a mark within an inserted text is replaced in its turn.
+/// `cot` is null without one.
 std::string fill_v2_template(std::string_view text, const Json& row, std::string_view context,
                              const std::string* cot);
-
-/// The chunks of `retrieved_context` as the second version's retrieval prompts show them.
-std::string retrieved_chunks(const Json& row, std::int64_t count);
 
 }  // namespace elastic::tasks

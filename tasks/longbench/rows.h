@@ -32,8 +32,8 @@ std::int64_t count_longbench_rows(const RowSource& source, std::int64_t limit);
 /// The official fields, checked. `limit` 0 = all. Throws kCorrupt naming file, line and key.
 std::vector<Json> read_longbench_rows(const RowSource& source, std::int64_t limit);
 
-/// The files of LongBench-V2 rows: data.json, else every .jsonl of the folder, by name. Throws
-/// kNotFound.
+/// The files of LongBench-V2 rows: data.json, else every .jsonl of
+/// the folder, by name. Throws kNotFound.
 std::vector<std::filesystem::path> find_v2_rows(const std::filesystem::path& data_dir);
 
 }  // namespace elastic::tasks

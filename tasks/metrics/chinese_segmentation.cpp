@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::tasks {
 namespace {
@@ -60,8 +61,8 @@ class Cutter {
  private:
   void token(std::size_t end) { ends_.push_back(end); }
 
-  // best_[k - begin] = weight of the best path from k to the block's end, next_ where its first
-  // word ends.
+  // best_[k - begin] = weight of the best path from k to the block's end,
+  // next_ where its first word ends.
   void find_route(std::size_t begin, std::size_t end) {
     const std::size_t n = end - begin;
     best_.assign(n + 1, 0);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/text.h"
-#include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::tasks {
 namespace {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::tasks {
 namespace {
@@ -14,8 +15,8 @@ struct Range {
   char32_t first, last;
 };
 
-// The official list of Chinese punctuation, ascending. Its holes (U+3008..300A, U+FF0E) are its
-// own.
+// The official list of Chinese punctuation, ascending.
+// Its holes (U+3008..300A, U+FF0E) are its own.
 constexpr std::array kChinesePunctuation = {
     Range{0x2013, 0x2014}, Range{0x2018, 0x2019}, Range{0x201b, 0x201f}, Range{0x2026, 0x2027},
     Range{0x3001, 0x3003}, Range{0x300b, 0x3011}, Range{0x3014, 0x301f}, Range{0x3030, 0x3030},

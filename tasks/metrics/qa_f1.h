@@ -13,8 +13,8 @@
 
 namespace elastic::tasks {
 
-/// Lower case, ASCII punctuation removed, the words a, an, the replaced by a blank, white space
-/// collapsed.
+/// Lower case, ASCII punctuation removed, the words a, an, the
+/// replaced by a blank, white space collapsed.
 std::string normalize_answer(std::string_view text);
 
 /// Lower case, ASCII and Chinese punctuation removed, white space removed.

@@ -1,8 +1,8 @@
 #pragma once
 
 // ROUGE-L as the PyPI package rouge 1.0.1 computes it (LongBench's summaries; not Google's
-// rouge_score): union over sentence pairs of the words on one longest common subsequence, each word
-// counted once.
+// rouge_score): union over sentence pairs of the words on one longest
+// common subsequence, each word counted once.
 //
 //   double score = rouge_l(prediction, truth);                  // 0 .. 0.999999995
 //   double score = rouge_l_zh(prediction, truth, segmenter);

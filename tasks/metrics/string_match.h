@@ -8,8 +8,8 @@
 //
 // A reference hits where its lower-case text is a substring of the lower-case prediction (full
 // Unicode lower-casing, no normalisation, no word boundaries); an empty reference always hits.
-// References are never post-processed. No references at all is an error: upstream has no score for
-// it either.
+// References are never post-processed. No references at all is an error:
+// upstream has no score for it either.
 
 #include <span>
 #include <string>

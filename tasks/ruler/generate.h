@@ -95,8 +95,8 @@ struct GeneratedSet {
 GeneratedSet generate_ruler(const GenerateRequest& request, const RulerProfile& profile);
 
 /// The same, kept under `cache_dir`: a second call with the same request, texts and sources reads
-/// it back. An unreadable or damaged cache entry is made again; a cache that cannot be written is a
-/// warning.
+/// it back. An unreadable or damaged cache entry is made again;
+/// a cache that cannot be written is a warning.
 GeneratedSet cached_ruler(const GenerateRequest& request, const RulerProfile& profile,
                           const std::filesystem::path& cache_dir);
 

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "base/text.h"
-#include "base/unicode.h"
+#include "base/utf8.h"
 #include "tasks/ruler/generation.h"
 
 namespace elastic::tasks {

@@ -10,8 +10,8 @@
 //
 // Fields in braces are filled in verbatim: niah `type_needle_v, context, query`; variable_tracking
 // `context, query, num_v`; common_words_extraction and freq_words_extraction `context, query`
-// (query is empty); qa `context, query`; needle `type_needle_v, key, value`; qa_document `i,
-// document`.
+// (query is empty); qa `context, query`; needle
+// `type_needle_v, key, value`; qa_document `i, document`.
 //
 // Optional, for packs whose wording is not upstream's (defaults are upstream's): a task's
 // `template_one` and `answer_prefix_one`, used where one value is asked instead of upstream's edit

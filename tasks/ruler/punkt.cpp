@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "base/utf8.h"
 #include "tasks/ruler/punkt_context.h"
 
 namespace elastic::tasks {
@@ -24,8 +25,8 @@ struct Candidate {
   std::size_t next_start = 0;  // where the next sentence would begin
 };
 
-// Position in a scan from left to right: the last candidate, not yet decided, and where the open
-// sentence began.
+// Position in a scan from left to right: the last candidate, not yet decided,
+// and where the open sentence began.
 struct ScanState {
   std::optional<Candidate> last;
   std::size_t sentence_start = 0;

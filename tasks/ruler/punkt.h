@@ -25,8 +25,8 @@ struct PunktParameters {
   std::unordered_map<std::string, int> orthography;  // type -> flags of how it was seen
 };
 
-/// Reads abbrev_types.txt, collocations.tab, sent_starters.txt and ortho_context.tab. kNotFound /
-/// kCorrupt.
+/// Reads abbrev_types.txt, collocations.tab, sent_starters.txt and
+/// ortho_context.tab. kNotFound / kCorrupt.
 PunktParameters load_punkt(const std::filesystem::path& folder);
 
 std::vector<std::string_view> punkt_sentences(const PunktParameters& parameters,

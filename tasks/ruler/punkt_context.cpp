@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace elastic::tasks {
 namespace {

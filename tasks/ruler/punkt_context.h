@@ -1,7 +1,7 @@
 #pragma once
 
-// The inner half of Punkt (tasks/ruler/punkt.h): whether the text around one candidate mark holds a
-// sentence break.
+// The inner half of Punkt (tasks/ruler/punkt.h): whether the text around
+// one candidate mark holds a sentence break.
 //
 //   bool breaks = context_breaks(parameters, "word. Next");
 

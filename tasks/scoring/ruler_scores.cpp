@@ -2,14 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <numeric>
 
 #include "base/csv.h"
-#include "base/error.h"
 #include "base/python_number.h"
-#include "base/text.h"
 #include "tasks/metrics/string_match.h"
 
 namespace elastic::tasks {
@@ -19,19 +16,6 @@ constexpr std::int64_t kKilo = 1024;
 constexpr std::array<std::int64_t, 6> kReportedLengths = {4 * kKilo,  8 * kKilo,  16 * kKilo,
                                                           32 * kKilo, 64 * kKilo, 128 * kKilo};
 constexpr double kEffectiveThreshold = 85.6;
-
-// "3/50" -> {3, 50}
-std::pair<std::int64_t, std::int64_t> parse_nulls(std::string_view text, std::string_view source) {
-  const std::size_t slash = std::min(text.find('/'), text.size());
-  const std::int64_t nulls = parse_int(text.substr(0, slash)).value_or(-1);
-  const std::int64_t count =
-      slash < text.size() ? parse_int(text.substr(slash + 1)).value_or(-1) : -1;
-  if (nulls < 0 || nulls > count) {
-    throw Error(ErrorKind::kCorrupt,
-                fmt::format("{}: row Nulls holds `{}`, expected K/N", source, text));
-  }
-  return {nulls, count};
-}
 
 }  // namespace
 
@@ -84,30 +68,6 @@ std::string ruler_submission_csv(std::span<const RulerTaskResult> results) {
     }
   }
   return text;
-}
-
-std::vector<RulerSummaryRow> parse_ruler_summary(std::string_view csv, std::string_view source) {
-  const auto fail = [&](const std::string& what) {
-    throw Error(ErrorKind::kCorrupt, fmt::format("{}: {}", source, what));
-  };
-  const auto rows = parse_csv(csv, source);
-  if (rows.size() != 4)
-    fail(fmt::format("{} rows, expected header, Tasks, Score, Nulls", rows.size()));
-  constexpr std::array<std::string_view, 4> kNames = {"0", "Tasks", "Score", "Nulls"};
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i][0] != kNames[i]) fail(fmt::format("row {} is not `{}`", i + 1, kNames[i]));
-    if (rows[i].size() != rows[0].size()) fail(fmt::format("row `{}` is short", kNames[i]));
-  }
-  std::vector<RulerSummaryRow> parsed;
-  for (std::size_t column = 1; column < rows[0].size(); ++column) {
-    const auto score = parse_double(rows[2][column]);
-    if (!score || !(*score >= 0 && *score <= 100)) {
-      fail(fmt::format("row Score holds `{}`, expected 0 to 100", rows[2][column]));
-    }
-    const auto [nulls, count] = parse_nulls(rows[3][column], source);
-    parsed.push_back({.task = rows[1][column], .score = *score, .nulls = nulls, .count = count});
-  }
-  return parsed;
 }
 
 double ruler_length_score(std::span<const double> task_scores) {

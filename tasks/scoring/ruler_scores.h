@@ -52,16 +52,6 @@ std::string ruler_summary_csv(std::span<const RulerTaskResult> results);
 /// The bytes of the official submission.csv: Task, ID, Prediction.
 std::string ruler_submission_csv(std::span<const RulerTaskResult> results);
 
-/// One published summary.csv read back.
-struct RulerSummaryRow {
-  std::string task;
-  double score = 0;
-  std::int64_t nulls = 0, count = 0;
-};
-
-/// Throws kCorrupt naming `source` and what is wrong.
-std::vector<RulerSummaryRow> parse_ruler_summary(std::string_view csv, std::string_view source);
-
 /// Length score: unweighted mean of the task scores of one length. 0 for none.
 double ruler_length_score(std::span<const double> task_scores);
 

@@ -41,8 +41,8 @@ struct V2Set {
   bool single_object = false;  // one object, which the official script cannot read
 };
 
-/// One JSON value (an array of rows) or JSON lines. Throws kNotFound, kCorrupt naming file, line
-/// and key.
+/// One JSON value (an array of rows) or JSON lines. Throws kNotFound,
+/// kCorrupt naming file, line and key.
 V2Set read_v2_predictions(const std::filesystem::path& file);
 
 /// Files under `root` that look like V2 predictions, by name; `root` itself where it is a file.

@@ -5,9 +5,8 @@
 // whole in general.
 //
 //   MixRandom random(seed);
-//   const MixDocument one = draw_document(find_family("vt"), {.length = 1024, .room = 900},
-//   sources,
-//                                         random);
+//   const DocumentShape shape{.length = 1024, .room = 900};
+//   const MixDocument one = draw_document(find_family("vt"), shape, sources, random);
 
 #include <cstdint>
 #include <span>

@@ -1,7 +1,7 @@
 #pragma once
 
-// The random stream of synthetic training text: SplitMix64 (Steele et al. 2014), seeded in a few
-// instructions, where the generators of tasks/ruler are bound to the reference's Mersenne Twister.
+// The draws of synthetic training text, where the generators of tasks/ruler are bound to the
+// reference's Mersenne Twister.
 //
 //   MixRandom random(MixRandom::combine(seed, step));
 //   const std::string& word = random.pick(words);
@@ -15,18 +15,15 @@
 
 namespace elastic::tasks {
 
-class MixRandom {
+class MixRandom : public SplitMix64 {
  public:
-  explicit MixRandom(std::uint64_t seed) : state_(seed) {}
-
-  std::uint64_t next() { return splitmix(state_ += kSplitMixStep); }
+  using SplitMix64::SplitMix64;
 
   /// [0, bound), 0 < bound < 2^32; the bias is below bound / 2^32.
   std::uint64_t below(std::uint64_t bound) { return ((next() >> 32) * bound) >> 32; }
   std::int64_t between(std::int64_t low, std::int64_t high) {  // both included
     return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low + 1)));
   }
-  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }  // [0, 1)
   bool chance(double share) { return uniform() < share; }
 
   template <typename Items>
@@ -65,9 +62,6 @@ class MixRandom {
   static std::uint64_t combine(std::uint64_t seed, std::uint64_t value) {
     return splitmix(splitmix(seed + kSplitMixStep) ^ (value * kSplitMixStep + 1));
   }
-
- private:
-  std::uint64_t state_;
 };
 
 }  // namespace elastic::tasks

@@ -1,8 +1,8 @@
 #pragma once
 
 // What synthetic documents are filled with, turned into ids once: noise lines, stock sentences,
-// grammar sentences, random words, random token ids. Read-only after construction, so shared by
-// threads.
+// grammar sentences, random words, random token ids.
+// Read-only after construction, so shared by threads.
 //
 //   const MixSources sources(tokenizer, word_list_folder, seed);
 //   const Piece& sentence = random.pick(sources.prose());

@@ -16,7 +16,6 @@ TEST(python_random, doubles_and_bits) {
   EXPECT_EQ(PythonRandom(0).random(), 0x1.b0580f98a7dbep-1);
   EXPECT_EQ(PythonRandom(42).random(), 0.6394267984578837);
   EXPECT_EQ(PythonRandom(0).bits(33), 3626764237ULL);
-  EXPECT_EQ(PythonRandom(0).wide_bits(65).size(), 3U);
 }
 
 TEST(python_random, a_seed_of_two_words) {
@@ -79,12 +78,6 @@ TEST(python_random, bits_of_every_width) {
   EXPECT_EQ(random.bits(31), 2035525362U);
   EXPECT_EQ(random.bits(32), 647892279U);
   EXPECT_EQ(random.bits(64), 12007621696699967246U);
-  using Words = std::vector<std::uint32_t>;
-  PythonRandom wide(7);
-  EXPECT_EQ(wide.wide_bits(32), (Words{0x52e6b438}));
-  EXPECT_EQ(wide.wide_bits(33), (Words{0xf2a74de4, 0}));
-  EXPECT_EQ(wide.wide_bits(64), (Words{0x6513270e, 0xa6a3a450}));
-  EXPECT_EQ(wide.wide_bits(65), (Words{0x0c5c7fd0, 0x128b2f33, 1}));
   PythonRandom below(7);
   std::vector<std::uint64_t> drawn;
   for (const std::uint64_t bound : {8, 8, 8, 8, 8, 8, 1, 1}) drawn.push_back(below.below(bound));

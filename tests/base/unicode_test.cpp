@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/unicode_tables.h"
+#include "base/utf8.h"
 
 namespace elastic {
 namespace {
@@ -49,35 +50,10 @@ TEST(unicode, white_space_is_more_than_ascii) {
   EXPECT_FALSE(is_space(0x200b));  // zero width space
 }
 
-TEST(unicode, counts_characters_not_bytes) {
-  EXPECT_EQ(code_point_count("aé漢😀"), 4);
-  EXPECT_EQ(code_point_count(""), 0);
-}
-
 TEST(unicode, bytes_that_are_not_utf8_stay_as_they_are) {
   const std::string broken = "A\xff\xc3 \xe2\x82";
-  EXPECT_EQ(code_point_count(broken), 6);
   EXPECT_EQ(lower_case(broken), "a\xff\xc3 \xe2\x82");
   EXPECT_EQ(strip_white_space(" \xa0 "), "\xa0");
-  EXPECT_EQ(code_point_count("\xed\xa0\x80"), 3);  // an encoded surrogate
-  EXPECT_EQ(code_point_count("\xc0\x80"), 2);      // an overlong form
-}
-
-TEST(unicode, characters_at_the_bounds_of_their_lengths) {
-  for (const char* text :
-       {"\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
-        "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80"}) {
-    EXPECT_EQ(code_point_count(text), 1) << text;
-    EXPECT_EQ(to_utf8(code_points(text)), text);
-    const std::string behind = std::string("a") + text;
-    EXPECT_EQ(code_point_before(behind, behind.size()).bytes, behind.size() - 1);
-  }
-  for (const char* text : {"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf0\x8f\xbf\xbf",
-                           "\xe0\x9f\xbf", "\xed\xbf\xbf", "\xc1\xbf", "\xf0\x90\x80"}) {
-    EXPECT_EQ(code_point_count(text), static_cast<std::int64_t>(std::string_view(text).size()));
-    EXPECT_EQ(to_utf8(code_points(text)), text) << "bytes are kept";
-    EXPECT_EQ(code_point_before(text, std::string_view(text).size()).bytes, 1U);
-  }
 }
 
 TEST(unicode, ascii_white_space_digits_and_letters_end_where_they_end) {
@@ -129,67 +105,6 @@ TEST(unicode, every_code_point_beside_a_sigma_is_what_python_says) {
   EXPECT_EQ(sha256_hex(lines), "91408cb6cf5f1f87fb8560b0f34d6f314051f55a555a0a2cf62c75ed3d1897d4");
 }
 
-// The well-formedness table of the Unicode standard: bounds of the first two bytes; the others are
-// 80 to BF.
-std::u32string by_the_table(std::string_view text) {
-  struct Row {
-    unsigned first, last, low, high;
-    std::size_t bytes;
-  };
-  constexpr Row kRows[] = {
-      {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-      {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-      {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-  constexpr unsigned kLeadBits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-  std::u32string out;
-  while (!text.empty()) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const Row* found = nullptr;
-    for (const Row& row : kRows) {
-      bool fits = byte(0) >= row.first && byte(0) <= row.last && row.bytes <= text.size();
-      for (std::size_t i = 1; fits && i < row.bytes; ++i) {
-        fits = byte(i) >= (i == 1 ? row.low : 0x80) && byte(i) <= (i == 1 ? row.high : 0xbf);
-      }
-      if (fits) found = &row;
-    }
-    char32_t value = 0xdc00 + byte(0);  // a byte that stands for itself
-    if (found != nullptr) value = byte(0) & kLeadBits[found->bytes];
-    for (std::size_t i = 1; found != nullptr && i < found->bytes; ++i) {
-      value = value << 6 | (byte(i) & 0x3fU);
-    }
-    out += value;
-    text.remove_prefix(found != nullptr ? found->bytes : 1);
-  }
-  return out;
-}
-
-std::u32string from_the_end(std::string_view text) {
-  std::u32string out;
-  for (std::size_t end = text.size(); end > 0;) {
-    const CodePoint c = code_point_before(text, end);
-    out.insert(out.begin(), c.value);
-    end -= c.bytes;
-  }
-  return out;
-}
-
-TEST(unicode, characters_are_those_of_the_standards_table) {
-  const std::string bytes =
-      "a\x7f\x80\x8f\x90\x9f\xa0\xbf\xc1\xc2\xdf\xe0\xe1\xec\xed\xee\xef"
-      "\xf0\xf1\xf3\xf4\xf5\xff";
-  const std::size_t n = bytes.size();
-  for (std::size_t i = 0; i < n * n * n * n; ++i) {
-    const std::string whole = {bytes[i % n], bytes[i / n % n], bytes[i / n / n % n],
-                               bytes[i / n / n / n], '\x80'};
-    const std::string_view text = std::string_view(whole).substr(0, 4);
-    const std::u32string expected = by_the_table(text);
-    ASSERT_EQ(code_points(text), expected) << i;
-    ASSERT_EQ(from_the_end(text), expected) << i;
-    ASSERT_EQ(to_utf8(expected), text) << i;
-    ASSERT_EQ(code_point_count(text), static_cast<std::int64_t>(expected.size())) << i;
-  }
-}
-
 // A view may be a part of a longer text: what lies behind it is not read.
 TEST(unicode, every_beginning_of_a_text_stands_for_itself) {
   const std::string_view text = "ΑΣ'α  \u2003\xe2\x82 ΒΣ\u3000\u3000Σ b\xf0\x9f\x98";
@@ -200,7 +115,6 @@ TEST(unicode, every_beginning_of_a_text_stands_for_itself) {
     EXPECT_EQ(visible(part), visible(copy)) << n;
     EXPECT_EQ(strip_white_space(part), strip_white_space(copy)) << n;
     EXPECT_EQ(split_white_space(part), split_white_space(copy)) << n;
-    EXPECT_EQ(code_points(part), code_points(copy)) << n;
   }
 }
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <cstdio>
 
@@ -12,7 +11,6 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "datasets/import.h"
-#include "datasets/tar_archive.h"
 #include "tests/testing/folders.h"
 #include "tests/testing/zip_writer.h"
 
@@ -112,64 +110,6 @@ TEST(Bundle, CarriesRowsAndSharedWordLists) {
        {words / "adjectivelist.txt", words / "nounlist.txt", words / "verblist.txt", rows}) {
     EXPECT_EQ(read_file(folder / "b" / path), read_file(folder / "a" / path)) << path;
   }
-}
-
-std::string tar_member(const std::string& name, const std::string& bytes) {
-  std::string header(512, '\0');
-  header.replace(0, name.size(), name);
-  char size[13];
-  std::snprintf(size, sizeof size, "%011o", static_cast<unsigned>(bytes.size()));
-  header.replace(124, 11, size);
-  header[156] = '0';
-  return header + bytes + std::string((512 - bytes.size() % 512) % 512, '\0');
-}
-
-void write_gz(const fs::path& file, const std::string& bytes) {
-  gzFile out = gzopen(file.c_str(), "wb");
-  gzwrite(out, bytes.data(), static_cast<unsigned>(bytes.size()));
-  gzclose(out);
-}
-
-// What nobody asks for is passed over whole, whatever its size and kind; long names have a prefix.
-TEST(TarArchive, MembersBehindOthers) {
-  const TemporaryFolder folder;
-  std::string bytes;
-  for (const std::size_t size : {0, 5, 511, 512, 513, 3000}) {
-    bytes += tar_member("p/other", std::string(size, 'o'));
-    std::string extended = tar_member("p/pax", std::string(size, 'x'));
-    extended[156] = 'x';
-    bytes += extended;
-    bytes += tar_member(fmt::format("p/after-{}", size), fmt::format("behind {}", size));
-  }
-  std::string long_name = tar_member("name.txt", "long");
-  long_name.replace(345, 6, "p/deep");
-  write_gz(folder / "p.tar.gz", bytes + long_name + std::string(1024, '\0'));
-  for (const int size : {0, 5, 511, 512, 513, 3000}) {
-    const std::string name = fmt::format("p/after-{}", size);
-    EXPECT_EQ(read_tar_gz(folder / "p.tar.gz", {name}).at(name), fmt::format("behind {}", size));
-  }
-  EXPECT_EQ(read_tar_gz(folder / "p.tar.gz", {"p/deep/name.txt"}).at("p/deep/name.txt"), "long");
-  EXPECT_THROW(read_tar_gz(folder / "p.tar.gz", {"name.txt"}), Error);
-}
-
-TEST(TarArchive, MembersByName) {
-  const TemporaryFolder folder;
-  const fs::path file = folder / "p.tar.gz";
-  const std::string two = tar_member("p/a.txt", "first") + tar_member("p/b.txt", "second");
-  write_gz(file, two + std::string(1024, '\0'));
-  const auto found = read_tar_gz(file, {"p/b.txt", "p/a.txt"});
-  EXPECT_EQ(found.at("p/a.txt"), "first");
-  EXPECT_EQ(found.at("p/b.txt"), "second");
-  EXPECT_THROW(read_tar_gz(file, {"p/c.txt"}), Error);
-  EXPECT_THROW(read_tar_gz(folder / "absent.tar.gz", {"x"}), Error);
-  write_gz(file, two.substr(0, 514));
-  EXPECT_THROW(read_tar_gz(file, {"p/a.txt"}), Error);
-  std::string bad = two;
-  bad[124] = 'z';
-  write_gz(file, bad);
-  EXPECT_THROW(read_tar_gz(file, {"p/a.txt"}), Error);
-  write_file_atomic(file, "\x1f\x8b not gzip");
-  EXPECT_THROW(read_tar_gz(file, {"p/a.txt"}), Error);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 // reader on purpose writes the new hash; tables of single cases stand below.
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <fmt/format.h>
 
@@ -19,7 +18,6 @@
 #include "datasets/chinese_words.h"
 #include "datasets/object_stream.h"
 #include "datasets/python_literals.h"
-#include "datasets/tar_archive.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::datasets {
@@ -225,62 +223,6 @@ TEST(Readers, ManyChineseWords) {
     }
     EXPECT_EQ(words.child(first, 0x4e01), ChineseWords::kNone);
   }
-}
-
-std::string tar_header(const std::string& name, const std::string& size, char kind,
-                       const std::string& prefix = "") {
-  std::string header(512, '\0');
-  header.replace(0, name.size(), name);
-  header.replace(124, size.size(), size);
-  header[156] = kind;
-  header.replace(345, prefix.size(), prefix);
-  return header;
-}
-
-std::string read_tar(const std::string& bytes, const std::vector<std::string>& members) {
-  const testing::TemporaryFolder folder;
-  gzFile out = gzopen((folder / "t.gz").c_str(), "wb");
-  gzwrite(out, bytes.data(), static_cast<unsigned>(bytes.size()));
-  gzclose(out);
-  return replace_all(told([&] {
-                       std::string all;
-                       for (const auto& [name, text] : read_tar_gz(folder / "t.gz", members))
-                         all += name + "=" + text + ";";
-                       return all;
-                     }),
-                     (folder / "t.gz").string(), "T");
-}
-
-TEST(Readers, TarHeadersAreReadToTheByte) {
-  const std::string full_name(100, 'n'), full_prefix(155, 'p');
-  const std::string body = "ab" + std::string(510, '\0');
-  EXPECT_EQ(read_tar(tar_header(full_name, "2", '0', full_prefix) + body,
-                     {full_prefix + "/" + full_name}),
-            full_prefix + "/" + full_name + "=ab;");
-  EXPECT_EQ(read_tar(tar_header("a", " 2 ", '\0') + body, {"a"}), "a=ab;");
-  EXPECT_EQ(read_tar(tar_header("a", "000000000002", '0') + body, {"a"}), "a=ab;");
-  EXPECT_EQ(read_tar(tar_header("b", "7", '5') + body + tar_header("a", "2", '0') + body, {"a"}),
-            "a=ab;");
-  EXPECT_EQ(read_tar(tar_header("a", "1001", '0') + std::string(513, 'x') + std::string(511, '\0') +
-                         tar_header("b", "2", '0') + body,
-                     {"b", "a"}),
-            "a=" + std::string(513, 'x') + ";b=ab;");
-  EXPECT_EQ(read_tar(std::string(512, '\0') + tar_header("a", "2", '0') + body, {"a"}),
-            "T: has no member `a`");
-  for (const char* size : {"8", "/", "9", ":"}) {
-    EXPECT_EQ(read_tar(tar_header("a", size, '0') + body, {"a"}),
-              "T: not a readable .tar.gz: a member with a bad size");
-  }
-  EXPECT_EQ(read_tar(tar_header("a", "777777777777", '0') + body, {"a"}),
-            "T: not a readable .tar.gz: a member with a bad size");
-  EXPECT_EQ(read_tar(tar_header("a", "10000000001", '0') + body, {"a"}),
-            "T: not a readable .tar.gz: a member of more than 1 GiB");
-  EXPECT_EQ(read_tar(tar_header("a", "10000000000", '0') + body, {"a"}),
-            "T: not a readable .tar.gz: ends within a member");
-  EXPECT_EQ(read_tar(tar_header("a", "2", '0') + body.substr(0, 511), {"a"}),
-            "T: not a readable .tar.gz: ends within a member");
-  EXPECT_EQ(read_tar(tar_header("a", "40000000000", '5') + body, {"b"}),
-            "T: not a readable .tar.gz: ends within a member");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Stored attention results in the layout of golden/attention: manifest.json lists files with method
-// and parameters, NAME.safetensors hold inputs and results. The same checks run over our own small
-// folder.
+// and parameters, NAME.safetensors hold inputs and results.
+// The same checks run over our own small folder.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
@@ -60,10 +60,6 @@ struct Case {
   std::int64_t number(const char* key) const { return params.at(key).get<std::int64_t>(); }
 };
 
-std::vector<std::int64_t> integers(const SafetensorsFile& file, const std::string& name) {
-  return engine::integer_values(file.at(name));
-}
-
 // One computed attention: rows [heads, rows, d] and lse [heads, rows] in fp32.
 struct Computed {
   at::Tensor out, lse;
@@ -90,7 +86,7 @@ void expect_stored(const Case& c, const SafetensorsFile& file, Computed computed
       c.entry.at("tolerance").at(type == at::kFloat ? "fp32_abs" : "bf16_abs").get<double>();
   const at::Tensor out = floats(file, "out" + suffix);
   if (out.size(1) != computed.out.size(1)) {
-    const std::vector<std::int64_t> rows = integers(file, "rows");
+    const std::vector<std::int64_t> rows = testing::integers(file.at("rows"));
     std::vector<at::Tensor> outs, lses;
     for (const std::int64_t row : rows) {
       outs.push_back(computed.out.narrow(1, row, 1));
@@ -146,7 +142,7 @@ void check_block_streaming(const Case& c, const SafetensorsFile& file) {
 void check_window_rows(const Case& c, const SafetensorsFile& file, const StreamingWindow& window,
                        const std::string& suffix) {
   const at::Tensor q = floats(file, "q_rows"), k = floats(file, "k"), v = floats(file, "v");
-  const std::vector<std::int64_t> rows = integers(file, "rows");
+  const std::vector<std::int64_t> rows = testing::integers(file.at("rows"));
   std::vector<at::Tensor> outs, lses;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     AttentionInput input = input_of(q.narrow(1, static_cast<std::int64_t>(i), 1), k, v);
@@ -166,7 +162,7 @@ void check_streaming_rows(const Case& c, const SafetensorsFile& file) {
 BlockMask stored_mask(const SafetensorsFile& file, std::int64_t block, const RowSpan& span,
                       const char* name = "block_mask") {
   const engine::TensorView& view = file.at(name);
-  const std::vector<std::int64_t> wide = engine::integer_values(view);
+  const std::vector<std::int64_t> wide = testing::integers(view);
   const std::vector<std::uint8_t> visible(wide.begin(), wide.end());
   return engine::table_mask({visible, view.shape.at(0), view.shape.at(1), view.shape.at(2), block},
                             span);
@@ -190,7 +186,7 @@ void check_mixed(const Case& c, const SafetensorsFile& file) {
     const BlockMask table = stored_mask(file, window.block, span);
     BlockMask mask{.query_block = window.block, .first_block = span.q_start / window.block};
     std::size_t next = 0;
-    for (const std::int64_t head : integers(file, "head_type")) {
+    for (const std::int64_t head : testing::integers(file.at("head_type"))) {
       mask.heads.push_back(head == 0  ? dense.heads[0]
                            : head < 0 ? streaming.heads[0]
                                       : table.heads.at(next++));
@@ -226,14 +222,14 @@ void check_rolling_cache(const Case& c, const SafetensorsFile& file) {
       }
     }
     expect_stored(c, file, {at::cat(outs, 1), at::cat(lses, 1)}, type);
-    EXPECT_EQ(kept, integers(file, "final_cache_positions")) << c.name;
+    EXPECT_EQ(kept, testing::integers(file.at("final_cache_positions"))) << c.name;
   });
 }
 
 void check_duo_assignment(const Case& c, const SafetensorsFile& file) {
   const std::vector<float> values = engine::float_values(file.at("values"));
   const std::vector<double> gates(values.begin(), values.end());
-  const std::vector<std::int64_t> full = integers(file, "full_head");
+  const std::vector<std::int64_t> full = testing::integers(file.at("full_head"));
   std::size_t next = 0;
   for (const Json& sparsity : c.params.at("sparsities")) {
     for (const std::uint8_t sparse : engine::sparse_by_share(gates, sparsity.get<double>())) {

@@ -15,12 +15,13 @@
 #include "base/json.h"
 #include "engine/api/make_generator.h"
 #include "engine/io/safetensors.h"
+#include "tests/engine/stored_tensors.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::testing {
 
 inline std::vector<std::int32_t> int32_values(const engine::TensorView& tensor) {
-  const std::vector<std::int64_t> wide = engine::integer_values(tensor);
+  const std::vector<std::int64_t> wide = integers(tensor);
   return {wide.begin(), wide.end()};
 }
 

@@ -16,8 +16,8 @@ using elastic::testing::cpu_generator;
 using elastic::testing::demo;
 using elastic::testing::tensor_named;
 
-// The demo's window of 256 and routers decide at these lengths; none is a multiple of a block but
-// one.
+// The demo's window of 256 and routers decide at these lengths;
+// none is a multiple of a block but one.
 constexpr std::int64_t kLengths[] = {1000, 1024, 1111};
 constexpr const char* kModes[] = {"fa", "ssa", "xa", "fa-ssa", "fa-xa", "xa-ssa"};
 

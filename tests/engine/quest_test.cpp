@@ -153,7 +153,7 @@ void check_stored_steps(const SafetensorsFile& file, const Json& params, const s
   const at::Tensor q = testing::floats(file, "q"), k = testing::floats(file, "k"),
                    v = testing::floats(file, "v");
   const at::Tensor wanted = testing::floats(file, "out" + suffix);
-  const std::vector<std::int64_t> pages = integer_values(file.at("pages" + suffix));
+  const std::vector<std::int64_t> pages = testing::integers(file.at("pages" + suffix));
   const std::int64_t steps = q.size(1), most = (k.size(1) + s.page - 1) / s.page;
   HeadState state;
   for (std::int64_t i = 0; i < steps; ++i) {

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "engine/config/rope_config.h"
 #include "tests/engine/golden_run.h"
+#include "tests/engine/stored_tensors.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {
@@ -45,7 +46,7 @@ int check_variant(const std::string& name, const Json& variant, const Safetensor
     EXPECT_NEAR(value, frequencies[i], 2e-7 * std::abs(frequencies[i])) << "frequency " << i;
   }
   EXPECT_NEAR(config.attention_factor, float_values(file.at(name + ".attention_scaling"))[0], 1e-6);
-  const std::vector<std::int64_t> positions = integer_values(file.at("positions"));
+  const std::vector<std::int64_t> positions = testing::integers(file.at("positions"));
   const std::vector<float> cos = float_values(file.at(name + ".cos"));
   const std::vector<float> sin = float_values(file.at(name + ".sin"));
   RotaryTable table(config, head_dim, at::kFloat, at::kCPU);

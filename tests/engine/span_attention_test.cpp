@@ -19,8 +19,8 @@ at::Tensor leaf(const at::Tensor& values) {
   return values.detach().clone().set_requires_grad(true);
 }
 
-// Streams are worked on in pieces; what stands behind the first piece is what it is alone, forward
-// and backward.
+// Streams are worked on in pieces; what stands behind the first piece
+// is what it is alone, forward and backward.
 TEST(SpanAttention, APieceOfALongStreamIsWhatItIsAlone) {
   constexpr std::int64_t kFirst = 16384, kSecond = 384;
   const auto mode = testing::mode_of("ssa:local=128");

@@ -34,8 +34,8 @@ TEST(Sparsity, ModelSparsityCountsIntegers) {
 
 TEST(Sparsity, OneLayerByHand) {
   // 600 tokens, sink 128, local 256: a streaming head sees 141388 of 180300 pairs, 12 of 15 tiles
-  // and, in the last row, 344 of 600 keys (block_mask_test). One of four KV heads streams; three
-  // are full.
+  // and, in the last row, 344 of 600 keys (block_mask_test).
+  // One of four KV heads streams; three are full.
   const RowSpan span{.rows = 600, .tokens = 600};
   SparsityMeter meter(1, 2);
   meter.add(0, layer_groups(3, 1, {.sink = 128, .local = 256}, span), span);

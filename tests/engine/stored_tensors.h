@@ -6,7 +6,9 @@
 #include <ATen/ops/empty.h>
 
 #include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,26 @@ inline at::Tensor floats(const engine::SafetensorsFile& file, const std::string&
     std::memcpy(tensor.mutable_data_ptr<float>(), values.data(), values.size() * sizeof(float));
   }
   return tensor;
+}
+
+template <typename Stored>
+std::vector<std::int64_t> integers_as(const engine::TensorView& view) {
+  std::vector<Stored> values(view.bytes.size() / sizeof(Stored));
+  if (!values.empty()) std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
+  return {values.begin(), values.end()};
+}
+
+inline std::vector<std::int64_t> integers(const engine::TensorView& view) {
+  switch (engine::item_size(view.type)) {
+    case 8:
+      return integers_as<std::int64_t>(view);
+    case 4:
+      return integers_as<std::int32_t>(view);
+    case 1:
+      return integers_as<std::uint8_t>(view);
+    default:
+      throw std::runtime_error(view.name + ": not stored as these integers");
+  }
 }
 
 /// Query rows at the end of the keys, scale 1/sqrt(d).

@@ -168,12 +168,12 @@ TEST(TrainRows, StepTokensRateAndTemperatureAreThoseOfTheStep) {
 TEST(TrainRows, AnAnswerLossIsTheMeanOfTheAnswers) {
   const TemporaryFolder folder;
   TrainOptions options = small_options(folder / "a");
-  options.loss.lm = "answer";
+  options.loss.lm = LossRows::kAnswer;
   options.steps = 2;
   train_backbone(options, made_source());
   const Table rows = table_of(options.output);
   for (const std::size_t r : {1, 2}) EXPECT_EQ(cell(rows, r, "lm"), cell(rows, r, "answer"));
-  options.loss.lm = "all";
+  options.loss.lm = LossRows::kAll;
   options.output = folder / "b";
   train_backbone(options, made_source());
   EXPECT_NE(cell(table_of(options.output), 1, "lm"), cell(rows, 1, "lm"));

@@ -189,7 +189,7 @@ TEST(TrainOptimizer, TheClipDividesByTheNormAndAMillionth) {
 
 TEST(TrainSchedule, TemperaturesStopAtTheirEnd) {
   RouterOptions falling;
-  falling.tau_schedule = "exponential";
+  falling.tau_schedule = TauSchedule::kExponential;
   falling.tau_rate = 5;
   EXPECT_DOUBLE_EQ(temperature(falling, 290, 300), 1) << "not below tau_end";
   EXPECT_DOUBLE_EQ(temperature(falling, 15, 300), 1.5 * std::exp(-0.25));
@@ -248,7 +248,7 @@ TEST(TrainExport, RoutedConfigsSayHowTheirRoutersWereTrained) {
                  {"use_task_emb_for_mask", false}});
   EXPECT_EQ(parse_json(routed_config(base.dump(), "small", options, *mode_of("ssa")), "routed"),
             wanted);
-  options.pooling = "full";
+  options.pooling = RouterPooling::kFull;
   wanted["pooling_rows"] = 0;
   EXPECT_EQ(parse_json(routed_config(base.dump(), "small", options, *mode_of("ssa")), "routed"),
             wanted);
@@ -266,13 +266,13 @@ TEST(TrainExport, RoutedConfigsSayHowTheirRoutersWereTrained) {
             "SomethingElse");
 }
 
-// A frozen backbone goes out as it came in although bf16 computed with it; a trained one as its
-// masters are.
+// A frozen backbone goes out as it came in although bf16 computed with it;
+// a trained one as its masters are.
 TEST(TrainExport, BackbonesAreWrittenFromTheirBestCopy) {
   const TemporaryFolder folder;
   TrainOptions options = router_options(folder, "routers");
   options.steps = 1;
-  options.dtype = "bf16";
+  options.dtype = TrainType::kBf16;
   train_router(options, made_source());
   const SafetensorsFile base(options.base / "model.safetensors");
   {
@@ -295,11 +295,12 @@ TEST(TrainExport, BackbonesAreWrittenFromTheirBestCopy) {
 TEST(TrainSetUp, TypesAndFoldersAreThoseAskedFor) {
   const TemporaryFolder folder;
   TrainOptions options = small_options(folder / "a");
-  for (const auto& [name, type] : {std::pair{"auto", at::kFloat}, std::pair{"fp32", at::kFloat},
-                                   std::pair{"bf16", at::kBFloat16}}) {
-    options.dtype = name;
+  for (const auto& [asked, type] :
+       {std::pair{TrainType::kAuto, at::kFloat}, std::pair{TrainType::kFp32, at::kFloat},
+        std::pair{TrainType::kBf16, at::kBFloat16}}) {
+    options.dtype = asked;
     const Training training = set_up_backbone(options, made_source());
-    EXPECT_EQ(training.compute, type) << name;
+    EXPECT_EQ(training.compute, type) << to_word(asked);
     EXPECT_FALSE(training.routed);
     EXPECT_TRUE(training.device.is_cpu());
     EXPECT_NE(training.lock, nullptr);

@@ -174,8 +174,8 @@ at::Tensor lm_loss(const std::vector<at::Tensor>& log_p,
       (documents[d].is_answer[t + 1] != 0 ? answer : other).push_back(ce);
     }
   }
-  if (loss.lm == "answer") return at::stack(answer).mean();
-  if (loss.lm == "mix") {
+  if (loss.lm == LossRows::kAnswer) return at::stack(answer).mean();
+  if (loss.lm == LossRows::kMix) {
     return at::stack(answer).mean() + loss.other_weight * at::stack(other).mean();
   }
   answer.insert(answer.end(), other.begin(), other.end());
@@ -212,7 +212,7 @@ struct Case {
   bool qwen3;
   bool routed;
   bool recompute;
-  const char* lm;
+  LossRows lm;
   bool signed_form;
   at::ScalarType type;
   const SparseSide& sparse = kStreaming;
@@ -235,8 +235,8 @@ void check_gradients(const SmallModel& ours, const SmallModel& theirs) {
 void check_case(const Case& test) {
   SCOPED_TRACE(::testing::Message()
                << "qwen3 " << test.qwen3 << " routed " << test.routed << " recompute "
-               << test.recompute << " lm " << test.lm << " type " << static_cast<int>(test.type)
-               << " sparse " << test.sparse.mode);
+               << test.recompute << " lm " << to_word(test.lm) << " type "
+               << static_cast<int>(test.type) << " sparse " << test.sparse.mode);
   SmallModel ours = small_model(test.qwen3, test.routed, test.type);
   SmallModel theirs = small_model(test.qwen3, test.routed, at::kDouble);
   const auto documents = made_documents({530, 200, 90}, 2, 11);
@@ -277,20 +277,20 @@ void check_case(const Case& test) {
 }
 
 TEST(TrainGradient, BackboneEqualsReference) {
-  check_case({false, false, false, "all", false, at::kDouble});
-  check_case({true, false, true, "mix", false, at::kDouble});
-  check_case({false, false, true, "answer", false, at::kFloat});
+  check_case({false, false, false, LossRows::kAll, false, at::kDouble});
+  check_case({true, false, true, LossRows::kMix, false, at::kDouble});
+  check_case({false, false, true, LossRows::kAnswer, false, at::kFloat});
 }
 
 TEST(TrainGradient, RoutersAndMultipliersEqualReference) {
-  check_case({false, true, false, "all", false, at::kDouble});
-  check_case({true, true, true, "mix", true, at::kDouble});
-  check_case({false, true, true, "all", false, at::kFloat});
+  check_case({false, true, false, LossRows::kAll, false, at::kDouble});
+  check_case({true, true, true, LossRows::kMix, true, at::kDouble});
+  check_case({false, true, true, LossRows::kAll, false, at::kFloat});
 }
 
 TEST(TrainGradient, RoutersBesideBlocksThatQueriesChoose) {
-  check_case({false, true, false, "all", false, at::kDouble, kXattention});
-  check_case({true, true, true, "mix", true, at::kFloat, kXattention});
+  check_case({false, true, false, LossRows::kAll, false, at::kDouble, kXattention});
+  check_case({true, true, true, LossRows::kMix, true, at::kFloat, kXattention});
 }
 
 TEST(TrainGradient, PoolingEqualsKeyPool) {

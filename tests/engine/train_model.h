@@ -59,7 +59,7 @@ inline SmallModel small_model(bool qwen3, bool routed, at::ScalarType type) {
   model.weights = engine::initial_weights(parse_config(small_config(qwen3)), 7, at::kCPU);
   if (routed) {
     engine::RouterOptions options;
-    options.init = "he";
+    options.init = engine::RouterInit::kHe;
     engine::add_routers(model.weights, options, 7);
     std::uint64_t seed = 100;
     for (engine::RouterWeights& router : model.weights.routers) {

@@ -44,7 +44,7 @@ std::vector<TrainingDocument> three_documents() {
       {.ids = {30, 31, 32, 33}, .is_answer = {1, 0, 0, 0}, .prompt_tokens = 4, .task = 1}};
 }
 
-PackOptions pack_options(const char* lm) {
+PackOptions pack_options(LossRows lm) {
   PackOptions options;
   options.loss = {.lm = lm, .other_share = 1, .other_weight = 0.6};
   options.tasks = 3;
@@ -54,7 +54,7 @@ PackOptions pack_options(const char* lm) {
 }
 
 TEST(TrainBatch, RowsOfDocumentsFollowEachOther) {
-  const PackedBatch batch = pack(three_documents(), pack_options("all"));
+  const PackedBatch batch = pack(three_documents(), pack_options(LossRows::kAll));
   EXPECT_EQ(batch.tokens, 12);
   EXPECT_EQ(batch.longest, 5);
   EXPECT_EQ(batch.documents_of_task, (Ints{1, 2, 0}));
@@ -77,27 +77,27 @@ TEST(TrainBatch, RowsOfDocumentsFollowEachOther) {
 }
 
 TEST(TrainBatch, AnswersAreOneHalfOfAMixAndAllOfAnAnswerLoss) {
-  const PackedBatch mix = pack(three_documents(), pack_options("mix"));
+  const PackedBatch mix = pack(three_documents(), pack_options(LossRows::kMix));
   EXPECT_EQ(mix.loss_rows.numel(), 9) << "the whole of the others";
   const float third = 1.0f / 3, other = 0.6f / 6;
   EXPECT_EQ(floats_of(mix.weights),
             (Floats{other, other, third, third, other, third, other, other, other}));
-  const PackedBatch answer = pack(three_documents(), pack_options("answer"));
+  const PackedBatch answer = pack(three_documents(), pack_options(LossRows::kAnswer));
   EXPECT_EQ(ints_of(answer.loss_rows), (Ints{2, 3, 6}));
   EXPECT_EQ(ints_of(answer.targets), (Ints{13, 14, 22}));
   EXPECT_EQ(floats_of(answer.weights), Floats(3, third));
   EXPECT_EQ(floats_of(answer.answer_weights), Floats(3, third));
-  PackOptions none = pack_options("mix");
+  PackOptions none = pack_options(LossRows::kMix);
   none.loss.other_share = 0;
   EXPECT_EQ(ints_of(pack(three_documents(), none).loss_rows), (Ints{2, 3, 6}));
 
   std::vector<TrainingDocument> silent = three_documents();
   for (TrainingDocument& d : silent) d.is_answer.assign(d.ids.size(), 0);
-  const PackedBatch others = pack(silent, pack_options("mix"));
+  const PackedBatch others = pack(silent, pack_options(LossRows::kMix));
   EXPECT_EQ(floats_of(others.weights), Floats(9, 0.6f / 9));
   EXPECT_EQ(floats_of(others.answer_weights), Floats(9, 0));
   try {
-    pack(silent, pack_options("answer"));
+    pack(silent, pack_options(LossRows::kAnswer));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kCorrupt);
@@ -106,10 +106,10 @@ TEST(TrainBatch, AnswersAreOneHalfOfAMixAndAllOfAnAnswerLoss) {
   }
 }
 
-// Row i of those that carry no answer is kept where the i-th number of the seed lies below the
-// share.
+// Row i of those that carry no answer is kept where the i-th
+// number of the seed lies below the share.
 TEST(TrainBatch, RowsOfAMixAreDrawnByTheirPlace) {
-  PackOptions options = pack_options("mix");
+  PackOptions options = pack_options(LossRows::kMix);
   options.max_positions = 300;
   options.vocab = 61;
   options.loss.other_share = 0.4;
@@ -129,7 +129,7 @@ TEST(TrainBatch, RowsOfAMixAreDrawnByTheirPlace) {
 }
 
 TEST(TrainBatch, RoutedDocumentsFillBlocksAndPoolTheirPrompts) {
-  PackOptions options = pack_options("all");
+  PackOptions options = pack_options(LossRows::kAll);
   const auto mode = testing::mode_of("ssa:local=128");
   options.sparse = mode.get();
   options.pool_rows = 2;
@@ -169,7 +169,7 @@ TEST(TrainBatch, ErrorsNameDocumentAndNumbers) {
     auto documents = three_documents();
     change(documents);
     try {
-      pack(documents, pack_options("all"));
+      pack(documents, pack_options(LossRows::kAll));
     } catch (const Error& error) {
       return error.what();
     }
@@ -312,7 +312,7 @@ BatchSource noting_source(Drawn& drawn) {
 
 FeedOptions feed_options(int micro_steps, int rank, int world, int at_once) {
   FeedOptions options;
-  options.pack = pack_options("mix");
+  options.pack = pack_options(LossRows::kMix);
   options.pack.max_positions = 100, options.pack.vocab = 61;
   options.pack.loss.other_share = 0.5;
   options.seed = 5, options.steps = 4;

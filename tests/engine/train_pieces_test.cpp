@@ -50,7 +50,7 @@ TEST(TrainSchedule, TemperatureFollowsThePublishedCosine) {
   EXPECT_DOUBLE_EQ(temperature(options, 180, 300), 1);
   EXPECT_DOUBLE_EQ(temperature(options, 299, 300), 1);
   RouterOptions falling;
-  falling.tau_schedule = "exponential";
+  falling.tau_schedule = TauSchedule::kExponential;
   falling.tau_end = 0.3;
   EXPECT_DOUBLE_EQ(temperature(falling, 150, 300), 1.5 * std::exp(-0.3));
 }
@@ -128,8 +128,8 @@ TEST(TrainNoise, IsStandardGumbelAndAFunctionOfItsSeed) {
   EXPECT_NEAR(noise.var().item<double>(), 1.6449, 0.06);
 }
 
-// Without noise the training forward is what `run` computes in fa-ssa mode: same decisions, same
-// activations.
+// Without noise the training forward is what `run` computes in fa-ssa mode:
+// same decisions, same activations.
 TEST(TrainForward, IsTheRoutedModelWithoutNoise) {
   const auto folder = fixture("routed/paw_llama_small");
   const ModelConfig config = read_model_config(folder);
@@ -193,13 +193,13 @@ TEST(TrainParameters, StartAsWideAsStated) {
   expect("embedding", weights.embedding, 0.02);
   EXPECT_TRUE(layer.q_norm.eq(1).all().item<bool>());
   for (const auto& [init, wide] :
-       {std::pair{"spec", 0.02}, std::pair{"he", 1.4 / std::sqrt(8.0)}}) {
+       {std::pair{RouterInit::kSpec, 0.02}, std::pair{RouterInit::kHe, 1.4 / std::sqrt(8.0)}}) {
     RouterOptions options;
     options.init = init;
     add_routers(weights, options, 3);
-    expect(init, weights.routers[0].task_up, wide);
-    expect(init, weights.routers[0].head_up, wide);
-    expect(init, at::cat({weights.routers[0].logits, weights.routers[1].logits}), 0.02);
+    expect(to_word(init), weights.routers[0].task_up, wide);
+    expect(to_word(init), weights.routers[0].head_up, wide);
+    expect(to_word(init), at::cat({weights.routers[0].logits, weights.routers[1].logits}), 0.02);
     EXPECT_EQ(weights.routers[1].logits_bias.abs().max().item<float>(), 0);
   }
 }
@@ -255,7 +255,7 @@ TEST(TrainPack, MixKeepsAnswersAndAShareOfTheRest) {
   PackOptions options;
   options.max_positions = 5000;
   options.vocab = 61;
-  options.loss = {.lm = "mix", .other_share = 0.25, .other_weight = 0.5};
+  options.loss = {.lm = LossRows::kMix, .other_share = 0.25, .other_weight = 0.5};
   const auto documents = made_documents({4000}, 1, 1);
   const PackedBatch batch = pack(documents, options);
   EXPECT_NEAR(static_cast<double>(batch.loss_rows.numel()), 500 + 0.25 * 3499, 60);

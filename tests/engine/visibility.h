@@ -1,8 +1,8 @@
 #pragma once
 
 // What each head mode lets a query row see, written from the specification (sparse_attention spec
-// 2-4) in plain loops over doubles and apart from the engine: the masks that modes are held
-// against.
+// 2-4) in plain loops over doubles and apart from the engine:
+// the masks that modes are held against.
 
 #include <ATen/core/Tensor.h>
 

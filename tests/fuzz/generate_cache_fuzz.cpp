@@ -1,5 +1,5 @@
-// Cached RULER data: any bytes are the set that was written, or nothing; its lines are records or
-// an Error.
+// Cached RULER data: any bytes are the set that was written, or nothing;
+// its lines are records or an Error.
 
 #include "base/error.h"
 #include "tasks/ruler/generate_cache.h"

@@ -1,5 +1,5 @@
-// LongBench prediction files, LongBench-V2 results and streamed rows: any bytes are rows or an
-// Error.
+// LongBench prediction files, LongBench-V2 results and streamed rows:
+// any bytes are rows or an Error.
 
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
-// The JSON file of `train`: options and data that can be used, or an Error. No file it names is
-// opened.
+// The JSON file of `train`: options and data that can be used,
+// or an Error. No file it names is opened.
 
 #include <cstdint>
 #include <string_view>

@@ -45,7 +45,7 @@ void run_all(const std::filesystem::path& folder, std::chrono::microseconds dela
 int run_child(const std::filesystem::path& folder, std::chrono::microseconds life) {
   const pid_t child = fork();
   if (child == 0) {
-    set_log_level(LogLevel::kError);
+    set_log_rank(1);
     run_all(folder, std::chrono::microseconds(200));
     _exit(0);
   }
@@ -58,7 +58,7 @@ int run_child(const std::filesystem::path& folder, std::chrono::microseconds lif
 
 TEST(Kill, FiftyRandomKillsLoseNothingAndRepeatNothing) {
   const testing::TemporaryFolder folder;
-  set_log_level(LogLevel::kError);
+  set_log_rank(1);
   run_all(folder / "whole", std::chrono::microseconds(0));
   std::mt19937 random(1);
   std::uniform_int_distribution<int> microseconds(500, 6000);
@@ -69,7 +69,7 @@ TEST(Kill, FiftyRandomKillsLoseNothingAndRepeatNothing) {
   }
   EXPECT_GT(killed, kKills / 2) << "the kills must strike while it runs";
   run_all(folder / "cut", std::chrono::microseconds(0));
-  set_log_level(LogLevel::kInfo);
+  set_log_rank(0);
 
   const runs::RunData whole = runs::read_run(folder / "whole"),
                       cut = runs::read_run(folder / "cut");

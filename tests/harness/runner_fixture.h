@@ -21,14 +21,14 @@ using testing::TemporaryFolder;
 class Runner : public ::testing::Test {
  protected:
   Runner() {
-    set_log_level(LogLevel::kError);
+    set_log_rank(1);  // errors alone
     options_.tasks = "ruler";
     options_.modes = "fa,ssa";
     options_.lengths = "128,256";
     options_.limit = 4;
     options_.seed = 7;
   }
-  ~Runner() override { set_log_level(LogLevel::kInfo); }
+  ~Runner() override { set_log_rank(0); }
 
   RunOutcome run(const std::filesystem::path& folder, int rank = 0, int world_size = 1) {
     Plan plan = make_plan(options_, {.window = 8192}, testing::fake_suites());

@@ -276,8 +276,8 @@ TEST_F(WholeRecord, ShortIsBelowNinetyFivePercent) {
   EXPECT_FALSE(prepared(1000).error);
 }
 
-// A BOS is no token of the stated length, nor of the window; two of them are a fault of the
-// template.
+// A BOS is no token of the stated length, nor of the window;
+// two of them are a fault of the template.
 TEST_F(WholeRecord, OneBosIsNotCounted) {
   const auto tokenizer = engine::Tokenizer::load(testing::source_folder() / "models/demo");
   tokenizer_ = &tokenizer;

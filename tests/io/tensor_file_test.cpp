@@ -168,18 +168,8 @@ TEST(TensorFile, ALongHeaderReadsBack) {
   EXPECT_EQ(float_values(file.at("tensor.1199")), std::vector<float>{1199});
 }
 
-TEST(TensorFile, EveryTypeIsWidened) {
+TEST(TensorFile, EveryFloatingTypeIsWidened) {
   const std::string bytes("\x01\xff\x02\x80\x00\x00\xc0\x3f\xff\xff\xff\xff\xff\xff\xff\x7f", 16);
-  const auto view = [&](TensorType type, std::size_t size) {
-    return TensorView{"w", type, {}, bytes_of(bytes).subspan(0, size)};
-  };
-  using Whole = std::vector<std::int64_t>;
-  EXPECT_EQ(integer_values(view(TensorType::kI8, 4)), (Whole{1, -1, 2, -128}));
-  EXPECT_EQ(integer_values(view(TensorType::kU8, 4)), (Whole{1, 255, 2, 128}));
-  EXPECT_EQ(integer_values(view(TensorType::kBool, 2)), (Whole{1, 255}));
-  EXPECT_EQ(integer_values(view(TensorType::kI16, 4)), (Whole{-255, -32766}));
-  EXPECT_EQ(integer_values(view(TensorType::kI32, 8)), (Whole{-2147287295, 0x3fc00000}));
-  EXPECT_EQ(integer_values(view(TensorType::kI64, 16)).back(), INT64_MAX);
   EXPECT_EQ(float_values({"w", TensorType::kF32, {}, bytes_of(bytes).subspan(4, 4)}),
             std::vector<float>{1.5f});
   EXPECT_EQ(float_values({"w", TensorType::kBF16, {}, bytes_of(bytes).subspan(4, 4)}),
@@ -188,10 +178,10 @@ TEST(TensorFile, EveryTypeIsWidened) {
   EXPECT_EQ(
       float_values({"w", TensorType::kF64, {}, {reinterpret_cast<const std::uint8_t*>(&half), 8}}),
       std::vector<float>{0.5f});
-  EXPECT_EQ(fault_of([&] { float_values(view(TensorType::kI8, 1)); }),
+  EXPECT_EQ(fault_of([&] {
+              float_values({"w", TensorType::kI8, {}, bytes_of(bytes).subspan(0, 1)});
+            }),
             "corrupt: tensor `w` is I8, expected floating point");
-  EXPECT_EQ(fault_of([&] { integer_values(view(TensorType::kBF16, 2)); }),
-            "corrupt: tensor `w` is BF16, expected integers");
 }
 
 TEST(TensorFile, ShardIndexesAndStateHeadersAreSaidExactly) {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "reports/report.h"
+#include "reports/document.h"
 
 namespace elastic::reports {
 

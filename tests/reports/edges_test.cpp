@@ -16,13 +16,6 @@ namespace {
 
 using runs::RunData;
 
-const Document& document_of(const std::vector<Document>& documents, std::string_view id) {
-  for (const Document& document : documents) {
-    if (document.id == id) return document;
-  }
-  throw std::runtime_error("no document " + std::string(id));
-}
-
 // Rows of a table as people read them.
 std::vector<std::string> rows_of(const Table& table) {
   std::vector<std::string> rows;
@@ -108,8 +101,7 @@ TEST(Edges, RequestedSparsityMayBeTheWholeNumber) {
   for (const char* mode : {"duo:msr=1,x=2", "duo:x=1,sparsity=7", "duo:msr=x", "other"}) {
     run.samples.push_back(make_sample(mode, "ruler/a", 1024, 0, 1));
   }
-  const std::vector<Document> documents = build_documents(input_of(std::move(run)));
-  const Table& table = document_of(documents, "head_routing").tables.at(0);
+  const Table table = document_of("head_routing", input_of(std::move(run))).tables.at(0);
   ASSERT_EQ(table.columns[3].key, "requested_msr");
   std::vector<std::string> requested;
   for (const auto& row : table.rows) requested.push_back(display(row[3].value, 2));
@@ -123,8 +115,7 @@ TEST(Edges, TwoRoutedModesAreToldApart) {
       run.samples.push_back(make_sample(mode, "ruler/a", 1024, 0, 1));
       if (std::string_view(mode) == "fa") run.samples.back().routing = {"00", "00"};
     }
-    const std::vector<Document> documents = build_documents(input_of(std::move(run)));
-    return document_of(documents, "head_routing").sheets.at(0).columns.size();
+    return document_of("head_routing", input_of(std::move(run))).sheets.at(0).columns.size();
   };
   EXPECT_EQ(columns({"fa"}), 6u);
   EXPECT_EQ(columns({"fa", "fa-ssa"}), 6u);
@@ -207,8 +198,7 @@ TEST(Edges, LengthsOfDataSetsAreNumbers) {
   RunData run;
   run.samples.push_back(make_sample("fa", "ruler/a", 1024, 0, 1));
   run.spec.data_ids = {{{"a", 1}, "i"}, {{"b", 0}, "i"}, {{"e", 2048}, "i"}};
-  const std::vector<Document> documents = build_documents(input_of(std::move(run)));
-  EXPECT_EQ(rows_of(document_of(documents, "provenance").tables.at(0)),
+  EXPECT_EQ(rows_of(document_of("provenance", input_of(std::move(run))).tables.at(0)),
             (std::vector<std::string>{"a | 1 | – | i", "b | – | – | i", "e | 2k | – | i"}));
 }
 
@@ -223,8 +213,7 @@ TEST(Edges, DifferencesNeedBothScores) {
   }
   run.samples[0].score.reset();  // fa of `one`
   run.samples[3].score.reset();  // ssa of `two`
-  const std::vector<Document> documents = build_documents(input_of(std::move(run)));
-  const Table& table = document_of(documents, "overview").tables.at(0);
+  const Table table = document_of("overview", input_of(std::move(run))).tables.at(0);
   ASSERT_EQ(table.columns[3].key, "difference");
   for (const auto& row : table.rows) EXPECT_EQ(display(row[3].value, 1), "–");
 }
@@ -235,8 +224,7 @@ TEST(Edges, ScoresWithoutAnInterval) {
   run.samples.push_back(make_sample("fa", "a", 0, 0, 0.5));
   ReportInput input = input_of(std::move(run));
   input.runs[0].summary.cells.at(0).score->interval.reset();
-  const std::vector<Document> documents = build_documents(input);
-  const Sheet& sheet = document_of(documents, "results").sheets.at(0);
+  const Sheet sheet = document_of("results", input).sheets.at(0);
   EXPECT_EQ(sheet.rows.at(0).at(6), Value(50.0));
   EXPECT_EQ(sheet.rows[0].at(7), Value());
   EXPECT_EQ(sheet.rows[0].at(8), Value());
@@ -262,9 +250,9 @@ TEST(Edges, FrontsOfThePlanesAreTheirOwn) {
   add("ssa", 0.5, 0.75, 50);
   add("xa", 0.25, 1, 80);        // sparser, but slower and worse than ssa
   add("fa-ssa", 0.25, 0.5, 40);  // faster, but less sparse and worse than ssa
-  const std::vector<Document> documents = build_documents(input_of(std::move(run)));
   std::vector<std::string> fronts;
-  for (const Json& row : document_of(documents, "pareto").sheets.at(0).nested["rows"]) {
+  const Document document = document_of("pareto", input_of(std::move(run)));
+  for (const Json& row : document.sheets.at(0).nested["rows"]) {
     fronts.push_back(row["mode"].get<std::string>());
     for (const char* plane : {"on_front", "on_front_score_msr", "on_front_score_speedup"}) {
       fronts.back() += row[plane].get<bool>() ? " +" : " -";

@@ -58,6 +58,11 @@ TEST(Input, UnlikeDataAndProfilesAreSaid) {
   EXPECT_TRUE(mentions(input.warnings, "different profiles (profile_ruler)"));
 }
 
+TEST(Input, ADocumentHasTheNameOfItsReport) {
+  const ReportInput input = make_input({named("/runs/a")}, kSuiteTitles);
+  for (const Report& report : reports()) EXPECT_EQ(report.build(input).id, report.name);
+}
+
 TEST(Input, SeveralRunsAreToldApartEverywhere) {
   std::vector<RunData> runs;
   runs.push_back(named("/runs/a"));

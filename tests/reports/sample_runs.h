@@ -4,9 +4,11 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/registry.h"
 #include "reports/input.h"
 #include "reports/registry.h"
 #include "reports/render/render.h"
@@ -42,6 +44,11 @@ inline ReportInput input_of(runs::RunData run) {
   std::vector<runs::RunData> runs;
   runs.push_back(std::move(run));
   return make_input(std::move(runs), kSuiteTitles);
+}
+
+/// Of the report `name`.
+inline Document document_of(std::string_view name, const ReportInput& input) {
+  return find_entry(reports(), "report", name).build(input);
 }
 
 /// Every file of the report but its figures, by path.

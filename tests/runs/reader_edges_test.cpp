@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "runs/prompt_store.h"
 #include "runs/record_json.h"
 #include "runs/run_reader.h"
 #include "runs/run_store.h"
@@ -198,23 +197,6 @@ TEST(ReaderEdges, EveryFieldOfASpecRoundTrips) {
   EXPECT_EQ(dump_line(spec_to_json(spec)), expected);
   const Json json = parse_json(expected, "x");
   EXPECT_EQ(dump_line(spec_to_json(spec_from_json({json, "x"}))), expected);
-}
-
-// A frame that says nothing of its size, and one that says more than it holds.
-TEST(ReaderEdges, FramesSayTheirSize) {
-  const std::string head = "\x28\xb5\x2f\xfd";
-  const std::string block("\x01\x00\x00", 3);  // the last block, raw, empty
-  const std::string unknown = head + std::string("\x00\x58", 2) + block;
-  EXPECT_THROW(unpack_prompt(unknown, "x"), Error);
-  EXPECT_EQ(unpack_prompt(head + std::string("\x20\x00", 2) + block, "x"), "");
-  EXPECT_EQ(
-      unpack_prompt(head + std::string("\x20\x01", 2) + std::string("\x09\x00\x00", 3) + "a", "x"),
-      "a");
-  EXPECT_THROW(
-      unpack_prompt(head + std::string("\x20\x02", 2) + std::string("\x09\x00\x00", 3) + "a", "x"),
-      Error);
-  EXPECT_THROW(unpack_prompt("junk", "x"), Error);
-  EXPECT_THROW(unpack_prompt("", "x"), Error);
 }
 
 }  // namespace

@@ -144,8 +144,8 @@ TEST(Statistics, FairCoinTailByHand) {
   EXPECT_NEAR(fair_coin_tail(5, 5), 1, 1e-12);
 }
 
-// Ranks of the textbook table: 1 and 6 of 6, 2 and 9 of 10, 4 and 12 of 15; five values reach only
-// 93.75 %.
+// Ranks of the textbook table: 1 and 6 of 6, 2 and 9 of 10, 4 and 12 of 15;
+// five values reach only 93.75 %.
 TEST(Statistics, MedianIntervalByHand) {
   const auto ranks = [](int n) {
     std::vector<double> values;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/unicode.h"
+#include "base/utf8.h"
 #include "tasks/longbench/profile.h"
 #include "tasks/longbench/prompt.h"
 #include "tasks/metrics/choice.h"
@@ -105,6 +105,20 @@ TEST(Golden_longbench, PromptsV1) {
 
 std::string read_v2_prompt(const std::string& name) {
   return read_file(testing::data_path("longbench_config/v2/prompts") / name);
+}
+
+// The `count` best chunks as the official retrieval prompts show them: in the order of the text.
+std::string retrieved_chunks(const Json& record, std::int64_t count) {
+  std::vector<Json> chunks = record.at("retrieved_context");
+  chunks.resize(std::min(chunks.size(), static_cast<std::size_t>(count)));
+  std::ranges::stable_sort(chunks, {},
+                           [](const Json& chunk) { return chunk.at("c_idx").get<int>(); });
+  std::string out;
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    out += fmt::format("{}Retrieved chunk {}: {}", i == 0 ? "" : "\n\n", i + 1,
+                       chunks[i].at("content").get<std::string>());
+  }
+  return out;
 }
 
 void check_v2_row(const Json& row) {

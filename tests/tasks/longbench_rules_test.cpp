@@ -319,29 +319,5 @@ TEST_F(LongbenchRules, TemplatesAreFilledOrRefused) {
 )");
 }
 
-TEST_F(LongbenchRules, RetrievedChunksComeInTheOrderOfTheText) {
-  const auto chunk = [](int at, const char* content) {
-    return Json{{"c_idx", at}, {"content", content}};
-  };
-  const Json row = {
-      {"retrieved_context", {chunk(7, "a"), chunk(2, "b"), chunk(7, "c"), chunk(1, "d")}}};
-  std::string all = "\n";
-  for (const std::int64_t count : {0, 1, 2, 3, 4, 9}) {
-    all += said([&] { return replace_all(retrieved_chunks(row, count), "\n", "/"); });
-  }
-  all += said([&] { return retrieved_chunks(Json::object(), 1); });
-  all += said([&] { return retrieved_chunks(Json{{"retrieved_context", "a"}}, 1); });
-  EXPECT_EQ(all, R"(
-
-Retrieved chunk 1: a
-Retrieved chunk 1: b//Retrieved chunk 2: a
-Retrieved chunk 1: b//Retrieved chunk 2: a//Retrieved chunk 3: c
-Retrieved chunk 1: d//Retrieved chunk 2: b//Retrieved chunk 3: a//Retrieved chunk 4: c
-Retrieved chunk 1: d//Retrieved chunk 2: b//Retrieved chunk 3: a//Retrieved chunk 4: c
-2 prompt template: the row has no list `retrieved_context`
-2 prompt template: the row has no list `retrieved_context`
-)");
-}
-
 }  // namespace
 }  // namespace elastic::tasks

@@ -220,7 +220,7 @@ run ROOT/pred_e
   m/longbench_e/qasper/2 | m |  | longbench_e/qasper | 0 | 2 | b | [b] | [] | qa_f1 | 1 | language=en length=4-8k
   m/longbench_e/qasper/3 | m |  | longbench_e/qasper | 0 | 3 | b | [b] | [] | qa_f1 | 1 | language=en length=8k+
 file profiles.json
-longbench-e-official, difflib
+longbench-e-official, difflib, indel
   set | 2wikimqa | 0-4k | numpy mean of the bucket, numpy rounding | 100.0 | 1
   set | 2wikimqa | 4-8k | numpy mean of the bucket, numpy rounding | null | 0
   set | 2wikimqa | 8k+ | numpy mean of the bucket, numpy rounding | null | 0
@@ -230,7 +230,7 @@ longbench-e-official, difflib
   set | qasper | 0-4k | numpy mean of the bucket, numpy rounding | 100.0 | 1
   set | qasper | 4-8k | numpy mean of the bucket, numpy rounding | 50.0 | 2
   set | qasper | 8k+ | numpy mean of the bucket, numpy rounding | 100.0 | 1
-elastic-paper, difflib
+elastic-paper, difflib, indel
   set | 2wikimqa |  | mean of samples | 100.0 | 1
   set | lcc |  | mean of samples | 67.0 | 1
   set | qasper |  | mean of samples | 75.0 | 4
@@ -238,53 +238,12 @@ elastic-paper, difflib
   category | Multi-Doc QA |  | unweighted mean of the category's sets | 100.0 | 1
   category | Code |  | unweighted mean of the category's sets | 67.0 | 1
   overall |  |  | mean over all samples of 3 sets | 77.83333333333333 | 6
-loom, difflib
+loom, difflib, indel
   set | 2wikimqa |  | 100 * sum / n, rounded to two decimals as Python does | 100.0 | 1
   set | lcc |  | 100 * sum / n, rounded to two decimals as Python does | 67.0 | 1
   set | qasper |  | 100 * sum / n, rounded to two decimals as Python does | 75.0 | 4
   overall |  |  | sample-weighted mean of the rounded set scores, numpy rounding | 77.83 | 6
-longbench-e-official, indel
-  set | 2wikimqa | 0-4k | numpy mean of the bucket, numpy rounding | 100.0 | 1
-  set | 2wikimqa | 4-8k | numpy mean of the bucket, numpy rounding | null | 0
-  set | 2wikimqa | 8k+ | numpy mean of the bucket, numpy rounding | null | 0
-  set | lcc | 0-4k | numpy mean of the bucket, numpy rounding | null | 0
-  set | lcc | 4-8k | numpy mean of the bucket, numpy rounding | 67.0 | 1
-  set | lcc | 8k+ | numpy mean of the bucket, numpy rounding | null | 0
-  set | qasper | 0-4k | numpy mean of the bucket, numpy rounding | 100.0 | 1
-  set | qasper | 4-8k | numpy mean of the bucket, numpy rounding | 50.0 | 2
-  set | qasper | 8k+ | numpy mean of the bucket, numpy rounding | 100.0 | 1
-elastic-paper, indel
-  set | 2wikimqa |  | mean of samples | 100.0 | 1
-  set | lcc |  | mean of samples | 67.0 | 1
-  set | qasper |  | mean of samples | 75.0 | 4
-  category | Single-Doc QA |  | unweighted mean of the category's sets | 75.0 | 4
-  category | Multi-Doc QA |  | unweighted mean of the category's sets | 100.0 | 1
-  category | Code |  | unweighted mean of the category's sets | 67.0 | 1
-  overall |  |  | mean over all samples of 3 sets | 77.83333333333333 | 6
-loom, indel
-  set | 2wikimqa |  | 100 * sum / n, rounded to two decimals as Python does | 100.0 | 1
-  set | lcc |  | 100 * sum / n, rounded to two decimals as Python does | 67.0 | 1
-  set | qasper |  | 100 * sum / n, rounded to two decimals as Python does | 75.0 | 4
-  overall |  |  | sample-weighted mean of the rounded set scores, numpy rounding | 77.83 | 6
-file result.json
-{
-    "2wikimqa": {
-        "0-4k": 100.0,
-        "4-8k": NaN,
-        "8k+": NaN
-    },
-    "lcc": {
-        "0-4k": NaN,
-        "4-8k": 67.0,
-        "8k+": NaN
-    },
-    "qasper": {
-        "0-4k": 100.0,
-        "4-8k": 50.0,
-        "8k+": 100.0
-    }
-}
-file result_indel.json
+file result.json, result_indel.json
 {
     "2wikimqa": {
         "0-4k": 100.0,

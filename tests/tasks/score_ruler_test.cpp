@@ -316,44 +316,6 @@ TEST_F(ScoreRuler, ATaskWithoutReferencesScoresNothing) {
   EXPECT_EQ(read(line(0, "a", R"([null, "b"])"))[0].references, std::vector<std::string>{"b"});
 }
 
-TEST(RulerSummary, IsReadBackColumnByColumn) {
-  const auto rows = parse_ruler_summary("0,1,2\nTasks,vt,cwe\nScore,0,100\nNulls,0/0,3/50\n", "s");
-  ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[0].task, "vt");
-  EXPECT_EQ(rows[0].score, 0);
-  EXPECT_EQ(rows[0].count, 0);
-  EXPECT_EQ(rows[1].score, 100);
-  EXPECT_EQ(rows[1].nulls, 3);
-  EXPECT_EQ(rows[1].count, 50);
-}
-
-TEST(RulerSummary, WhatIsNoneIsRefused) {
-  const std::pair<std::string, std::string> rows[] = {
-      {"0,1\nTasks,vt\nScore,1.0\n", "3 rows, expected header, Tasks, Score, Nulls"},
-      {"0,1\nTasks,vt\nScore,1.0\nNulls,0/1\nMore,1\n",
-       "5 rows, expected header, Tasks, Score, Nulls"},
-      {"1,1\nTasks,vt\nScore,1.0\nNulls,0/1\n", "row 1 is not `0`"},
-      {"0,1\nTasks,vt\nScores,1.0\nNulls,0/1\n", "row 3 is not `Score`"},
-      {"0,1\nTasks,vt\nScore\nNulls,0/1\n", "row `Score` is short"},
-      {"0,1\nTasks,vt\nScore,-0.1\nNulls,0/1\n", "row Score holds `-0.1`, expected 0 to 100"},
-      {"0,1\nTasks,vt\nScore,100.1\nNulls,0/1\n", "row Score holds `100.1`, expected 0 to 100"},
-      {"0,1\nTasks,vt\nScore,x\nNulls,0/1\n", "row Score holds `x`, expected 0 to 100"},
-      {"0,1\nTasks,vt\nScore,nan\nNulls,0/1\n", "row Score holds `nan`, expected 0 to 100"},
-      {"0,1\nTasks,vt\nScore,1.0\nNulls,2/1\n", "row Nulls holds `2/1`, expected K/N"},
-      {"0,1\nTasks,vt\nScore,1.0\nNulls,1\n", "row Nulls holds `1`, expected K/N"},
-      {"0,1\nTasks,vt\nScore,1.0\nNulls,-1/2\n", "row Nulls holds `-1/2`, expected K/N"},
-      {"0,1\nTasks,vt\nScore,1.0\nNulls,a/2\n", "row Nulls holds `a/2`, expected K/N"},
-      {"0,1\nTasks,vt\nScore,1.0\nNulls,1/\n", "row Nulls holds `1/`, expected K/N"}};
-  for (const auto& [csv, expected] : rows) {
-    try {
-      parse_ruler_summary(csv, "s.csv");
-      ADD_FAILURE() << csv;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.what(), "s.csv: " + expected);
-    }
-  }
-}
-
 // Scores that share no factor with the weights, and one of the six lengths missing.
 TEST(RulerSummary, AveragesAreThoseOfTheReadme) {
   const RulerAverages averages =

@@ -8,10 +8,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -53,19 +56,48 @@ inline std::string shown_run(const runs::RunData& run) {
   return text;
 }
 
-// profiles.json, a line for every number.
+// profiles.json, a line for every number; code similarities that agree in all of them once.
 inline std::string shown_profiles(const std::string& bytes) {
-  std::string text;
+  struct Block {
+    std::string profile, similarities, numbers;
+  };
+  std::vector<Block> blocks;
   for (const Json& profile : parse_json(bytes, "profiles.json")) {
-    text += profile.at("profile").get<std::string>() + ", " +
-            profile.at("code_similarity").get<std::string>() + "\n";
+    const std::string similarity = profile.at("code_similarity").get<std::string>();
+    Block block{profile.at("profile").get<std::string>(), similarity, ""};
     for (const Json& n : profile.at("numbers")) {
-      text += "  ";
+      block.numbers += "  ";
       for (const char* key : {"level", "name", "bucket", "rule"}) {
-        text += n.at(key).get<std::string>() + " | ";
+        block.numbers += n.at(key).get<std::string>() + " | ";
       }
-      text += n.at("value").dump() + " | " + n.at("n").dump() + "\n";
+      block.numbers += n.at("value").dump() + " | " + n.at("n").dump() + "\n";
     }
+    const auto same = std::ranges::find_if(blocks, [&](const Block& other) {
+      return other.profile == block.profile && other.numbers == block.numbers;
+    });
+    if (same == blocks.end()) {
+      blocks.push_back(std::move(block));
+    } else {
+      same->similarities += ", " + similarity;
+    }
+  }
+  std::string text;
+  for (const Block& block : blocks) {
+    text += block.profile + ", " + block.similarities + "\n" + block.numbers;
+  }
+  return text;
+}
+
+// Files one after the other with the same bytes once.
+inline std::string shown_files(const auto& files) {
+  std::string text, names;
+  for (auto file = files.begin(); file != files.end(); ++file) {
+    const auto& [path, bytes] = *file;
+    names += (names.empty() ? "" : ", ") + path.string();
+    if (const auto next = std::next(file); next != files.end() && next->second == bytes) continue;
+    const bool profiles = path.filename() == "profiles.json";
+    text += fmt::format("file {}\n{}\n", names, strip(profiles ? shown_profiles(bytes) : bytes));
+    names.clear();
   }
   return text;
 }
@@ -74,11 +106,7 @@ inline std::string shown(const Scored& scored, const std::filesystem::path& root
   std::string text = "\n";
   for (const runs::RunData& run : scored.runs) text += shown_run(run);
   text += shown_map("old", scored.old_scores);
-  for (const auto& [path, bytes] : scored.files) {
-    const bool profiles = path.filename() == "profiles.json";
-    text += fmt::format("file {}\n{}\n", path.string(),
-                        strip(profiles ? shown_profiles(bytes) : bytes));
-  }
+  text += shown_files(scored.files);
   if (!scored.text.empty()) text += "text\n" + scored.text;
   for (const Error& error : scored.failures) text += fmt::format("failure {}\n", error.what());
   text = replace_all(text, root.string(), "ROOT");

@@ -13,8 +13,8 @@
 
 namespace elastic::testing {
 
-/// The checkout the tests were built in; $ELASTIC_SOURCE_DIR where the binaries were carried
-/// elsewhere.
+/// The checkout the tests were built in; $ELASTIC_SOURCE_DIR where
+/// the binaries were carried elsewhere.
 std::filesystem::path source_folder();
 
 /// tests/data of the checkout.
@@ -27,8 +27,8 @@ std::filesystem::path golden_folder(std::string_view name);
 /// Empty where absent.
 std::filesystem::path data_path(std::string_view relative);
 
-/// Where set-up puts RULER's word lists: $ELASTIC_DATA_DIR, default build/data. Empty where they
-/// are absent.
+/// Where set-up puts RULER's word lists: $ELASTIC_DATA_DIR, default build/data.
+/// Empty where they are absent.
 std::filesystem::path word_list_folder();
 inline constexpr const char* kNoWordLists = "word lists absent: scripts/setup.sh brings them";
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// What most tests include, compiled once a test binary. Without fmt: engine tests see LibTorch's
-// own.
+// What most tests include, compiled once a test binary.
+// Without fmt: engine tests see LibTorch's own.
 
 #include <gtest/gtest.h>
 

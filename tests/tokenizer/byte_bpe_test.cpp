@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "engine/tokenizer/tokenizer_spec.h"
-#include "engine/tokenizer/utf8.h"
 
 namespace elastic::engine {
 namespace {

@@ -31,8 +31,8 @@ std::string squeezed(std::string_view text) {
   return out;
 }
 
-// The template of a golden file: the first .jinja whose name holds the model's, else the one in its
-// tokenizer's folder.
+// The template of a golden file: the first .jinja whose name holds the model's,
+// else the one in its tokenizer's folder.
 std::optional<ChatTemplate> template_of(const std::string& model, const fs::path& tokenizers) {
   std::vector<fs::path> files;
   std::error_code ignored;

@@ -38,8 +38,8 @@ void expect_error(std::string_view source, std::string_view named) {
   }
 }
 
-// `n.x` doubled that often: a text of 8 << times characters, or a list of items that are each
-// other.
+// `n.x` doubled that often: a text of 8 << times characters,
+// or a list of items that are each other.
 std::string doubled(std::string_view name, std::string_view first, std::string_view twice,
                     int times) {
   std::string loop = "{% set N = namespace(x=" + std::string(first) + ") %}{% for i in range(" +

@@ -1,5 +1,5 @@
-// Which files of a folder make its tokenizer, what its configuration says, and vocab.json with
-// merges.txt.
+// Which files of a folder make its tokenizer, what its configuration says,
+// and vocab.json with merges.txt.
 
 #include <gtest/gtest.h>
 

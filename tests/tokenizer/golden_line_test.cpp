@@ -35,8 +35,8 @@ void expect_golden_line(const engine::Tokenizer& tokenizer, const Json& line) {
 
 namespace {
 
-// tests/data/tokenizers/<name>/{tokenizer file, cases.jsonl}, made by
-// scripts/make_tokenizer_goldens.py.
+// tests/data/tokenizers/<name>/{tokenizer file, cases.jsonl},
+// made by scripts/make_tokenizer_goldens.py.
 TEST(SmallTokenizers, EveryLine) {
   int folders = 0;
   for (const auto& entry : std::filesystem::directory_iterator(fixture("tokenizers"))) {

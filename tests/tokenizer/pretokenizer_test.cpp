@@ -1,7 +1,7 @@
 // Every pre-tokenizer against what the `tokenizers` library makes of it: a line of
 // tests/data/pre_tokenizers/cases.jsonl is a chain of steps, put into the tokenizer.json beside it,
-// whose merges cross all word boundaries, with texts and their ids. Made by
-// scripts/make_tokenizer_goldens.py.
+// whose merges cross all word boundaries, with texts and their ids.
+// Made by scripts/make_tokenizer_goldens.py.
 
 #include <gtest/gtest.h>
 

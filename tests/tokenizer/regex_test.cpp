@@ -1,5 +1,5 @@
-// Patterns of tokenizer.json files as their own engine reads them, where PCRE2 reads them
-// otherwise.
+// Patterns of tokenizer.json files as their own engine reads them,
+// where PCRE2 reads them otherwise.
 
 #include "engine/tokenizer/regex.h"
 

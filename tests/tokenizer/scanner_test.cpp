@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
 #include "engine/tokenizer/regex.h"
-#include "engine/tokenizer/utf8.h"
 
 namespace elastic::engine {
 namespace {
@@ -100,8 +100,8 @@ TEST(Scanner, Llama3EqualsItsPattern) { expect_equal_on_random_text<ScanKind::kL
 TEST(Scanner, Qwen2EqualsItsPattern) { expect_equal_on_random_text<ScanKind::kQwen2>(); }
 
 TEST(CharClasses, NfcIsThatOfTheLibrary) {
-  // to_nfc leaves a text alone after a quick check; here it is compared with normalizing
-  // everything.
+  // to_nfc leaves a text alone after a quick check;
+  // here it is compared with normalizing everything.
   std::mt19937 random(3);
   const std::vector<std::uint32_t> bases = {'e',    0x1112, 0x1161, 0x11A8, 0xAC00, 0x09C7, 0x212B,
                                             0x4E00, 0x0041, 0x1E0A, 0x0327, 0x0307, 0x0301, 0x09BE};

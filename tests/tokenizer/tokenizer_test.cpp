@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "engine/tokenizer/clean_up.h"
-#include "engine/tokenizer/utf8.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {
@@ -58,9 +57,6 @@ TEST(Tokenizer, IllFormedBytesBecomeReplacementCharacters) {
     const Tokenizer tokenizer = load(name);
     EXPECT_EQ(tokenizer.encode("a\xFF\xE2\x82z"), tokenizer.encode("a\uFFFD\uFFFDz")) << name;
   }
-  std::string out;
-  append_lossy_utf8(out, "\xF0\x9F\x98 \xED\xA0\x80 \xC0\xAF \xE2\x82");
-  EXPECT_EQ(out, "\uFFFD \uFFFD\uFFFD\uFFFD \uFFFD\uFFFD \uFFFD");
 }
 
 TEST(Tokenizer, CleanUpFollowsConfigUnlessForced) {

@@ -1,10 +1,15 @@
-#include "engine/tokenizer/utf8.h"
+#include "base/utf8.h"
 
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <array>
 #include <cstring>
 
-namespace elastic::engine {
+namespace elastic {
 namespace {
 
+constexpr char32_t kByteEscape = 0xdc00;  // a byte b that is no UTF-8 is U+DC00 + b
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 struct Sequence {
@@ -37,23 +42,53 @@ Sequence scan_sequence(std::string_view bytes, std::size_t at) {
 
 }  // namespace
 
-void append_utf8(std::string& out, std::uint32_t c) {
-  const auto put = [&](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xC0 | c >> 6);
-    put(0x80 | (c & 0x3F));
-  } else if (c < 0x10000) {
-    put(0xE0 | c >> 12);
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
-  } else {
-    put(0xF0 | c >> 18);
-    put(0x80 | (c >> 12 & 0x3F));
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
+CodePoint code_point_at(std::string_view text, std::size_t offset) {
+  if (scan_sequence(text, offset).valid) return decode_utf8(text, offset);
+  return {kByteEscape + static_cast<unsigned char>(text[offset]), 1};
+}
+
+CodePoint code_point_before(std::string_view text, std::size_t offset) {
+  for (std::size_t bytes = 1; bytes <= std::min<std::size_t>(4, offset); ++bytes) {
+    if (is_continuation(text[offset - bytes])) continue;
+    const CodePoint c = code_point_at(text, offset - bytes);
+    if (c.bytes == bytes) return c;
+    break;
   }
+  return {kByteEscape + static_cast<unsigned char>(text[offset - 1]), 1};
+}
+
+void append_utf8(std::string& text, char32_t c) {
+  if (c >= kByteEscape + 0x80 && c <= kByteEscape + 0xff) {
+    text += static_cast<char>(c - kByteEscape);
+    return;
+  }
+  std::array<utf8proc_uint8_t, 4> buffer{};
+  const auto bytes = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), buffer.data());
+  text.append(reinterpret_cast<const char*>(buffer.data()), static_cast<std::size_t>(bytes));
+}
+
+std::u32string code_points(std::string_view text) {
+  std::u32string characters;
+  characters.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint c = code_point_at(text, i);
+    characters += c.value;
+    i += c.bytes;
+  }
+  return characters;
+}
+
+std::string to_utf8(std::u32string_view characters) {
+  std::string text;
+  text.reserve(characters.size());
+  for (const char32_t c : characters) append_utf8(text, c);
+  return text;
+}
+
+std::int64_t code_point_count(std::string_view text) {
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < text.size(); i += code_point_at(text, i).bytes) ++count;
+  return count;
 }
 
 std::size_t valid_utf8_prefix(std::string_view bytes) {
@@ -91,4 +126,4 @@ std::string_view valid_utf8(std::string_view bytes, std::string& storage) {
   return storage;
 }
 
-}  // namespace elastic::engine
+}  // namespace elastic

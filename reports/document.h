@@ -1,19 +1,17 @@
 #pragma once
 
-// Reports turn run folders into tables and figures *as data*; renderers turn those into files and
-// know no report. One of the five seams: one file and one line in registry.cpp per report.
+// Tables and figures *as data*. Reports (reports/registry.h) are functions from runs to a document;
+// renderers (reports/render/) turn documents into files and know no report.
 //
 //   const ReportInput input = make_input(std::move(runs), suite_titles);
-//   for (const auto& report : make_reports()) documents.push_back(report->build(input));
-//   render_markdown(documents); render_html(documents, input, ...);
+//   const std::vector<Document> documents = build_documents(input);
+//   render_markdown(documents); render_html(input, documents, ...);
 //
 // Numbers in a Document are in the unit their column or axis states; an unknown one is
 // std::monostate (null in JSON, empty in CSV, a dash for people), never NaN.
 
 #include <array>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -21,21 +19,8 @@
 
 #include "base/json.h"
 #include "runs/statistics.h"
-#include "runs/summary.h"
 
 namespace elastic::reports {
-
-/// Runs with their summaries, and what must be said about showing them together.
-struct ReportInput {
-  struct Run {
-    runs::RunData data;
-    runs::Summary summary;
-    std::string name;  // folder name, made unique; shown where there are several runs
-  };
-  std::vector<Run> runs;
-  std::map<std::string, std::string> suite_titles;  // "ruler" -> "RULER"
-  std::vector<std::string> warnings;  // unlike data or profiles, torn lines, samples missing
-};
 
 using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
 
@@ -144,14 +129,6 @@ struct Document {
   std::vector<Figure> figures;
 
   bool empty() const { return tables.empty() && figures.empty(); }
-};
-
-class Report {
- public:
-  virtual ~Report() = default;
-
-  /// Never throws for missing data: what cannot be shown is left out of the document.
-  virtual Document build(const ReportInput& input) const = 0;
 };
 
 }  // namespace elastic::reports
