@@ -17,7 +17,7 @@
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/model_folder.h"
+#include "harness/run/model_folder.h"
 
 namespace elastic::harness {
 namespace {
