@@ -48,4 +48,21 @@ class Progress {
   Stopwatch watch_;
 };
 
+/// Bytes of one download: one moving line on a terminal, else a line every quarter.
+class ByteProgress {
+ public:
+  explicit ByteProgress(std::string name) : name_(std::move(name)) {}
+  ~ByteProgress();  // leaves the terminal on a clean line
+  ByteProgress(const ByteProgress&) = delete;
+  ByteProgress& operator=(const ByteProgress&) = delete;
+
+  /// `total` is 0 where it is not known.
+  void update(std::int64_t done, std::int64_t total);
+
+ private:
+  std::string name_;
+  std::int64_t quarter_ = 0;
+  bool shown_ = false;
+};
+
 }  // namespace elastic
