@@ -193,7 +193,7 @@ CLI::App* add_verb(CLI::App& data, const char* name, const char* summary,
   verb->add_option("--data-dir", options->data_dir,
                    "Data folder (default: ELASTIC_DATA_DIR, else the user's data folder)");
   verb->callback([options, &exit_code, run] {
-    const InterruptGuard guard("\nstopping; once more to stop now\n");
+    const InterruptGuard guard(kStopNotice);
     exit_code = run(*options);
   });
   return verb;

@@ -211,7 +211,7 @@ void add_data_generate(CLI::App& data, int& exit_code) {
   sub->add_option("--data-dir", options->data_dir, "Folder of the sources (see `data list`)");
   sub->add_option("--cache-dir", options->cache_dir, "Folder that keeps generated data");
   sub->callback([options, &exit_code] {
-    const InterruptGuard guard("\nstopping; once more to stop now\n");
+    const InterruptGuard guard(kStopNotice);
     generate_data(*options);
     exit_code = kExitComplete;
   });

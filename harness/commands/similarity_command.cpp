@@ -84,7 +84,7 @@ int similarity(const SimilarityOptions& options) {
   }
   const RunSetup setup = set_up(options.run);
   const std::vector<std::int64_t> layers = parse_layers(options.layers, setup.config.layers);
-  const InterruptGuard guard("\nstopping; once more to stop now\n");
+  const InterruptGuard guard(kStopNotice);
   const std::vector<TaskPrompts> prompts =
       task_prompts(setup, options.by == "task" ? Grouping::kTask : Grouping::kCategory);
   if (prompts.size() < 2) {
