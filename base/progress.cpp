@@ -14,7 +14,13 @@ namespace {
 
 constexpr double kMovingSeconds = 0.1;
 constexpr double kPlainSeconds = 5;
-constexpr std::string_view kClearLine = "\r\x1b[K";
+
+// The line that stands on the terminal is `text` from now on.
+void redraw(std::string_view text) {
+  const std::string line = fmt::format("\r\x1b[K{}", text);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
+}
 
 }  // namespace
 
@@ -42,10 +48,7 @@ Progress::Progress(std::string name, std::int64_t total_items, double total_work
       moving_(stderr_is_terminal() && log_rank() == 0) {}
 
 Progress::~Progress() {
-  if (moving_ && items_ > items_before_) {
-    std::fwrite(kClearLine.data(), 1, kClearLine.size(), stderr);
-    std::fflush(stderr);
-  }
+  if (moving_ && items_ > items_before_) redraw("");
 }
 
 void Progress::advance(double work, std::string_view label) {
@@ -63,9 +66,24 @@ void Progress::advance(double work, std::string_view label) {
                                           .seconds = now,
                                           .label = label});
   if (!moving_) return log_info(text);
-  const std::string line = fmt::format("{}{}", kClearLine, visible(text));
-  std::fwrite(line.data(), 1, line.size(), stderr);
-  std::fflush(stderr);
+  redraw(visible(text));
+}
+
+ByteProgress::~ByteProgress() {
+  if (shown_) redraw("");
+}
+
+void ByteProgress::update(std::int64_t done, std::int64_t total) {
+  const std::int64_t quarter = total > 0 ? done * 4 / total : 0;
+  std::string text = fmt::format("{}: {}", name_, format_bytes(done));
+  if (total > 0) text += fmt::format(" of {}", format_bytes(total));
+  if (stderr_is_terminal()) {
+    redraw(visible(text));
+    shown_ = true;
+    return;
+  }
+  if (quarter > quarter_ && quarter < 4) log_info(text);
+  quarter_ = std::max(quarter, quarter_);
 }
 
 }  // namespace elastic

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -46,6 +47,23 @@ class Progress {
   bool moving_;  // a terminal: one line, redrawn
   double next_ = 0;
   Stopwatch watch_;
+};
+
+/// Bytes of one download: one moving line on a terminal, else a line every quarter.
+class ByteProgress {
+ public:
+  explicit ByteProgress(std::string name) : name_(std::move(name)) {}
+  ~ByteProgress();  // leaves the terminal on a clean line
+  ByteProgress(const ByteProgress&) = delete;
+  ByteProgress& operator=(const ByteProgress&) = delete;
+
+  /// `total` is 0 where it is not known.
+  void update(std::int64_t done, std::int64_t total);
+
+ private:
+  std::string name_;
+  std::int64_t quarter_ = 0;
+  bool shown_ = false;
 };
 
 }  // namespace elastic

@@ -1,10 +1,13 @@
 #include "datasets/folders.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <string>
 #include <utility>
 
 #include "base/file.h"
+#include "base/log.h"
 
 namespace elastic::datasets {
 namespace {
@@ -58,6 +61,15 @@ fs::path cache_folder(const fs::path& option) {
   if (const fs::path set = environment_path("ELASTIC_CACHE_DIR"); !set.empty()) return set;
   const fs::path user = xdg_folder("XDG_CACHE_HOME", ".cache");
   return user.empty() ? beside_program("cache") : user;
+}
+
+fs::path plotly_script(const fs::path& option) {
+  fs::path path = data_folder(option) / "plotly" / "plotly.min.js";
+  std::error_code ignored;
+  if (fs::is_regular_file(path, ignored)) return path;
+  log_info(fmt::format("{} is not there: report.html gets still figures without zoom and hover",
+                       path.string()));
+  return {};
 }
 
 PassingFolder::PassingFolder(fs::path path) : path_(std::move(path)) {

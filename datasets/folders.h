@@ -21,6 +21,10 @@ std::filesystem::path program_data_folder();
 /// (~/.cache/elastic-bench), else `cache` beside the running program. Nothing is created.
 std::filesystem::path cache_folder(const std::filesystem::path& option = {});
 
+/// plotly.js in the data folder, where set-up or `data fetch` puts it; empty, and a line in the
+/// log, where it is not there.
+std::filesystem::path plotly_script(const std::filesystem::path& option = {});
+
 /// A folder for what is only passing through: empty at first,
 /// removed at the end, however that comes.
 class PassingFolder {

@@ -46,9 +46,13 @@ MAY_INCLUDE = {
     "reports": ["base", "engine/api/mode_list", "runs"],
     "reports/render": ["base", "engine/api/mode_list", "runs", "reports"],
     "harness/run": [*API, "engine/config", "runs", "tasks"],
+    "harness/evaluate": [*API, "engine/config", "datasets", "tasks", "tasks/registry", "runs", "reports", "harness/run"],
+    "harness/train": [*API, "datasets", "runs", "tasks/training", "tasks/registry", "reports", "reports/render", "harness/run",
+                      "harness/evaluate"],
+    "harness/doctor": [*API, "datasets", "harness/run"],
 }
-ADAPTERS = [room for room in MAY_INCLUDE if room.startswith(("tasks", "reports"))]
-MAY_INCLUDE["harness/commands"] = [*API, "engine/config", "datasets", "runs", *ADAPTERS, "harness/run"]
+ADAPTERS = [room for room in MAY_INCLUDE if room.startswith(("tasks", "reports", "harness"))]
+MAY_INCLUDE["harness/commands"] = [*API, "engine/config", "datasets", "runs", *ADAPTERS]
 MAY_INCLUDE["harness/bench"] = [*MAY_INCLUDE["harness/commands"], "harness/commands"]
 MAY_INCLUDE["harness/main"] = ["base", "harness/commands"]
 # tests/<folder> looks into the rooms of that name and whatever these may include; the others see what users see.

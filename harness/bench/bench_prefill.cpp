@@ -20,7 +20,7 @@
 #include "engine/api/mode_list.h"
 #include "harness/bench/bench_command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/model_folder.h"
+#include "harness/run/model_folder.h"
 #include "runs/statistics.h"
 
 namespace elastic::harness {

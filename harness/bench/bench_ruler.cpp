@@ -19,7 +19,7 @@
 #include "engine/api/tokenizer.h"
 #include "harness/bench/bench_command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/model_folder.h"
+#include "harness/run/model_folder.h"
 #include "tasks/registry.h"
 #include "tasks/ruler/generate.h"
 

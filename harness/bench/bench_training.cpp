@@ -14,7 +14,7 @@
 #include "engine/api/train_router.h"
 #include "harness/bench/bench_command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/train_config.h"
+#include "harness/train/train_config.h"
 
 namespace elastic::harness {
 namespace {

@@ -23,6 +23,9 @@ std::span<const Command> commands();
 /// terminal.
 std::string for_standard_output(std::string_view text);
 
+/// What a first signal is answered with (base/interrupt.h) where nothing is kept for later.
+inline constexpr const char* kStopNotice = "\nstopping; once more to stop now\n";
+
 // user_needs 3.5
 inline constexpr int kExitComplete = 0;
 inline constexpr int kExitInternal = 1;

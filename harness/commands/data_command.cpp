@@ -11,12 +11,14 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "base/text.h"
 #include "base/unicode.h"
 #include "datasets/bundle.h"
 #include "datasets/catalog.h"
 #include "datasets/folders.h"
 #include "datasets/import.h"
+#include "datasets/inventory.h"
 #include "datasets/sources.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
@@ -40,44 +42,15 @@ struct DataOptions {
   bool json = false;
 };
 
-std::vector<const DataSource*> chosen(const DataOptions& options) {
-  std::vector<const DataSource*> sources;
-  for (const std::string& name : options.names) {
-    for (const DataSource* source : datasets::find_sources(name)) sources.push_back(source);
-  }
-  if (!options.names.empty()) return sources;
-  for (const DataSource& source : datasets::catalog()) {
-    if (!source.optional) sources.push_back(&source);
-  }
-  return sources;
-}
-
 std::string state_text(const FileStatus& file) {
   const std::string state(to_string(file.state));
   return file.label.empty() || file.label == "official" ? state
                                                         : fmt::format("{} ({})", state, file.label);
 }
 
-Json status_json(const FileStatus& file) {
-  const auto text_or_null = [](std::string_view text) {
-    return text.empty() ? Json() : Json(text);
-  };
-  return {{"source", file.source->name},
-          {"path", file.path},
-          {"bytes", file.state == FileState::kMissing ? Json() : Json(file.bytes)},
-          {"sha256", text_or_null(file.sha256)},
-          {"licence", file.source->licence},
-          {"state", to_string(file.state)},
-          {"identity", text_or_null(file.label)}};
-}
-
 void print_files(const std::vector<FileStatus>& files, const DataOptions& options) {
   if (options.json) {
-    Json rows = Json::array();
-    for (const FileStatus& file : files) rows.push_back(status_json(file));
-    const Json all = {{"schema_version", 1},
-                      {"data_dir", datasets::data_folder(options.data_dir).string()},
-                      {"files", rows}};
+    const Json all = datasets::inventory_json(files, datasets::data_folder(options.data_dir));
     std::fputs(dump_pretty(all).c_str(), stdout);
     return;
   }
@@ -96,26 +69,20 @@ void print_files(const std::vector<FileStatus>& files, const DataOptions& option
   }
 }
 
-std::vector<FileStatus> inspect_all(const DataOptions& options, std::int64_t hash_limit) {
-  const fs::path folder = datasets::data_folder(options.data_dir);
-  std::vector<FileStatus> files;
-  for (const DataSource* source : chosen(options)) {
-    for (FileStatus& file : datasets::inspect(*source, folder, hash_limit)) {
-      files.push_back(std::move(file));
-    }
-  }
-  return files;
+std::vector<FileStatus> inspect_chosen(const DataOptions& options, std::int64_t hash_limit) {
+  return datasets::inspect_all(datasets::choose_sources(options.names),
+                               datasets::data_folder(options.data_dir), hash_limit);
 }
 
 int list_data(const DataOptions& options) {
-  print_files(inspect_all(options, datasets::kHashInListing), options);
+  print_files(inspect_chosen(options, datasets::kHashInListing), options);
   log_info(fmt::format("data folder: {}", datasets::data_folder(options.data_dir).string()));
   return kExitComplete;
 }
 
 // Absent files count against the verdict where they were asked for by name.
 int verify_data(const DataOptions& options) {
-  std::vector<FileStatus> files = inspect_all(options, INT64_MAX);
+  std::vector<FileStatus> files = inspect_chosen(options, INT64_MAX);
   if (options.names.empty()) {
     std::erase_if(files, [](const FileStatus& f) { return f.state == FileState::kMissing; });
   }
@@ -124,18 +91,10 @@ int verify_data(const DataOptions& options) {
   for (const FileStatus& file : files) {
     verified += file.state == FileState::kVerified;
     unknown += file.state == FileState::kUnknown;
-    if (file.state == FileState::kMissing) {
-      ++bad;
-      log_error(datasets::missing_data(file.source->name));
-    } else if (file.state == FileState::kMismatch) {
-      ++bad;
-      const auto& entries = file.source->files;
-      const auto entry = std::find_if(entries.begin(), entries.end(),
-                                      [&](const auto& e) { return e.path == file.path; });
-      log_error(
-          fmt::format("{}: sha256 {}, expected {}; fetch it anew: elastic-bench data fetch {}",
-                      file.path, file.sha256, entry->identities.front().sha256, file.source->name));
-    }
+    const std::string fault = datasets::fault_of(file);
+    if (fault.empty()) continue;
+    ++bad;
+    log_error(fault);
   }
   log_info(fmt::format("{} verified, {} of unknown contents, {} missing or wrong", verified,
                        unknown, bad));
@@ -147,41 +106,9 @@ int verify_data(const DataOptions& options) {
   return bad == 0 ? kExitComplete : kExitData;
 }
 
-// A moving line on a terminal, else a line every quarter.
-class FetchProgress {
- public:
-  explicit FetchProgress(std::string_view name) : name_(name) {}
-  ~FetchProgress() {
-    if (shown_) std::fputs("\r\x1b[K", stderr);
-  }
-  FetchProgress(const FetchProgress&) = delete;
-  FetchProgress& operator=(const FetchProgress&) = delete;
-
-  void update(std::int64_t done, std::int64_t total) {
-    const std::int64_t quarter = total > 0 ? done * 4 / total : 0;
-    if (!stderr_is_terminal()) {
-      if (quarter > quarter_ && quarter < 4) log_info(text(done, total));
-      quarter_ = std::max(quarter, quarter_);
-      return;
-    }
-    std::fputs(("\r\x1b[K" + text(done, total)).c_str(), stderr);
-    shown_ = true;
-  }
-
- private:
-  std::string text(std::int64_t done, std::int64_t total) const {
-    return total > 0 ? fmt::format("{}: {} of {}", name_, format_bytes(done), format_bytes(total))
-                     : fmt::format("{}: {}", name_, format_bytes(done));
-  }
-
-  std::string_view name_;
-  std::int64_t quarter_ = 0;
-  bool shown_ = false;
-};
-
 // True where the source is whole afterwards.
 bool fetch_one(const DataSource& source, const fs::path& folder, const std::string& mirror) {
-  FetchProgress progress(source.name);
+  ByteProgress progress{std::string(source.name)};
   datasets::FetchOptions fetch{.mirror = mirror};
   fetch.pull.progress = [&](std::int64_t done, std::int64_t total) {
     progress.update(done, total);
@@ -208,7 +135,7 @@ bool fetch_one(const DataSource& source, const fs::path& folder, const std::stri
 
 int fetch_data(const DataOptions& options) {
   const fs::path folder = datasets::data_folder(options.data_dir);
-  std::vector<const DataSource*> sources = chosen(options);
+  std::vector<const DataSource*> sources = datasets::choose_sources(options.names);
   std::erase_if(sources, [](const DataSource* source) { return source->files.empty(); });
   std::vector<std::string> missing;
   for (const DataSource* source : sources) {
@@ -252,7 +179,7 @@ int import_data(const DataOptions& options) {
 int bundle_data(const DataOptions& options) {
   const fs::path folder = datasets::data_folder(options.data_dir);
   const std::vector<std::string> paths =
-      datasets::write_bundle(inspect_all(options, INT64_MAX), folder, options.output);
+      datasets::write_bundle(inspect_chosen(options, INT64_MAX), folder, options.output);
   for (const std::string& path : paths) fmt::print("{}\n", visible(path));
   log_info(fmt::format("{}: {} files; elsewhere: elastic-bench data import {}", options.output,
                        paths.size(), fs::path(options.output).filename().string()));
@@ -266,7 +193,7 @@ CLI::App* add_verb(CLI::App& data, const char* name, const char* summary,
   verb->add_option("--data-dir", options->data_dir,
                    "Data folder (default: ELASTIC_DATA_DIR, else the user's data folder)");
   verb->callback([options, &exit_code, run] {
-    const InterruptGuard guard("\nstopping; once more to stop now\n");
+    const InterruptGuard guard(kStopNotice);
     exit_code = run(*options);
   });
   return verb;

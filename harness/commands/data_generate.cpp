@@ -1,6 +1,5 @@
 // `data generate`: RULER's data as the reference generators write them, line for line.
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -18,15 +17,15 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/threads.h"
-#include "datasets/catalog.h"
 #include "datasets/folders.h"
 #include "engine/api/chat_template.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/model_folder.h"
+#include "harness/run/model_folder.h"
 #include "tasks/registry.h"
 #include "tasks/ruler/generate.h"
+#include "tasks/ruler/sources.h"
 
 namespace elastic::harness {
 namespace {
@@ -142,19 +141,6 @@ void write_lines(const fs::path& file, const tasks::GeneratedSet& set) {
   write_file_atomic(file, text);
 }
 
-bool is_known(const std::string& name, const std::string& sha256) {
-  const datasets::DataSource& source =
-      *datasets::find_sources(tasks::catalogue_name(name.substr(kSuite.size()))).front();
-  for (const datasets::DataFile& file : source.files) {
-    if (std::any_of(
-            file.identities.begin(), file.identities.end(),
-            [&](const datasets::Identity& identity) { return identity.sha256 == sha256; })) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // Every source once, with its hash; bytes that no catalogue entry knows are named as such.
 void report_sources(const std::vector<tasks::GeneratedSet>& sets) {
   std::map<std::string, std::string> sources;
@@ -163,7 +149,7 @@ void report_sources(const std::vector<tasks::GeneratedSet>& sets) {
   }
   for (const auto& [name, sha256] : sources) {
     log_info(fmt::format("source {} {}", name, sha256));
-    if (name.starts_with(kSuite) && !is_known(name, sha256)) {
+    if (name.starts_with(kSuite) && !tasks::is_published(name.substr(kSuite.size()), sha256)) {
       log_warning(
           fmt::format("{}: unknown corpus: its bytes are those of no published copy, so "
                       "samples made from it equal nobody else's",
@@ -225,7 +211,7 @@ void add_data_generate(CLI::App& data, int& exit_code) {
   sub->add_option("--data-dir", options->data_dir, "Folder of the sources (see `data list`)");
   sub->add_option("--cache-dir", options->cache_dir, "Folder that keeps generated data");
   sub->callback([options, &exit_code] {
-    const InterruptGuard guard("\nstopping; once more to stop now\n");
+    const InterruptGuard guard(kStopNotice);
     generate_data(*options);
     exit_code = kExitComplete;
   });

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,12 +18,13 @@
 #include "engine/api/chat_template.h"
 #include "engine/api/make_generator.h"
 #include "engine/api/mode_list.h"
+#include "engine/api/result_json.h"
 #include "engine/api/tensor_file.h"
+#include "engine/api/token_ids.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/model_folder.h"
-#include "harness/commands/token_ids.h"
+#include "harness/run/model_folder.h"
 #include "tasks/chat_wrapper.h"
 
 namespace elastic::harness {
@@ -60,8 +60,8 @@ std::vector<std::int32_t> prompt_ids(const GenerateOptions& options,
     throw Error(ErrorKind::kInvalidArgument,
                 "give exactly one of --prompt, --prompt-file, --ids, --ids-file");
   }
-  if (options.ids) return parse_ids(*options.ids, "--ids");
-  if (options.ids_file) return parse_ids(read_file(*options.ids_file), *options.ids_file);
+  if (options.ids) return engine::parse_ids(*options.ids, "--ids");
+  if (options.ids_file) return engine::parse_ids(read_file(*options.ids_file), *options.ids_file);
   const std::string text = options.prompt ? *options.prompt : read_file(*options.prompt_file);
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(folder);
   std::vector<std::int32_t> ids =
@@ -73,49 +73,10 @@ std::vector<std::int32_t> prompt_ids(const GenerateOptions& options,
   return ids;
 }
 
-Json trace_json(const engine::Trace& trace) {
-  Json layers = Json::array();
-  for (std::size_t layer = 0; layer < trace.routing.size(); ++layer) {
-    Json sparse = Json::array();
-    for (const char decision : trace.routing[layer]) sparse.push_back(decision == '1' ? 1 : 0);
-    Json logits = nullptr;
-    if (layer < trace.router_logits.size()) logits = trace.router_logits[layer];
-    layers.push_back({{"router_logits", logits}, {"is_sparse", sparse}});
-  }
-  return {{"layers", layers},
-          {"msr", trace.msr},
-          {"esr",
-           {{"last_query", trace.esr.last_query},
-            {"last_layer", trace.esr.last_layer},
-            {"all_layers", trace.esr.all_layers}}},
-          {"block_density", trace.block_density}};
-}
-
-Json result_json(const engine::Result& result, std::size_t prompt_tokens, bool has_text) {
-  constexpr const char* kFinish[] = {"eos", "stop", "length"};
-  const engine::Timing& timing = result.timing;
-  return {{"ids", result.ids},
-          {"text", has_text ? Json(result.text) : Json(nullptr)},
-          {"prompt_tokens", prompt_tokens},
-          {"finish", kFinish[static_cast<int>(result.finish)]},
-          {"msr", result.trace.msr},
-          {"routing", result.trace.routing},
-          {"timing",
-           {{"prefill_ms", timing.prefill_ms},
-            {"router_ms", timing.router_ms},
-            {"select_ms", timing.select_ms},
-            {"attention_ms", timing.attention_ms},
-            {"ttft_ms", timing.ttft_ms},
-            {"decode_ms", timing.decode_ms}}},
-          {"peak_bytes", result.peak_bytes},
-          {"kv_bytes", result.kv_bytes},
-          {"kv_bytes_full", result.kv_bytes_full}};
-}
-
 void print_result(const GenerateOptions& options, const engine::Result& result,
                   std::size_t prompt_tokens, bool has_text) {
   if (options.json) {
-    std::cout << dump_line(result_json(result, prompt_tokens, has_text)) << '\n';
+    std::cout << dump_line(engine::result_json(result, prompt_tokens, has_text)) << '\n';
   } else if (has_text) {
     std::cout << for_standard_output(result.text) << '\n';
   } else {
@@ -148,7 +109,7 @@ void generate(GenerateOptions options) {
   const engine::Result result = generator->generate(request);
   if (!options.logits_file.empty()) engine::write_tensors(options.logits_file, result.tensors);
   if (!options.trace_file.empty()) {
-    write_file_atomic(options.trace_file, dump_pretty(trace_json(result.trace)));
+    write_file_atomic(options.trace_file, dump_pretty(engine::trace_json(result.trace)));
   }
   print_result(options, result, request.ids.size(), generator->model().has_tokenizer);
 }

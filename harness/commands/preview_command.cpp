@@ -11,15 +11,11 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
-#include "engine/api/hub_cache.h"
 #include "engine/api/mode_list.h"
-#include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/run_setup.h"
-#include "harness/run/prepare.h"
-#include "harness/run/sample_run.h"
+#include "harness/commands/run_flags.h"
 
 namespace elastic::harness {
 namespace {
@@ -83,19 +79,11 @@ void print_preview(const PromptRequest& request, const PreparedPrompt& prepared)
 void preview(PreviewOptions& options) {
   options.run.modes = engine::kDenseMode;  // a prompt does not depend on it
   RunSetup setup = set_up(options.run);
-  const engine::Tokenizer tokenizer = engine::Tokenizer::load(setup.model);
-  const auto chat = engine::ChatTemplate::load(setup.model);
+  const PromptParts parts = load_prompt_parts(setup.model);
   const PlannedCell planned = chosen_cell(setup.plan, options.index);
   setup.plan.cells = {planned};
-  const PreparedCell cell =
-      prepare(setup.plan, setup.options, &tokenizer, 1, chat ? &*chat : nullptr).front();
-  const PromptRequest request{.cell = cell,
-                              .sample = sample_at(cell, options.index),
-                              .options = setup.options,
-                              .window = setup.config.max_positions,
-                              .tokenizer = &tokenizer,
-                              .chat = chat ? &*chat : nullptr,
-                              .model = engine::model_name(setup.model)};
+  const PreparedCell cell = prepare_cells(setup, parts).front();
+  const PromptRequest request = prompt_request(setup, parts, cell, sample_at(cell, options.index));
   print_preview(request, prepare_prompt(request));
 }
 

@@ -12,9 +12,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "datasets/folders.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/run_setup.h"
 #include "reports/input.h"
 #include "reports/render/write.h"
 #include "reports/training_curves.h"
@@ -44,7 +44,7 @@ int write_reports(const ReportOptions& options) {
                 "--format is empty; choose from " + join(reports::format_names(), ", "));
   }
   if (std::find(write.formats.begin(), write.formats.end(), "html") != write.formats.end()) {
-    write.plotly_js = plotly_path(options.data_dir);
+    write.plotly_js = datasets::plotly_script(options.data_dir);
   }
   std::vector<reports::TrainingCurves> trainings;
   for (const std::string& folder : options.trainings) {

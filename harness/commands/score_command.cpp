@@ -9,15 +9,14 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/registry.h"
 #include "base/text.h"
 #include "base/unicode.h"
 #include "datasets/folders.h"
-#include "harness/commands/build_info.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
+#include "harness/run/build_info.h"
 #include "reports/input.h"
 #include "reports/registry.h"
 #include "reports/render/render.h"
@@ -70,37 +69,6 @@ void write_results(const reports::ReportInput& input, const fs::path& output) {
   }
 }
 
-std::string scores_jsonl(const reports::ReportInput& input,
-                         const std::map<std::string, double>& old_scores) {
-  std::string text;
-  for (const auto& run : input.runs) {
-    for (const runs::SampleRecord& sample : run.data.samples) {
-      Json line = {{"key", sample.key},
-                   {"metric", sample.metric},
-                   {"score", sample.score ? Json(*sample.score) : Json(nullptr)}};
-      if (const auto old = old_scores.find(sample.key); old != old_scores.end()) {
-        line["old_score"] = old->second;
-      }
-      text += dump_line(line) + "\n";
-    }
-  }
-  return text;
-}
-
-// Says how new and old scores differ, where there are old ones.
-void compare_with_old(const tasks::Scored& scored) {
-  if (scored.old_scores.empty()) return;
-  std::int64_t changed = 0;
-  for (const runs::RunData& run : scored.runs) {
-    for (const runs::SampleRecord& sample : run.samples) {
-      const auto old = scored.old_scores.find(sample.key);
-      changed += old != scored.old_scores.end() && sample.score && *sample.score != old->second;
-    }
-  }
-  log_info(fmt::format("{} of {} scores differ from the stored ones", changed,
-                       scored.old_scores.size()));
-}
-
 int score(const ScoreOptions& options) {
   check_output(options);
   const tasks::ScoreFormat& format = tasks::find_score_format(options.format);
@@ -116,8 +84,11 @@ int score(const ScoreOptions& options) {
   }
   for (runs::RunData& run : scored.runs) run.spec.environment["scored_by"] = program_line();
   log_info("scored by " + program_line());
-  compare_with_old(scored);
-  const std::map<std::string, double> old_scores = std::move(scored.old_scores);
+  if (!scored.old_scores.empty()) {
+    log_info(fmt::format("{} of {} scores differ from the stored ones",
+                         tasks::changed_scores(scored), scored.old_scores.size()));
+  }
+  const std::string scores = tasks::scores_jsonl(scored);
   const reports::ReportInput input =
       reports::make_input(std::move(scored.runs), tasks::suite_titles());
   for (const std::string& warning : input.warnings) log_warning(warning);
@@ -129,7 +100,7 @@ int score(const ScoreOptions& options) {
     write_file_atomic(output / path, bytes);
   }
   write_results(input, output);
-  write_file_atomic(output / "scores.jsonl", scores_jsonl(input, old_scores));
+  write_file_atomic(output / "scores.jsonl", scores);
   std::fputs((reports::summary_text(input) + visible(scored.text)).c_str(), stdout);
   log_info(fmt::format("written to {}", output.string()));
 

@@ -17,7 +17,9 @@
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/router_vectors.h"
+#include "harness/commands/run_flags.h"
+#include "harness/evaluate/router_similarity.h"
+#include "harness/run/build_info.h"
 #include "reports/render/render.h"
 #include "reports/render/write.h"
 
@@ -52,7 +54,7 @@ reports::Table settings_table(const RunSetup& setup, const engine::Generator& ge
   const auto add = [&](const std::string& key, const std::string& value) {
     table.rows.push_back({reports::Cell{key}, reports::Cell{value}});
   };
-  add("program", std::string("elastic-bench ") + ELASTIC_VERSION);
+  add("program", program_facts().at("program"));
   add("model", setup.model.string());
   add("weights sha256", generator.model().weights_sha256);
   add("config sha256", generator.model().config_sha256);
@@ -82,7 +84,7 @@ int similarity(const SimilarityOptions& options) {
   }
   const RunSetup setup = set_up(options.run);
   const std::vector<std::int64_t> layers = parse_layers(options.layers, setup.config.layers);
-  const InterruptGuard guard("\nstopping; once more to stop now\n");
+  const InterruptGuard guard(kStopNotice);
   const std::vector<TaskPrompts> prompts =
       task_prompts(setup, options.by == "task" ? Grouping::kTask : Grouping::kCategory);
   if (prompts.size() < 2) {

@@ -13,10 +13,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/api/token_ids.h"
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/model_folder.h"
+#include "harness/run/model_folder.h"
 
 namespace elastic::harness {
 namespace {
@@ -35,27 +36,6 @@ Json encode_line(const engine::Tokenizer& tokenizer, const Json& line, const std
   return Json{{"ids", tokenizer.encode(text, add_special)}};
 }
 
-std::vector<std::int32_t> read_ids(const engine::Tokenizer& tokenizer, const Json& line,
-                                   const std::string& where) {
-  const auto list = line.find("ids");
-  if (list == line.end() || !list->is_array()) {
-    throw Error(ErrorKind::kCorrupt, fmt::format("{}: key `ids` must be a list of ids", where));
-  }
-  std::vector<std::int32_t> ids;
-  ids.reserve(list->size());
-  for (const Json& id : *list) {
-    const bool whole = id.is_number_integer();
-    if (!whole || id.get<double>() < 0 ||
-        id.get<double>() >= static_cast<double>(tokenizer.vocab_size())) {
-      throw Error(ErrorKind::kCorrupt,
-                  fmt::format("{}: `ids` holds {}, which is no id of this vocabulary (0 to {})",
-                              where, id.dump(), tokenizer.vocab_size() - 1));
-    }
-    ids.push_back(id.get<std::int32_t>());
-  }
-  return ids;
-}
-
 void convert_lines(const TokenizeOptions& options, std::istream& in, const std::string& name) {
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(tokenizer_folder(options.model));
   engine::DecodeOptions decoding{.skip_special = options.no_special};
@@ -68,9 +48,10 @@ void convert_lines(const TokenizeOptions& options, std::istream& in, const std::
       throw Error(ErrorKind::kCorrupt, fmt::format("{}: is not a JSON object", where));
     }
     const Json out =
-        options.decode
-            ? Json{{"text", tokenizer.decode(read_ids(tokenizer, line, where), decoding)}}
-            : encode_line(tokenizer, line, where, !options.no_special);
+        options.decode ? Json{{"text", tokenizer.decode(
+                                           engine::ids_of_line(line, where, tokenizer.vocab_size()),
+                                           decoding)}}
+                       : encode_line(tokenizer, line, where, !options.no_special);
     std::cout << dump_line(out) << '\n';
   }
   if (in.bad()) throw Error(ErrorKind::kIo, fmt::format("{}: reading failed", name));

@@ -1,26 +1,21 @@
-// `train`: head routers on a frozen backbone, or a small backbone from scratch.
+// `train`: head routers on a frozen backbone, a small backbone from scratch, or the tokenizer of
+// one.
 
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <cstdlib>
 #include <memory>
 #include <string>
-#include <string_view>
 
-#include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "engine/api/tokenizer.h"
-#include "engine/api/train_router.h"
 #include "harness/commands/command.h"
+#include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/run_setup.h"
-#include "harness/commands/train_config.h"
-#include "harness/commands/train_tokenizer.h"
-#include "tasks/training/training_mix.h"
+#include "harness/run/processes.h"
+#include "harness/train/learn_tokenizer.h"
+#include "harness/train/train_config.h"
 
 namespace elastic::harness {
 namespace {
@@ -35,26 +30,6 @@ struct TrainFlags {
   double max_minutes = 0;
 };
 
-using TrainFunction = engine::TrainResult (*)(const engine::TrainOptions&,
-                                              const engine::BatchSource&);
-
-// The variables that torchrun sets.
-engine::ProcessOptions processes_from_environment() {
-  const Ranks ranks = ranks_from_environment();
-  engine::ProcessOptions processes{.rank = ranks.rank, .world = ranks.world_size};
-  if (const char* address = std::getenv("MASTER_ADDR")) processes.address = address;
-  if (const char* port = std::getenv("MASTER_PORT")) {
-    const std::string_view text = port;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), processes.port);
-    if (parsed.ec != std::errc() || processes.port < 1 || processes.port > 65535) {
-      throw Error(ErrorKind::kInvalidArgument, fmt::format("MASTER_PORT is `{}`", text));
-    }
-  }
-  const char* agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
-  processes.launcher_serves = agent != nullptr && std::string_view(agent) == "True";
-  return processes;
-}
-
 TrainConfig read_flags(const TrainFlags& flags, bool routed) {
   TrainConfig config = read_train_config(flags.config);
   engine::TrainOptions& options = config.options;
@@ -66,16 +41,9 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
   if (!flags.base.empty()) options.base = flags.base;
   if (routed) {
     require_base(options, flags.config);
-    return config;
+  } else {
+    require_start(options, flags.config);
   }
-  const bool scratch = options.base.empty();
-  if (scratch == options.config_json.empty() || (scratch && options.tokenizer.empty())) {
-    throw Error(ErrorKind::kInvalidArgument,
-                flags.config +
-                    ": name `base` (a checkpoint to go on from), or `model` (the config.json of a "
-                    "new model) and `tokenizer` (a folder with its tokenizer)");
-  }
-  resolve_folders(options);
   return config;
 }
 
@@ -83,10 +51,7 @@ int train(const TrainFlags& flags, bool routed) {
   const TrainConfig config = read_flags(flags, routed);
   set_log_rank(config.options.processes.rank);
   const InterruptGuard guard(kNotice);
-  const engine::Tokenizer tokenizer = engine::Tokenizer::load(config.options.tokenizer);
-  const engine::BatchSource source = tasks::make_training_mix(config.data, tokenizer);
-  const TrainFunction function = routed ? engine::train_router : engine::train_backbone;
-  const engine::TrainResult result = function(config.options, source);
+  const engine::TrainResult result = run_training(config, routed);
   if (config.options.processes.rank > 0) return kExitComplete;
   if (result.end == engine::TrainEnd::kFinished && result.tokens_per_second == 0) {
     fmt::print("all {} steps were done before\n", result.steps);
@@ -123,13 +88,51 @@ void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summa
   part.callback([&exit_code, flags, routed] { exit_code = train(*flags, routed); });
 }
 
+struct TokenizerFlags {
+  std::string config, output, data_dir;
+  LearnOptions learn;
+};
+
+void train_tokenizer(const TokenizerFlags& flags) {
+  LearnOptions options = flags.learn;
+  options.output = flags.output;
+  options.data_dir = flags.data_dir;
+  const LearnedTokenizer learned = learn_tokenizer(options);
+  fmt::print("{}: {} pieces, seed {}, sha256 {}\n", learned.model.string(), learned.pieces,
+             options.seed, learned.sha256);
+}
+
+void add_tokenizer_part(CLI::App& sub) {
+  CLI::App& part = *sub.add_subcommand(
+      "tokenizer", "Learn the demo model's tokenizer from synthetic text and word lists");
+  const auto flags = std::make_shared<TokenizerFlags>();
+  LearnOptions& learn = flags->learn;
+  add_config_flag(part, flags->config);
+  part.add_option(kOutputFlag, flags->output,
+                  "Folder for tokenizer.model and tokenizer_config.json");
+  part.add_option("--vocab-size", learn.vocab_size, "Pieces")
+      ->transform(whole_number(512, 131072))
+      ->capture_default_str();
+  part.add_option("--seed", learn.seed, "Seed of the text")
+      ->transform(whole_number(0, kMostSeed))
+      ->capture_default_str();
+  part.add_option("--max-length", learn.max_length, "model_max_length of the configuration")
+      ->transform(token_count())
+      ->capture_default_str();
+  part.add_option("--data-dir", flags->data_dir, "Folder of the word lists (see `data list`)");
+  part.callback([&part, flags] {
+    apply_config_file(part, flags->config);
+    train_tokenizer(*flags);
+  });
+}
+
 }  // namespace
 
 void add_train(CLI::App& sub, int& exit_code) {
   sub.require_subcommand(1);
   add_part(sub, exit_code, "router", "Head routers of a checkpoint, its backbone frozen", true);
   add_part(sub, exit_code, "backbone", "A small model from scratch", false);
-  setup_train_tokenizer(sub);
+  add_tokenizer_part(sub);
 }
 
 }  // namespace elastic::harness

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "datasets/catalog.h"
+#include "datasets/sources.h"
 
 namespace elastic::tasks {
 namespace {
@@ -43,6 +44,13 @@ std::string_view catalogue_name(std::string_view file) {
     if (file.starts_with(beginning)) return source;
   }
   throw std::logic_error("a RULER file that is in no catalogue entry");
+}
+
+bool is_published(std::string_view file, std::string_view sha256) {
+  const auto files = datasets::find_sources(catalogue_name(file)).front()->files;
+  return std::any_of(files.begin(), files.end(), [&](const datasets::DataFile& one) {
+    return datasets::find_identity(one, sha256) != nullptr;
+  });
 }
 
 void throw_missing_ruler(const fs::path& ruler_folder, std::string_view file) {

@@ -40,6 +40,9 @@ enum class QuestionSource { kSquad, kHotpotqa };
 /// The catalogue entry that a file of the ruler folder belongs to, "ruler/essays".
 std::string_view catalogue_name(std::string_view file);
 
+/// Whether these bytes of the file are those of a copy that the catalogue knows.
+bool is_published(std::string_view file, std::string_view sha256);
+
 /// Throws kNotFound: the file, its licence, the command that fetches it, the profile without it.
 [[noreturn]] void throw_missing_ruler(const std::filesystem::path& ruler_folder,
                                       std::string_view file);

@@ -44,6 +44,13 @@ std::span<const ScoreFormat> score_formats();
 /// Throws kInvalidArgument with suggestions.
 const ScoreFormat& find_score_format(std::string_view name);
 
+/// One line a sample: key, metric, score (0 to 1, null where it failed), old_score where there was
+/// one.
+std::string scores_jsonl(const Scored& scored);
+
+/// Samples whose score is another than the old one.
+std::int64_t changed_scores(const Scored& scored);
+
 /// `path` as one below the output folder: without its root and without steps upwards.
 std::filesystem::path path_inside(const std::filesystem::path& path);
 

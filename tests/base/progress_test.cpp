@@ -86,5 +86,16 @@ TEST(Progress, PlainLinesAreBounded) {
   EXPECT_NE(text.find("run 1000/1000"), std::string::npos);
 }
 
+TEST(Progress, OfADownloadEveryQuarterIsSaidOnce) {
+  ::testing::internal::CaptureStderr();
+  {
+    ByteProgress progress("plotly");
+    for (const std::int64_t done : {0, 100, 250, 300, 600, 700, 1000}) progress.update(done, 1000);
+    progress.update(400, 0);  // no total: nothing to be a quarter of
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "plotly: 250 B of 1000 B\nplotly: 600 B of 1000 B\n");
+}
+
 }  // namespace
 }  // namespace elastic

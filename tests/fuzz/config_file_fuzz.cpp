@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/run_setup.h"
+#include "harness/commands/run_flags.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace elastic;

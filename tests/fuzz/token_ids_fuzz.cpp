@@ -6,20 +6,20 @@
 #include <string>
 
 #include "base/error.h"
-#include "harness/commands/token_ids.h"
+#include "engine/api/token_ids.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace elastic;
   try {
     const auto ids =
-        harness::parse_ids(std::string(reinterpret_cast<const char*>(data), size), "fuzz");
+        engine::parse_ids(std::string(reinterpret_cast<const char*>(data), size), "fuzz");
     check(!ids.empty(), "at least one id");
     std::string text;
     for (const std::int32_t id : ids) {
       check(id >= 0, "an id is not negative");
       text += fmt::format("{},", id);
     }
-    check(harness::parse_ids(text, "own") == ids, "round trip");
+    check(engine::parse_ids(text, "own") == ids, "round trip");
   } catch (const Error&) {
   }
   return 0;

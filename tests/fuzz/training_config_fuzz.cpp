@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "harness/commands/train_config.h"
+#include "harness/train/train_config.h"
 #include "tasks/training/config_keys.h"
 #include "tasks/training/file_mix.h"
 #include "tasks/training/synthetic_mix.h"

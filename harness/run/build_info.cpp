@@ -1,4 +1,4 @@
-#include "harness/commands/build_info.h"
+#include "harness/run/build_info.h"
 
 #include <build_commit.h>  // written at build time by cmake/build_info.cmake
 #include <fmt/format.h>

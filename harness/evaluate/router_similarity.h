@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/api/generator.h"
-#include "harness/commands/run_setup.h"
+#include "harness/evaluate/run_setup.h"
 #include "reports/task_similarity.h"
 
 namespace elastic::harness {

@@ -1,4 +1,4 @@
-#include "harness/commands/train_config.h"
+#include "harness/train/train_config.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "harness/commands/model_folder.h"
+#include "engine/api/tokenizer.h"
+#include "harness/run/model_folder.h"
+#include "tasks/training/training_mix.h"
 
 namespace elastic::harness {
 namespace {
@@ -117,22 +119,6 @@ TrainConfig read_train_config(const std::filesystem::path& path) {
   return parse_train_config(read_json(path), path.string());
 }
 
-void resolve_folders(engine::TrainOptions& options) {
-  if (!options.base.empty()) options.base = model_folder(options.base.string());
-  options.tokenizer =
-      options.tokenizer.empty() ? options.base : tokenizer_folder(options.tokenizer.string());
-}
-
-void require_base(engine::TrainOptions& options, const std::string& source) {
-  if (options.base.empty()) {
-    throw Error(ErrorKind::kInvalidArgument,
-                source +
-                    ": `base` is missing; name the checkpoint to train routers for, there or with "
-                    "`train router --base`");
-  }
-  resolve_folders(options);
-}
-
 TrainConfig parse_train_config(const Json& json, const std::string& source) {
   Fields fields(json, source);
   TrainConfig config;
@@ -161,6 +147,40 @@ TrainConfig parse_train_config(const Json& json, const std::string& source) {
   identity.erase("data_dir");  // the same word lists may lie elsewhere when a run goes on
   o.data = dump_line(identity);
   return config;
+}
+
+void resolve_folders(engine::TrainOptions& options) {
+  if (!options.base.empty()) options.base = model_folder(options.base.string());
+  options.tokenizer =
+      options.tokenizer.empty() ? options.base : tokenizer_folder(options.tokenizer.string());
+}
+
+void require_base(engine::TrainOptions& options, const std::string& source) {
+  if (options.base.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                source +
+                    ": `base` is missing; name the checkpoint to train routers for, there or with "
+                    "`train router --base`");
+  }
+  resolve_folders(options);
+}
+
+void require_start(engine::TrainOptions& options, const std::string& source) {
+  const bool scratch = options.base.empty();
+  if (scratch == options.config_json.empty() || (scratch && options.tokenizer.empty())) {
+    throw Error(ErrorKind::kInvalidArgument,
+                source +
+                    ": name `base` (a checkpoint to go on from), or `model` (the config.json of a "
+                    "new model) and `tokenizer` (a folder with its tokenizer)");
+  }
+  resolve_folders(options);
+}
+
+engine::TrainResult run_training(const TrainConfig& config, bool routed) {
+  const engine::Tokenizer tokenizer = engine::Tokenizer::load(config.options.tokenizer);
+  const engine::BatchSource source = tasks::make_training_mix(config.data, tokenizer);
+  return routed ? engine::train_router(config.options, source)
+                : engine::train_backbone(config.options, source);
 }
 
 }  // namespace elastic::harness

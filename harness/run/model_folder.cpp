@@ -1,4 +1,4 @@
-#include "harness/commands/model_folder.h"
+#include "harness/run/model_folder.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,4 @@
-#include "harness/commands/router_vectors.h"
-#include "engine/api/hub_cache.h"
+#include "harness/evaluate/router_similarity.h"
 
 #include <fmt/format.h>
 
@@ -9,10 +8,6 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/progress.h"
-#include "base/threads.h"
-#include "engine/api/tokenizer.h"
-#include "harness/run/prepare.h"
-#include "harness/run/sample_run.h"
 
 namespace elastic::harness {
 namespace {
@@ -36,23 +31,14 @@ Progress make_progress(const std::vector<TaskPrompts>& prompts) {
 }  // namespace
 
 std::vector<TaskPrompts> task_prompts(const RunSetup& setup, Grouping grouping) {
-  const auto tokenizer =
-      std::make_shared<const engine::Tokenizer>(engine::Tokenizer::load(setup.model));
-  const auto chat = engine::ChatTemplate::load(setup.model);
-  const std::vector<PreparedCell> cells = prepare(setup.plan, setup.options, tokenizer.get(),
-                                                  hardware_threads(), chat ? &*chat : nullptr);
+  const PromptParts parts = load_prompt_parts(setup.model);
+  const std::vector<PreparedCell> cells = prepare_cells(setup, parts);
   std::vector<TaskPrompts> groups;
   for (const PreparedCell& cell : cells) {
     const tasks::TaskInfo& info = cell.task->task->info();
     TaskPrompts& group = group_of(groups, grouping == Grouping::kTask ? info.name : info.category);
     for (const tasks::Sample& sample : cell.samples) {
-      PreparedPrompt prompt = prepare_prompt({.cell = cell,
-                                              .sample = sample,
-                                              .options = setup.options,
-                                              .window = setup.config.max_positions,
-                                              .tokenizer = tokenizer.get(),
-                                              .chat = chat ? &*chat : nullptr,
-                                              .model = engine::model_name(setup.model)});
+      PreparedPrompt prompt = prepare_prompt(prompt_request(setup, parts, cell, sample));
       if (prompt.error) {
         log_warning(
             fmt::format("{}, sample {} left out: {}", info.name, sample.index, *prompt.error));

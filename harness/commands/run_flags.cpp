@@ -1,32 +1,15 @@
-#include "harness/commands/run_setup.h"
+#include "harness/commands/run_flags.h"
 
 #include <fmt/format.h>
 
-#include <cstdlib>
+#include <optional>
 
-#include "base/error.h"
-#include "base/log.h"
 #include "base/text.h"
-#include "datasets/folders.h"
-#include "engine/api/make_generator.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
-#include "harness/commands/model_folder.h"
-#include "tasks/registry.h"
 
 namespace elastic::harness {
 namespace {
-
-std::optional<int> environment_number(const char* name) {
-  const char* text = std::getenv(name);
-  if (text == nullptr || *text == '\0') return std::nullopt;
-  const std::optional<std::int64_t> number = parse_int(text);
-  if (!number || *number < 0 || *number > 1 << 20) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("environment variable {}={} is not a number of processes", name, text));
-  }
-  return static_cast<int>(*number);
-}
 
 // `--limit 20` or `--limit 0.1`; the last one given counts.
 void set_limit(RunOptions& o, const std::string& text) {
@@ -105,42 +88,6 @@ void add_run_flags(CLI::App& sub, RunOptions& o, std::string& config) {
       "--no-resume", [&o](std::int64_t count) { o.resume = count <= 0; },
       "Start anew: refuse a folder that already holds a run");
   sub.add_flag("--dry-run", o.dry_run, "Print the plan and stop");
-}
-
-RunSetup set_up(const RunOptions& options) {
-  RunSetup setup{.options = options};
-  RunOptions& o = setup.options;
-  o.data_dir = datasets::data_folder(o.data_dir).string();
-  o.cache_dir = datasets::cache_folder(o.cache_dir).string();
-  setup.model = model_folder(o.model);
-  setup.config = engine::read_model_config(setup.model);
-  setup.plan = make_plan(o, {.window = setup.config.max_positions, .demo = o.model == kDemoModel},
-                         tasks::suites());
-  engine::check_modes(setup.model, setup.plan.modes);
-  return setup;
-}
-
-Ranks ranks_from_environment() {
-  Ranks ranks;
-  if (const auto size = environment_number("WORLD_SIZE")) {
-    ranks = {environment_number("RANK").value_or(0), *size};
-  } else if (const auto tasks = environment_number("SLURM_NTASKS")) {
-    ranks = {environment_number("SLURM_PROCID").value_or(0), *tasks};
-  }
-  if (ranks.world_size < 1 || ranks.rank >= ranks.world_size) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("RANK={} does not fit WORLD_SIZE={}", ranks.rank, ranks.world_size));
-  }
-  return ranks;
-}
-
-std::filesystem::path plotly_path(const std::string& data_dir) {
-  std::filesystem::path path = datasets::data_folder(data_dir) / "plotly" / "plotly.min.js";
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(path, ignored)) return path;
-  log_info(fmt::format("{} is not there: report.html gets still figures without zoom and hover",
-                       path.string()));
-  return {};
 }
 
 }  // namespace elastic::harness

@@ -22,6 +22,9 @@ struct TrainConfig {
 /// kInvalidArgument naming file and key for unknown keys, kCorrupt for values of another type.
 TrainConfig read_train_config(const std::filesystem::path& path);
 
+/// The same as read_train_config() from an object; `source` names it in errors.
+TrainConfig parse_train_config(const Json& json, const std::string& source);
+
 /// The folders behind `base` and `tokenizer` (model_folder.h); the tokenizer of `base` where none
 /// is named.
 void resolve_folders(engine::TrainOptions& options);
@@ -29,7 +32,12 @@ void resolve_folders(engine::TrainOptions& options);
 /// The same for routers, which need a checkpoint: throws kInvalidArgument where `base` is missing.
 void require_base(engine::TrainOptions& options, const std::string& source);
 
-/// The same as read_train_config() from an object; `source` names it in errors.
-TrainConfig parse_train_config(const Json& json, const std::string& source);
+/// The same for a backbone: throws kInvalidArgument unless the file names a checkpoint to go on
+/// from, or a new model and its tokenizer.
+void require_start(engine::TrainOptions& options, const std::string& source);
+
+/// Routers or a backbone, of the data that the file names. Throws as make_training_mix(),
+/// train_router() and train_backbone().
+engine::TrainResult run_training(const TrainConfig& config, bool routed);
 
 }  // namespace elastic::harness

@@ -1,0 +1,140 @@
+#include "harness/evaluate/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/api/make_generator.h"
+#include "harness/run/build_info.h"
+
+namespace elastic::harness {
+namespace {
+
+constexpr std::string_view kInterruptNotice =
+    "\nstopping after the samples in flight; once more to stop now\n";
+
+std::string command_line() {
+  std::string text = read_file("/proc/self/cmdline");
+  while (!text.empty() && text.back() == '\0') text.pop_back();
+  std::replace(text.begin(), text.end(), '\0', ' ');
+  return text;
+}
+
+std::map<std::string, std::string> environment_of(const engine::Generator& generator,
+                                                  const RunOptions& options) {
+  std::map<std::string, std::string> environment{
+      {"model", generator.model().name},
+      {"device", generator.device()},
+      {"batch_size", std::to_string(options.batch_size)},
+      {"command_line", command_line()},
+  };
+  environment.merge(program_facts());
+  environment.merge(machine_facts());
+  for (const std::string& line : engine::describe_engine()) {
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string::npos) continue;
+    environment[replace_all(line.substr(0, colon), " ", "_")] = line.substr(colon + 2);
+  }
+  return environment;
+}
+
+std::vector<PreparedCell> prepare_data(const RunSetup& setup, const PromptParts& parts) {
+  const Stopwatch watch;
+  std::vector<PreparedCell> cells = prepare_cells(setup, parts);
+  std::int64_t samples = 0;
+  for (const PreparedCell& cell : cells) samples += static_cast<std::int64_t>(cell.samples.size());
+  log_info(fmt::format("data: {} samples of {} cells ready after {}", samples, cells.size(),
+                       format_seconds(watch.seconds())));
+  return cells;
+}
+
+void log_outcome(const RunOutcome& outcome, const std::string& folder) {
+  if (outcome.truncated > 0) {
+    log_info(fmt::format("{} of {} samples truncated, {} tokens lost", outcome.truncated,
+                         outcome.ran, outcome.truncated_tokens));
+  }
+  if (outcome.short_samples > 0) {
+    log_warning(fmt::format("{} of {} samples are below 95 % of their stated length",
+                            outcome.short_samples, outcome.ran));
+  }
+  if (outcome.signal) {
+    log_info(fmt::format("stopped; {} of {} samples are in {}: the same command goes on from there",
+                         outcome.found + outcome.ran - outcome.failed, outcome.planned, folder));
+  } else if (outcome.ran == 0) {
+    log_info(
+        fmt::format("nothing to do: all {} samples are in {} already", outcome.planned, folder));
+  }
+}
+
+RunOutcome run_cells(const RunSetup& setup, const Ranks& ranks) {
+  const RunOptions& options = setup.options;
+  const PromptParts parts = load_prompt_parts(setup.model);
+  const std::vector<PreparedCell> cells = prepare_data(setup, parts);
+  const auto generator = engine::make_generator({.model = setup.model,
+                                                 .device = options.device,
+                                                 .dtype = options.dtype,
+                                                 .tokenizer = parts.tokenizer});
+  const RunJob job{.options = options,
+                   .cells = cells,
+                   .modes = resolve_modes(setup.plan.modes, *generator),
+                   .generator = *generator,
+                   .tokenizer = parts.tokenizer.get(),
+                   .chat = parts.chat.get(),
+                   .rank = ranks.rank,
+                   .world_size = ranks.world_size};
+  runs::RunSpec spec = run_spec(job);
+  spec.environment = environment_of(*generator, options);
+  log_info(fmt::format(
+      "device: {}{}, {}", generator->device(),
+      generator->device() == "cpu" ? "" : fmt::format(" ({})", spec.environment["accelerator"]),
+      generator->dtype()));
+  runs::RunStore store({.folder = options.output,
+                        .rank = ranks.rank,
+                        .world_size = ranks.world_size,
+                        .resume = options.resume},
+                       spec);
+  for (const std::string& note : store.found().notes) log_warning(note);
+  RunOutcome outcome = run_samples(job, store);
+  log_outcome(outcome, options.output);
+  return outcome;
+}
+
+}  // namespace
+
+RunOutcome evaluate(const RunSetup& setup, const Ranks& ranks) {
+  if (setup.options.output.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--output is missing; give a folder for the run");
+  }
+  const InterruptGuard guard(kInterruptNotice);
+  try {
+    return run_cells(setup, ranks);
+  } catch (const Interrupted& stop) {
+    log_info("stopped while the run was prepared: no sample has run; the same command starts anew");
+    return {.signal = stop.signal};
+  }
+}
+
+void log_failures(const RunOutcome& outcome) {
+  if (outcome.failed == 0) return;
+  std::vector<std::string> kinds;  // "2 nonfinite", "1 oom"
+  for (const auto& [kind, count] : outcome.failures) {
+    kinds.push_back(fmt::format("{} {}", count, runs::to_string(kind)));
+  }
+  log_warning(fmt::format("{} of {} samples failed ({}); the same command tries them again",
+                          outcome.failed, outcome.planned, join(kinds, ", ")));
+  if (outcome.failures.contains(runs::Outcome::kNonFinite)) {
+    log_warning(
+        "nonfinite: the model's logits were NaN or infinite, so these samples have no answer");
+  }
+}
+
+}  // namespace elastic::harness
