@@ -16,7 +16,7 @@
 
 #include "base/json.h"
 #include "harness/run/run_options.h"
-#include "reports/report.h"
+#include "reports/document.h"
 
 namespace elastic::harness {
 

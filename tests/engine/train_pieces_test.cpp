@@ -179,7 +179,7 @@ TEST(TrainForward, IsTheRoutedModelWithoutNoise) {
 
 // Deviations that docs/training.md and parameters.h state.
 TEST(TrainParameters, StartAsWideAsStated) {
-  const auto expect = [](const char* name, const at::Tensor& tensor, double deviation) {
+  const auto expect = [](const std::string& name, const at::Tensor& tensor, double deviation) {
     // Four standard errors of a deviation estimated from so many values.
     const double slack = 4 / std::sqrt(2.0 * static_cast<double>(tensor.numel()));
     EXPECT_NEAR(tensor.detach().pow(2).mean().sqrt().item<double>() / deviation, 1, slack) << name;
