@@ -34,6 +34,15 @@ std::string told(const std::function<std::string()>& act, const fs::path& root =
 
 std::string first_hash(std::string_view text) { return sha256_hex(text).substr(0, 8); }
 
+TEST(RulerSources, PublishedCopiesAreKnownByTheirHash) {
+  const datasets::DataFile& essays = datasets::find_sources("ruler/essays").front()->files.front();
+  for (const datasets::Identity& copy : essays.identities) {
+    EXPECT_TRUE(is_published("PaulGrahamEssays.json", copy.sha256)) << copy.label;
+    EXPECT_FALSE(is_published("squad_dev-v2.0.json", copy.sha256)) << copy.label;
+  }
+  EXPECT_FALSE(is_published("PaulGrahamEssays.json", sha256_hex("others")));
+}
+
 TEST(RulerSources, FilesBelongToCatalogueEntries) {
   std::string all = "\n";
   for (const char* file :

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "datasets/catalog.h"
 #include "tasks/scoring/ruler_predictions.h"
+#include "tasks/scoring/score.h"
 #include "tests/tasks/scored.h"
 #include "tests/testing/folders.h"
 
@@ -19,6 +20,28 @@ constexpr const char* kRight = R"({"index": 0, "pred": "AB", "outputs": ["AB"]})
                                "\n";
 
 using ScoreRules = ScoreTest;
+
+TEST(Scores, OldOnesStandBesideTheNewAndChangesAreCounted) {
+  Scored scored;
+  const auto add = [&](const char* key, std::optional<double> score) {
+    runs::SampleRecord& sample = scored.runs.front().samples.emplace_back();
+    sample.key = key;
+    sample.metric = "m";
+    sample.score = score;
+  };
+  scored.runs.emplace_back();
+  add("changed", 0.5);
+  add("same", 1);
+  add("failed", std::nullopt);
+  add("new", 0.25);
+  scored.old_scores = {{"changed", 1}, {"same", 1}, {"failed", 1}};
+  EXPECT_EQ(changed_scores(scored), 1);
+  EXPECT_EQ(scores_jsonl(scored), R"({"key":"changed","metric":"m","score":0.5,"old_score":1.0}
+{"key":"same","metric":"m","score":1.0,"old_score":1.0}
+{"key":"failed","metric":"m","score":null,"old_score":1.0}
+{"key":"new","metric":"m","score":0.25}
+)");
+}
 
 TEST_F(ScoreRules, ATaskWithoutPredictionsIsWarnedOf) {
   const fs::path vt = write("p/vt-0.jsonl", ""), more = write("p/vt-1.jsonl", "");
