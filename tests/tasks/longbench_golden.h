@@ -49,7 +49,9 @@ inline double hex_double(const Json& row, const char* key) {
 /// expect_all_ran() over the lines of one file; one of ours is never empty.
 inline void expect_every_line(std::size_t ran, std::string_view name, Rows from,
                               std::size_t passed_over = 0) {
-  if (from == Rows::kOwn) EXPECT_GT(ran + passed_over, 0U) << name;
+  if (from == Rows::kOwn) {
+    EXPECT_GT(ran + passed_over, 0U) << name;
+  }
   expect_all_ran(ran, stored_lines(longbench_file(name, from)), passed_over);
 }
 

@@ -1,6 +1,7 @@
 // Prompts, cuts and templates of LongBench against the official code's, with its stand-in tokenizer
 // (id = character + 10, id 1 the begin mark).
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
