@@ -11,6 +11,7 @@ if(CUDAToolkit_FOUND AND CUDAToolkit_VERSION_MAJOR EQUAL 13)
   set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}" CACHE FILEPATH "nvcc")
   set(CMAKE_CUDA_HOST_COMPILER "${CMAKE_CXX_COMPILER}" CACHE FILEPATH "of nvcc")
   enable_language(CUDA)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")  # which CMake 3.25 does not know of nvcc
   add_library(elastic_torch_cuda INTERFACE)
   # --no-as-needed: loading the library is what registers LibTorch's CUDA kernels.
   target_link_libraries(elastic_torch_cuda INTERFACE "-Wl,--no-as-needed" "${ELASTIC_TORCH_DIR}/lib/libtorch_cuda.so"

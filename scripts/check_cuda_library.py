@@ -74,12 +74,12 @@ def built_architectures():
 def architecture_faults():
     if not list(SOURCES.rglob("*.cu")):
         return
-    asked = re.search(r"CUDA_ARCHITECTURES\s+\"?([\w; -]+)", (SOURCES / "CMakeLists.txt").read_text())
+    asked = " ".join(re.findall(r"CUDA_ARCHITECTURES\s+\"?([\w; -]+)", (SOURCES / "CMakeLists.txt").read_text()))
     if not asked:
         yield f"{SOURCES.relative_to(ROOT)}/CMakeLists.txt names no CUDA_ARCHITECTURES for its kernels"
     built = built_architectures()
     yield from (f"no code for sm_{name}, but for {' '.join(sorted(built)) or 'no GPU'}"
-                for name in re.findall(r"\d+a?", asked[1] if asked else "") if f"sm_{name}" not in built)
+                for name in re.findall(r"\d+a?", asked) if f"sm_{name}" not in built)
 
 
 def main():

@@ -20,11 +20,13 @@ make_bundle() {
     grep -vE '/(libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so|/torch/lib/|/nvidia/' |
     grep -vE '/lib(cublas|cudart|cudnn|cufft|cufile|cupti|curand|cusolver|cusparse|nccl|nvJitLink|nvrtc)[^/]*\.so' |
     xargs cp -L -t "$bundle/lib"
+  tar -C "$bundle" -czf "$bundle/lib.tar.gz" --remove-files lib  # ICU alone, behind libarchive, has 30 MB
   du -sh "$bundle"
 }
 
 find_libraries() {
   local torch
+  [[ -d "$bundle/lib" ]] || tar -C "$bundle" -xzf "$bundle/lib.tar.gz"
   torch="$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))')"
   libraries="$PWD/$bundle/lib:$torch/lib:$(printf '%s:' "$torch"/../nvidia/*/lib)${LD_LIBRARY_PATH:-}"
 }

@@ -28,26 +28,24 @@ struct HeadSet {
   const HeadMask* mask = nullptr;
 };
 
-at::Tensor index_tensor(const std::vector<std::int64_t>& values, const at::Tensor& like) {
+at::Tensor index_tensor(const std::vector<int>& values, const at::Tensor& like) {
   return at::tensor(values, at::TensorOptions(at::kLong)).to(like.device());
 }
 
 std::vector<HeadSet> head_sets(const AttentionInput& input, std::span<const int> kv_heads,
                                const BlockMask& mask) {
-  const std::int64_t group = input.q.size(0) / input.k.size(0);
+  const auto group = static_cast<int>(input.q.size(0) / input.k.size(0));
+  const std::vector<int> heads = query_heads(input, kv_heads);
   std::vector<HeadSet> sets;
-  std::vector<std::int64_t> kv, q;
-  for (std::size_t i = 0; i < kv_heads.size(); ++i) {
-    kv.push_back(kv_heads[i]);
-    for (std::int64_t g = 0; g < group; ++g) q.push_back(kv_heads[i] * group + g);
-  }
   if (mask.heads.size() == 1) {
-    sets.push_back({index_tensor(kv, input.q), index_tensor(q, input.q), group, &mask.heads[0]});
+    const std::vector<int> kv(kv_heads.begin(), kv_heads.end());
+    sets.push_back(
+        {index_tensor(kv, input.q), index_tensor(heads, input.q), group, &mask.heads[0]});
     return sets;
   }
-  for (std::size_t h = 0; h < q.size(); ++h) {
-    sets.push_back(
-        {index_tensor({q[h] / group}, input.q), index_tensor({q[h]}, input.q), 1, &mask.heads[h]});
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    sets.push_back({index_tensor({heads[h] / group}, input.q), index_tensor({heads[h]}, input.q), 1,
+                    &mask.heads[h]});
   }
   return sets;
 }

@@ -21,6 +21,15 @@ std::vector<int> every_head(std::int64_t heads) {
   return all;
 }
 
+std::vector<int> query_heads(const AttentionInput& input, std::span<const int> kv_heads) {
+  const auto group = static_cast<int>(input.q.size(0) / input.k.size(0));
+  std::vector<int> heads;
+  for (const int head : kv_heads) {
+    for (int g = 0; g < group; ++g) heads.push_back(head * group + g);
+  }
+  return heads;
+}
+
 BlockChoice HeadMode::choose_blocks(const AttentionInput&, std::span<const int>) const {
   check(false, "a mode that estimates chooses blocks");
   return {};

@@ -63,6 +63,9 @@ BlockMask mask_of(const BlockChoice& choice, const RowSpan& span);
 /// {0, ..., heads - 1}: every KV head of a call.
 std::vector<int> every_head(std::int64_t heads);
 
+/// The query heads that read the given KV heads, in their order.
+std::vector<int> query_heads(const AttentionInput& input, std::span<const int> kv_heads);
+
 class HeadMode {
  public:
   virtual ~HeadMode() = default;

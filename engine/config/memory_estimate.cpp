@@ -32,7 +32,7 @@ PrefillShape prefill_shape(const ModelConfig& c, std::int64_t element_bytes, boo
 // A GPU wants few large products; a CPU wants temporaries that stay near its caches.
 std::int64_t prefill_chunk_rows(const PrefillShape& shape) {
   const std::int64_t budget_bytes = (shape.cpu ? std::int64_t{512} : std::int64_t{2048}) << 20;
-  constexpr std::int64_t kStep = 1024, kMost = 32768;
+  constexpr std::int64_t kStep = 1024, kMost = 8192;
   const std::int64_t row =
       shape.element_bytes * (2 * shape.hidden + 3 * shape.intermediate + 3 * shape.q_width);
   return std::clamp(budget_bytes / row / kStep * kStep, kStep, kMost);

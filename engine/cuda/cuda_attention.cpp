@@ -1,9 +1,9 @@
-// The attention backend of CUDA devices. Our own kernel (prefill_call.h) takes every head of a call
-// in one launch, whichever modes they are in and whoever decided; cuDNN takes dense heads where the
-// host knows them and a shape comes back often enough to be worth its plan; flash decodes. What no
-// kernel takes (fp32, odd head sizes, masks of other blocks) is composed.
+// The attention backend of CUDA devices. Our own kernels (prefill_call.h) take every head of a call
+// in one launch, whichever modes they are in and whoever decided; flash decodes what no recorded
+// step does. What no kernel takes (fp32, odd head sizes, masks of other blocks) is composed.
 
 #include <ATen/TensorOperators.h>
+#include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/constant_pad_nd.h>
@@ -13,10 +13,10 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <optional>
 
 #include "engine/attention/attention_backend.h"
-#include "engine/cuda/dense_attention.h"
 #include "engine/cuda/prefill_call.h"
 #include "engine/device/cuda_interface.h"
 
@@ -113,14 +113,24 @@ HeadMatrix<Pointer> matrix(const at::Tensor& x, Pointer data) {
   return {data, x.stride(0), x.stride(1)};
 }
 
-bool kernel_takes(const AttentionInput& input) {
+bool kernel_takes(const AttentionInput& input, const at::Tensor& out) {
   const auto aligned = [](const at::Tensor& x) {  // 16 bytes a piece
     return x.stride(2) == 1 && x.stride(0) % 8 == 0 && x.stride(1) % 8 == 0 &&
            reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0;
   };
   return device_kernels_take(input.q.scalar_type(), input.q.size(2)) &&
-         portable_takes(input.q.size(2)) && aligned(input.q) && aligned(input.k) &&
-         aligned(input.v);
+         prefill_takes(input.q.size(2)) && aligned(input.q) && aligned(input.k) &&
+         aligned(input.v) && aligned(out);
+}
+
+// ELASTIC_PORTABLE_KERNELS=1 has any GPU run the portable kernel, as tests and comparisons want.
+bool runs_on_hopper() {
+  static const bool hopper = [] {
+    const char* portable = std::getenv("ELASTIC_PORTABLE_KERNELS");
+    const cudaDeviceProp* device = at::cuda::getCurrentDeviceProperties();
+    return device->major == 9 && device->minor == 0 && (portable == nullptr || *portable != '1');
+  }();
+  return hopper;
 }
 
 class CudaBackend final : public AttentionBackend {
@@ -128,11 +138,9 @@ class CudaBackend final : public AttentionBackend {
   void prefill(const AttentionInput& input, const HeadGroups& groups, at::Tensor& out,
                at::Tensor* lse) const override {
     if (input.q.size(1) == 0 || groups.groups.empty()) return;
-    HeadGroups rest = groups;
-    if (lse == nullptr) rest = take_dense(input, std::move(rest), out);
-    if (rest.groups.empty()) return;
-    if (!kernel_takes(input)) return composed_backend().prefill(input, rest, out, lse);
-    launch(input, rest, out, lse);
+    if (!kernel_takes(input, out) || !launch(input, groups, out, lse)) {
+      prefill_otherwise(input, groups, out, lse);
+    }
   }
 
   // Flash splits the keys of a single row over the whole GPU and needs no plan. LibTorch's own
@@ -148,24 +156,24 @@ class CudaBackend final : public AttentionBackend {
   }
 
  private:
-  // cuDNN takes the dense heads that the host knows where their shape is worth its plan, and all
-  // that our kernel does not take; returns the other groups.
-  static HeadGroups take_dense(const AttentionInput& input, HeadGroups groups, at::Tensor& out) {
-    const bool wanted = worth_a_plan(input) || !kernel_takes(input);
-    if (!wanted || !device_kernels_take(input.q.scalar_type(), input.q.size(2))) return groups;
-    if (groups.decided.defined()) groups = read_decided(groups);
+  // Dense heads of sizes that our kernels do not take go to flash, the others wait for their masks.
+  static void prefill_otherwise(const AttentionInput& input, const HeadGroups& groups,
+                                at::Tensor& out, at::Tensor* lse) {
     HeadGroups rest;
-    for (HeadGroup& group : groups.groups) {
-      if (group.is_estimated() || !group.mask.dense) {
-        rest.groups.push_back(std::move(group));
+    for (const HeadGroup& group :
+         groups.decided.defined() ? read_decided(groups).groups : groups.groups) {
+      if (lse == nullptr && !group.is_estimated() && group.mask.dense &&
+          device_kernels_take(input.q.scalar_type(), input.q.size(2))) {
+        flash_dense(input, group.kv_heads, out);
       } else {
-        dense_attention(input, group.kv_heads, out);
+        rest.groups.push_back(group);
       }
     }
-    return rest;
+    composed_backend().prefill(input, rest, out, lse);
   }
 
-  static void launch(const AttentionInput& input, const HeadGroups& groups, at::Tensor& out,
+  // False where the kernels have no visit list for a group.
+  static bool launch(const AttentionInput& input, const HeadGroups& groups, at::Tensor& out,
                      at::Tensor* lse) {
     PrefillCall call{.q = matrix<const void*>(input.q, input.q.const_data_ptr()),
                      .k = matrix<const void*>(input.k, input.k.const_data_ptr()),
@@ -184,11 +192,40 @@ class CudaBackend final : public AttentionBackend {
     std::vector<at::Tensor> held;  // until the launch is queued
     for (const HeadGroup& group : groups.groups) {
       std::optional<GroupVisits> chosen = visits_of(input, group);
-      if (!chosen) return composed_backend().prefill(input, groups, out, lse);
+      if (!chosen) return false;
       call.visits[bytes.defined() ? group.sparse : 0] = chosen->visits;
       held.push_back(std::move(chosen->bits));
     }
-    C10_CUDA_CHECK(prefill_portable(call, c10::cuda::getCurrentCUDAStream()));
+    const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
+    if (runs_on_hopper()) {
+      static const at::Tensor tickets =  // one stream: calls follow each other
+          at::zeros({2}, at::TensorOptions(at::kInt).device(input.q.device()));
+      call.tickets = static_cast<std::uint32_t*>(tickets.data_ptr());
+      C10_CUDA_CHECK(prefill_hopper(call, stream));
+    } else {
+      C10_CUDA_CHECK(prefill_portable(call, stream));
+    }
+    return true;
+  }
+
+  // [1, rows, heads, head_dim] of x [all heads, rows, head_dim], as flash wants it.
+  static at::Tensor pick(const at::Tensor& x, const at::Tensor& heads) {
+    return x.index_select(0, heads).transpose(0, 1).unsqueeze(0);
+  }
+
+  static void flash_dense(const AttentionInput& input, std::span<const int> kv_heads,
+                          at::Tensor& out) {
+    const std::int64_t keys = input.q_start + input.q.size(1);
+    const auto there = [&](const std::vector<int>& heads) {
+      return on_device(at::tensor(heads, at::TensorOptions(at::kInt)), input.q.device());
+    };
+    const at::Tensor kv = there({kv_heads.begin(), kv_heads.end()});
+    const at::Tensor heads = there(query_heads(input, kv_heads));
+    const at::Tensor result = std::get<0>(at::_flash_attention_forward(
+        pick(input.q, heads), pick(input.k.narrow(1, 0, keys), kv),
+        pick(input.v.narrow(1, 0, keys), kv), std::nullopt, std::nullopt, input.q.size(1), keys,
+        0.0, true, false, input.scale));
+    out.index_copy_(0, heads.to(at::kLong), result.squeeze(0).transpose(0, 1));
   }
 
   static at::Tensor decode_row(const DecodeRow& row) {

@@ -45,13 +45,20 @@ struct PrefillCall {
   bool is_half = false;                     // fp16, else bf16
   const std::uint8_t* is_sparse = nullptr;  // per KV head, device; null = all 0
   HeadVisits visits[3];                     // by that byte
+  // Two zeros on the device, zeros again once the call is done and its own till then: with them
+  // prefill_hopper() keeps its thread blocks from tile to tile. Null = a thread block each tile.
+  std::uint32_t* tickets = nullptr;
 };
 
-/// True where prefill_portable() has a kernel.
-inline bool portable_takes(std::int64_t head_dim) { return head_dim == 64 || head_dim == 128; }
+/// True where both functions have a kernel.
+inline bool prefill_takes(std::int64_t head_dim) { return head_dim == 64 || head_dim == 128; }
 
 /// Causal attention of the call on `stream`, for GPUs of compute capability 8.0 and above. Rows
 /// with nothing visible give 0 and -inf.
 cudaError_t prefill_portable(const PrefillCall& call, cudaStream_t stream);
+
+/// The same for GPUs of compute capability 9.0 only, at most 256 KV heads; strides multiples of 8
+/// elements, pointers of 16 bytes.
+cudaError_t prefill_hopper(const PrefillCall& call, cudaStream_t stream);
 
 }  // namespace elastic::engine
