@@ -7,20 +7,21 @@
 namespace elastic::engine {
 namespace {
 
-// What cuBLAS keeps for its matrix products on a GPU.
+// What cuBLAS keeps for its matrix products on a GPU, for prefill and once more for a recorded
+// step.
 constexpr std::int64_t kGpuWorkspaceBytes = std::int64_t{32} << 20;
 
 // The embedded prompt is worked on in place, a chunk of rows at a time, one sequence at a time.
 std::int64_t activation_bytes(const ModelConfig& c, const MemoryRequest& r) {
   if (r.prompt_tokens == 0) return 0;
   const PrefillShape shape = prefill_shape(c, r.element_bytes, r.cpu);
-  const std::int64_t chunk = prefill_chunk_rows(shape);
-  const std::int64_t rows = std::min(chunk, r.prompt_tokens);
-  const bool merges = !r.cpu && (r.sparse || r.prompt_tokens >= 2 * chunk);
+  const std::int64_t rows = std::min(prefill_chunk_rows(shape), r.prompt_tokens);
   // Cosines and sines, half a head each.
   const std::int64_t rotary = (r.prompt_tokens + r.new_tokens) * c.head_dim;
-  return r.element_bytes * (r.prompt_tokens * c.hidden + rotary) +
-         prefill_chunk_bytes(shape, rows, merges) + (r.cpu ? 0 : kGpuWorkspaceBytes);
+  const std::int64_t prefill =
+      r.element_bytes * (r.prompt_tokens * c.hidden + rotary) + prefill_chunk_bytes(shape, rows);
+  if (r.cpu) return prefill;
+  return kGpuWorkspaceBytes + (r.new_tokens > 1 ? std::max(prefill, kGpuWorkspaceBytes) : prefill);
 }
 
 }  // namespace
@@ -38,15 +39,12 @@ std::int64_t prefill_chunk_rows(const PrefillShape& shape) {
   return std::clamp(budget_bytes / row / kStep * kStep, kStep, kMost);
 }
 
-std::int64_t prefill_chunk_bytes(const PrefillShape& shape, std::int64_t rows, bool merges) {
+std::int64_t prefill_chunk_bytes(const PrefillShape& shape, std::int64_t rows) {
   // Normed rows, then gate and up side by side and the gated product.
   const std::int64_t mlp = shape.element_bytes * (shape.hidden + 3 * shape.intermediate);
-  // Normed rows, queries before and after RoPE and the layer's result, which a CPU kernel writes
-  // itself. A GPU kernel's own comes on top; a merge holds two of them, and both in fp32.
-  const std::int64_t gpu_parts = merges ? 2 * (shape.element_bytes + 4) : shape.element_bytes;
-  const std::int64_t parts = shape.cpu ? 0 : gpu_parts;
-  const std::int64_t attention =
-      shape.element_bytes * (shape.hidden + 3 * shape.q_width) + parts * shape.q_width;
+  // Normed rows, queries before and after RoPE and the layer's result, which kernels write in
+  // place.
+  const std::int64_t attention = shape.element_bytes * (shape.hidden + 3 * shape.q_width);
   return rows * std::max(mlp, attention);
 }
 

@@ -23,20 +23,19 @@ struct PrefillShape {
 
 PrefillShape prefill_shape(const ModelConfig& config, std::int64_t element_bytes, bool cpu);
 
-/// Rows that keep a chunk's temporaries near 512 MiB (2 GiB on a GPU), whole 1024s.
+/// Rows that keep a chunk's temporaries near 512 MiB (2 GiB on a GPU), whole 1024s, 8192 at most:
+/// the products of the linears are fastest there.
 std::int64_t prefill_chunk_rows(const PrefillShape& shape);
 
 /// Most bytes alive at once beside weights, K/V and the prompt's activations [tokens, hidden] while
-/// a chunk of `rows` runs. `merges`: attention comes in two parts that are joined in fp32, as that
-/// of streaming heads (sinks, window) and of chunks behind other chunks does on a GPU.
-std::int64_t prefill_chunk_bytes(const PrefillShape& shape, std::int64_t rows, bool merges);
+/// a chunk of `rows` runs.
+std::int64_t prefill_chunk_bytes(const PrefillShape& shape, std::int64_t rows);
 
 struct MemoryRequest {
   std::int64_t prompt_tokens = 0, new_tokens = 0;
   std::int64_t batch = 1;          // sequences, whose prefills run one after the other
   std::int64_t element_bytes = 4;  // of weights, K/V and activations
   bool cpu = true;
-  bool sparse = false;  // a mode with streaming heads: its attention comes in parts
 };
 
 struct MemoryEstimate {  // bytes

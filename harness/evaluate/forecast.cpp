@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/threads.h"
-#include "engine/api/mode_list.h"
 #include "engine/config/weight_specs.h"
 
 namespace elastic::harness {
@@ -50,9 +49,6 @@ Forecast make_forecast(const RunSetup& setup) {
   Forecast forecast{.machine = machine_of(setup)};
   forecast.weight_bytes = predict_cost(setup.config, forecast.machine, {}).memory.weights;
   const std::vector<std::string>& modes = setup.plan.modes;
-  const bool sparse = std::any_of(modes.begin(), modes.end(), [](const std::string& mode) {
-    return mode != engine::kDenseMode;
-  });
   for (const PlannedCell& cell : setup.plan.cells) {
     const std::optional<std::int64_t> in_cell = sample_count(setup, cell, forecast.absent);
     const std::int64_t samples = static_cast<std::int64_t>(modes.size()) * in_cell.value_or(0);
@@ -61,7 +57,7 @@ Forecast make_forecast(const RunSetup& setup) {
         1, std::min(setup.options.batch_size, in_cell.value_or(setup.options.batch_size)));
     const std::int64_t budget =
         setup.options.max_new_tokens.value_or(cell.task->task->info().max_new_tokens);
-    const Cost cost = predict_cost(setup.config, forecast.machine, {prompt, budget, batch, sparse});
+    const Cost cost = predict_cost(setup.config, forecast.machine, {prompt, budget, batch});
     forecast.cells.push_back(
         {.cell = &cell,
          .samples = in_cell ? std::optional(samples) : std::nullopt,

@@ -22,7 +22,6 @@ struct CostRequest {
   std::int64_t prompt_tokens = 0;
   std::int64_t new_tokens = 0;
   std::int64_t batch = 1;
-  bool sparse = false;  // a mode with streaming heads
 };
 
 struct Cost {

@@ -44,26 +44,21 @@ TEST(Cost, SecondsAreOperationsAndBytesOverRates) {
                    7 * 2 * bytes / 10e9);
 }
 
-// Chunks of 32768 rows: behind a whole one, attention comes in parts that are merged.
+// A chunk's rows, of which a GPU takes 8192, on top of a token's own bytes.
 TEST(Cost, ActivationsFollowTheChunks) {
   engine::ModelConfig config = kLlama8B;
   config.intermediate = 1024;  // attention takes more than the MLP
-  const auto activations = [&](const char* device, std::int64_t tokens, bool sparse) {
+  const auto activations = [&](const char* device, std::int64_t tokens) {
     return predict_cost(config, {.device = device, .dtype = "bf16"},
-                        {.prompt_tokens = tokens, .new_tokens = 0, .sparse = sparse})
+                        {.prompt_tokens = tokens, .new_tokens = 0})
         .memory.activations;
   };
-  constexpr std::int64_t kChunk = 32768,
-                         kRow = std::int64_t{2} * (4096 + 128);  // a token's own bytes
-  const std::int64_t merged = activations("cuda", 2 * kChunk, true);
-  EXPECT_EQ(activations("cuda", 2 * kChunk, false), merged);
-  EXPECT_LT(activations("cuda", 2 * kChunk - 1, false), merged - kRow) << "not merged";
-  EXPECT_EQ(activations("cuda", 2 * kChunk - 1, true), merged - kRow);
-  EXPECT_EQ(activations("cpu", 8192, true), activations("cpu", 8192, false));
-  EXPECT_EQ(activations("cpu", 0, false), 0);
-  const std::int64_t row = std::int64_t{2} * (4096 + 3 * 4096);  // of a chunk, without a merge
-  EXPECT_EQ(activations("cpu", 100, false), 100 * (kRow + row));
-  EXPECT_EQ(activations("cuda", 100, false), 100 * (kRow + row + 2 * 4096) + (32 << 20));
+  constexpr std::int64_t kToken = std::int64_t{2} * (4096 + 128);
+  constexpr std::int64_t kRow = std::int64_t{2} * (4096 + 3 * 4096);  // of a chunk
+  EXPECT_EQ(activations("cpu", 0), 0);
+  EXPECT_EQ(activations("cpu", 100), 100 * (kToken + kRow));
+  EXPECT_EQ(activations("cuda", 100), 100 * (kToken + kRow) + (32 << 20));
+  EXPECT_EQ(activations("cuda", 100000), 100000 * kToken + 8192 * kRow + (32 << 20));
 }
 
 }  // namespace

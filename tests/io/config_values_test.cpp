@@ -364,16 +364,10 @@ TEST(ConfigValues, ChunksOfAPrefill) {
           const std::int64_t budget = (cpu ? 512LL : 2048LL) * 1024 * 1024;
           const std::int64_t row = bytes * (hidden + hidden + 3 * (intermediate + width));
           const std::int64_t steps = budget / row / 1024;
-          EXPECT_EQ(prefill_chunk_rows(shape), 1024 * (steps < 1 ? 1 : steps > 32 ? 32 : steps));
-          for (const bool merges : {false, true}) {
-            const std::int64_t mlp = bytes * hidden + bytes * 3 * intermediate;
-            const std::int64_t kernel = cpu      ? 0
-                                        : merges ? width * 2 * bytes + width * 8
-                                                 : width * bytes;
-            const std::int64_t attention = bytes * hidden + bytes * 3 * width + kernel;
-            EXPECT_EQ(prefill_chunk_bytes(shape, 7, merges),
-                      7 * (mlp > attention ? mlp : attention));
-          }
+          EXPECT_EQ(prefill_chunk_rows(shape), 1024 * (steps < 1 ? 1 : steps > 8 ? 8 : steps));
+          const std::int64_t mlp = bytes * hidden + bytes * 3 * intermediate;
+          const std::int64_t attention = bytes * hidden + bytes * 3 * width;
+          EXPECT_EQ(prefill_chunk_bytes(shape, 7), 7 * (mlp > attention ? mlp : attention));
         }
       }
     }
