@@ -6,7 +6,7 @@
 namespace elastic::tasks {
 namespace {
 
-constexpr Suite kSuites[] = {
+const Suite kSuites[] = {
     kRuler,
     kLongbench,
     kLongbenchE,

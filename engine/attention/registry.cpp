@@ -9,6 +9,14 @@
 #include "base/registry.h"
 
 namespace elastic::engine {
+
+std::unique_ptr<HeadMode> make_full(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
+
 namespace {
 
 // Those that read more keys first: A-B is listed where A stands before B.

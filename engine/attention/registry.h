@@ -34,11 +34,4 @@ std::span<const PolicyEntry> mixed_policies();
 std::unique_ptr<HeadPolicy> make_uniform(bool sparse, std::int64_t kv_heads,
                                          std::int64_t dense_layers);
 
-std::unique_ptr<HeadMode> make_full(ModeOptions& options, const PlanContext& context);
-std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context);
-std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& context);
-std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
-std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
-std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
-
 }  // namespace elastic::engine

@@ -18,6 +18,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/registry.h"
 #include "engine/attention/attention_backend.h"
 #include "engine/attention/cpu_attention.h"
 #include "engine/attention/registry.h"
@@ -273,7 +274,8 @@ std::unique_ptr<engine::HeadMode> xattention_mode(const Case& c, const char* rul
   if (std::string(rule) == "public")
     text += fmt::format(",chunk={}", c.number("chunk_size_official"));
   engine::ModeOptions options(text);
-  auto mode = engine::make_xattention(options, {.layers = 1, .heads_q = c.number("heads_q")});
+  auto mode = find_entry(engine::head_modes(), "mode", "xa")
+                  .make(options, {.layers = 1, .heads_q = c.number("heads_q")});
   options.finish();
   return mode;
 }
