@@ -157,10 +157,7 @@ run ROOT/v2/array.json
   tasks longbench_v2
   planned |longbench_v2|0=1
   array/0 | array |  | longbench_v2 | 0 | 0 | A | [] | [] | accuracy | 1 | difficulty=easy length=short
-file result.txt
-Model	Overall	Easy	Hard	Short	Medium	Long
-array	100.0	100.0	none	100.0	none	none
-file result_compensated.txt
+file result.txt, result_compensated.txt
 Model	Overall	Easy	Hard	Short	Medium	Long
 array	100.0	100.0	none	100.0	none	none
 text
@@ -326,10 +323,7 @@ run ROOT/again
   k9 | m | fa | longbench_v2 | 0 | 1 | none | [b] | [] |  | none |
   k10 | m | xa | ruler/vt | 0 | 0 | b | [b] | [] | string_match_all | 1 |
   old k10=0.125 k8=0.125
-file ROOT/again/longbench_v2/result.txt
-Model	Overall	Easy	Hard	Short	Medium	Long	Errors
-fa	100.0	100.0	none	none	100.0	none	1
-file ROOT/run/longbench_v2/result.txt
+file ROOT/again/longbench_v2/result.txt, ROOT/run/longbench_v2/result.txt
 Model	Overall	Easy	Hard	Short	Medium	Long	Errors
 fa	100.0	100.0	none	none	100.0	none	1
 text
