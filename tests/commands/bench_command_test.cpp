@@ -1,5 +1,5 @@
-// `elastic-bench bench prefill` and `bench attention` as a user calls them: what they print, not
-// how fast they are.
+// `elastic-bench bench prefill`, `decode` and `attention` as a user calls them: what they print,
+// not how fast they are.
 
 #include <gtest/gtest.h>
 
@@ -51,6 +51,27 @@ TEST_F(BenchCommand, PrefillRowsCarryWhatWasMeasured) {
   EXPECT_LE(streaming.at("prefill_ms_min"), streaming.at("prefill_ms"));
   EXPECT_LE(streaming.at("prefill_ms"), streaming.at("prefill_ms_max"));
   EXPECT_GT(streaming.at("attention_ms"), 0.0);
+}
+
+TEST_F(BenchCommand, DecodeRowsAreOneABatchAndMode) {
+  const auto run = bench(
+      "decode --shape tiny-4x8x64 --random-weights --device cpu --lengths 300 --batch 1,3 "
+      "--max-new-tokens 5 --modes ssa:sink=0,local=128,decode=sparse -r 2 -o json");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json rows = parse_json(run.out, "bench decode").at("rows");
+  ASSERT_EQ(rows.size(), 4u);  // fa is added as the baseline of each batch
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i].at("batch"), i < 2 ? 1 : 3);
+    EXPECT_EQ(rows[i].at("msr"), i % 2 == 0 ? 0.0 : 1.0);
+    EXPECT_LE(rows[i].at("step_ms_min"), rows[i].at("step_ms"));
+    EXPECT_LE(rows[i].at("step_ms"), rows[i].at("step_ms_max"));
+    EXPECT_DOUBLE_EQ(
+        rows[i].at("tokens_per_second").get<double>(),
+        1000 * rows[i].at("batch").get<double>() / rows[i].at("step_ms").get<double>());
+    // 300 tokens and four of the answer's five: the last is never fed back.
+    EXPECT_DOUBLE_EQ(rows[i].at("kv_share").get<double>(), i % 2 == 0 ? 1.0 : 128.0 / 304);
+  }
+  EXPECT_EQ(rows[0].at("speedup_vs_fa"), 1.0);
 }
 
 TEST_F(BenchCommand, AttentionIsCheckedAndCompared) {
@@ -126,8 +147,11 @@ TEST_F(BenchCommand, WrongArgumentsAreUsageErrors) {
        {"prefill --shape llama-3.1-8b", "prefill --random-weights",
         "prefill --shape nothing --random-weights",
         "prefill --shape tiny-4x8x64 --random-weights --modes xb --lengths 64", "prefill -r 0",
-        "prefill", "attention --msr 2", "attention --heads 3 --kv-heads 2", "attention --mode ssa",
-        "attention --lengths ,", "attention --lengths 64 --dtype fp8", "nothing"}) {
+        "prefill", "decode", "decode --shape tiny-4x8x64 --random-weights --batch 0",
+        "decode --shape tiny-4x8x64 --random-weights --batch x",
+        "decode --shape tiny-4x8x64 --random-weights --max-new-tokens 1", "attention --msr 2",
+        "attention --heads 3 --kv-heads 2", "attention --mode ssa", "attention --lengths ,",
+        "attention --lengths 64 --dtype fp8", "nothing"}) {
     const auto run = bench(arguments);
     EXPECT_EQ(run.code, 2) << arguments << ": " << run.out << run.err;
     EXPECT_FALSE(run.err.empty()) << arguments;

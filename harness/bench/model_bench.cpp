@@ -1,0 +1,108 @@
+#include "harness/bench/model_bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/api/mode_list.h"
+#include "harness/commands/flag_values.h"
+#include "harness/run/model_folder.h"
+
+namespace elastic::harness {
+
+void add_model_bench_flags(CLI::App& sub, ModelBenchOptions& options) {
+  CLI::Option* model = sub.add_option("-m,--model", options.model, kModelHelp);
+  sub.add_option("--shape", options.shape, "llama-3.1-8b, qwen3-4b, ... instead of a checkpoint")
+      ->excludes(model);
+  sub.add_flag("--random-weights", options.random_weights, "Random weights of that shape");
+  sub.add_option("--lengths,--length", options.lengths, "Prompt tokens")->capture_default_str();
+  sub.add_option("--modes,--mode", options.modes,
+                 "Modes (default: fa, ssa and, where there are routers, routed)");
+  sub.add_option("--device", options.device, "cpu, cuda or auto")->capture_default_str();
+  sub.add_option("--dtype", options.dtype, "fp32, bf16 or auto")->capture_default_str();
+  sub.add_option("-r,--repetitions", options.repetitions, "Timed runs of each mode")
+      ->transform(whole_number(1, kMostRepetitions))
+      ->capture_default_str();
+  add_format_flag(sub, options.flags);
+  add_interval_flag(sub, options.flags);
+}
+
+std::unique_ptr<engine::Generator> open_engine(const ModelBenchOptions& options) {
+  engine::GeneratorOptions wanted;
+  wanted.device = options.device;
+  wanted.dtype = options.dtype;
+  if (options.shape.empty() != options.random_weights) {
+    wanted.random_shape = options.shape;
+    if (options.random_weights) return engine::make_generator(wanted);
+    wanted.model = model_folder(options.model);
+    return engine::make_generator(wanted);
+  }
+  throw Error(ErrorKind::kInvalidArgument, "--shape NAME and --random-weights go together");
+}
+
+std::vector<std::string> bench_modes(const ModelBenchOptions& options, bool has_router) {
+  std::vector<std::string> modes = engine::split_modes(options.modes);
+  if (modes.empty()) {
+    modes = {std::string(engine::kDenseMode), "ssa"};
+    if (has_router) modes.emplace_back("routed");
+  }
+  if (std::find(modes.begin(), modes.end(), engine::kDenseMode) == modes.end()) {
+    modes.insert(modes.begin(), std::string(engine::kDenseMode));
+  }
+  return modes;
+}
+
+std::vector<std::int64_t> bench_lengths(const ModelBenchOptions& options) {
+  std::vector<std::int64_t> lengths;
+  for (const std::string& length : split_list(options.lengths)) {
+    lengths.push_back(parse_length(length));
+  }
+  if (lengths.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
+  return lengths;
+}
+
+std::vector<std::int32_t> prompt_ids(std::int64_t tokens, std::int64_t vocab) {
+  std::uint64_t state = 42;
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < tokens; ++i) {
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
+    ids.push_back(static_cast<std::int32_t>((state >> 33) % static_cast<std::uint64_t>(vocab)));
+  }
+  return ids;
+}
+
+void take_turns(const std::string& what, const std::vector<std::string>& modes, int repetitions,
+                const std::function<void(std::size_t mode, bool keep)>& run) {
+  for (int turn = 0; turn <= repetitions; ++turn) {
+    for (std::size_t i = 0; i < modes.size(); ++i) {
+      const Stopwatch watch;
+      run(i, turn > 0);
+      log_info(fmt::format("{}, {}, {}: {:.0f} ms", what, modes[i],
+                           turn > 0 ? fmt::format("run {} of {}", turn, repetitions) : "warm-up",
+                           watch.milliseconds()));
+    }
+  }
+}
+
+Json result_header(const engine::Generator& engine, int repetitions) {
+  return {{"model", engine.model().name},
+          {"device", engine.device()},
+          {"dtype", engine.dtype()},
+          {"repetitions", repetitions},
+          {"warm_up", 1},
+          {"clock", "monotonic wall clock between synchronised ends"},
+          {"rows", Json::array()}};
+}
+
+std::string header_line(const Json& result) {
+  return fmt::format("{} on {}, {}; {} repetitions after 1 warm-up, modes in turns; {}",
+                     result["model"].get<std::string>(), result["device"].get<std::string>(),
+                     result["dtype"].get<std::string>(), result["repetitions"].get<int>(),
+                     result["clock"].get<std::string>());
+}
+
+}  // namespace elastic::harness

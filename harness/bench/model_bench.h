@@ -1,0 +1,51 @@
+#pragma once
+
+// What `bench prefill` and `bench decode` share: a model or the shape of one, the modes that take
+// turns, prompts whose words do not matter.
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/api/make_generator.h"
+#include "harness/bench/bench_command.h"
+
+namespace elastic::harness {
+
+struct ModelBenchOptions {
+  std::string model, shape;
+  bool random_weights = false;
+  std::string lengths;
+  std::string modes;  // empty: fa, ssa and, where there are routers, routed
+  std::string device = "auto", dtype = "auto";
+  int repetitions = 5;
+  BenchFlags flags;
+};
+
+void add_model_bench_flags(CLI::App& sub, ModelBenchOptions& options);
+
+/// Throws kInvalidArgument for a shape without --random-weights, and the other way round.
+std::unique_ptr<engine::Generator> open_engine(const ModelBenchOptions& options);
+
+/// With fa, the dense baseline of the same run, always among them.
+std::vector<std::string> bench_modes(const ModelBenchOptions& options, bool has_router);
+
+/// Prompt tokens of each length; kInvalidArgument where there is none.
+std::vector<std::int64_t> bench_lengths(const ModelBenchOptions& options);
+
+/// Ids that repeat nowhere near, the same for every run: time does not depend on what they say.
+std::vector<std::int32_t> prompt_ids(std::int64_t tokens, std::int64_t vocab);
+
+/// run(i, keep) for every mode i in turn, so that a busy machine slows all of them alike; the first
+/// turn warms up and is not kept. `what` begins the lines that tell how far it is.
+void take_turns(const std::string& what, const std::vector<std::string>& modes, int repetitions,
+                const std::function<void(std::size_t mode, bool keep)>& run);
+
+/// Model, device, dtype and repetitions of a result, without rows.
+Json result_header(const engine::Generator& engine, int repetitions);
+std::string header_line(const Json& result);
+
+}  // namespace elastic::harness
