@@ -25,8 +25,8 @@ namespace {
 
 constexpr std::uint8_t kNobody = 2;  // the byte of heads that no group lists: they visit nothing
 
-// Bit rows of a choice, int32 [query heads, query blocks, words]: bit b of word w is block 32 w +
-// b.
+// Bit rows of a choice, int32 [query heads, query blocks, words]: bit b of word w is block
+// 32 w + b.
 at::Tensor bit_rows(const at::Tensor& keep) {
   const std::int64_t words = (keep.size(2) + 31) / 32;
   const at::Tensor bits = at::constant_pad_nd(keep.to(at::kLong), {0, words * 32 - keep.size(2)})
@@ -198,8 +198,10 @@ class CudaBackend final : public AttentionBackend {
     }
     const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
     if (runs_on_hopper()) {
-      static const at::Tensor tickets =  // one stream: calls follow each other
-          at::zeros({2}, at::TensorOptions(at::kInt).device(input.q.device()));
+      // One stream: calls follow each other. Never freed, for the driver is gone before statics
+      // are.
+      static const at::Tensor& tickets =
+          *new at::Tensor(at::zeros({2}, at::TensorOptions(at::kInt).device(input.q.device())));
       call.tickets = static_cast<std::uint32_t*>(tickets.data_ptr());
       C10_CUDA_CHECK(prefill_hopper(call, stream));
     } else {
