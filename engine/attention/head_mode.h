@@ -30,6 +30,11 @@ struct AttentionInput {
   double scale = 0;          // 1/sqrt(head_dim)
   std::int64_t layer = 0;    // for modes with settings or weights per layer
 
+  // What else the layer knows; undefined where there is no layer (benches, tests).
+  at::Tensor hidden;   // [rows, hidden], normed: what q was projected from
+  at::Tensor plain_q;  // [heads_q, rows, head_dim], q before RoPE
+  at::Tensor plain_k;  // [heads_kv, tokens, head_dim], k before RoPE; where a mode asks for it
+
   RowSpan span() const { return {q_start, q.size(1), k.size(1)}; }
 };
 
@@ -39,6 +44,7 @@ struct ModePlaces {
   bool estimates = false;         // choose_blocks(): ... by their queries and keys
   bool decode_selection = false;  // decode_mask(): what a step reads of the whole cache
   bool eviction = false;          // decode_window(): what the cache may keep after prefill
+  bool plain_keys = false;        // not a place: choose_blocks() reads AttentionInput::plain_k
 
   bool any() const { return prefill_mask || estimates || decode_selection || eviction; }
 };

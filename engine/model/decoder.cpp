@@ -53,7 +53,8 @@ Sequence Decoder::start(std::int64_t expected_tokens) const {
           0,
           {},
           std::vector<HeadState>(static_cast<std::size_t>(config().layers)),
-          SparsityMeter(config().layers, config().heads_q / config().heads_kv)};
+          SparsityMeter(config().layers, config().heads_q / config().heads_kv),
+          {}};
 }
 
 at::Tensor Decoder::embed(std::span<const std::int32_t> ids) const {
@@ -62,22 +63,25 @@ at::Tensor Decoder::embed(std::span<const std::int32_t> ids) const {
   return weights_.embedding.index_select(0, index.to(device()));
 }
 
-at::Tensor Decoder::begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids) {
+at::Tensor Decoder::begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids,
+                                  const AttentionPlan& plan) {
   check(sequence.tokens == 0 && !ids.empty(), "prefill starts an empty sequence with a prompt");
   sequence.tokens = static_cast<std::int64_t>(ids.size());
   rotary_.reserve(sequence.tokens);
+  keep_plain_keys(sequence, plan);
   return embed(ids);
 }
 
 at::Tensor Decoder::prefill(Sequence& sequence, std::span<const std::int32_t> ids,
                             const AttentionPlan& plan, StageClock& clock,
                             const HiddenObserver& observe) {
-  at::Tensor x = begin_prefill(sequence, ids);
+  at::Tensor x = begin_prefill(sequence, ids, plan);
   for (std::int64_t layer = 0; layer < config().layers; ++layer) {
     if (observe) observe(layer, x);
     route_layer(sequence, layer, x, plan, clock);
     run_layer(sequence, layer, x, plan, clock);
   }
+  sequence.plain_keys.reset();
   read_decisions(sequence.decisions);  // the first that the host hears of them
   sequence.sparsity.settle(sequence.decisions);
   for (std::int64_t layer = 0; layer < config().layers; ++layer) {
@@ -90,13 +94,23 @@ std::vector<HeadDecision> Decoder::decide(std::span<const std::int32_t> ids,
                                           const AttentionPlan& plan, std::int64_t layers) {
   Sequence sequence = start(static_cast<std::int64_t>(ids.size()));
   StageClock clock(device());
-  at::Tensor x = begin_prefill(sequence, ids);
+  at::Tensor x = begin_prefill(sequence, ids, plan);
   for (std::int64_t layer = 0; layer < layers; ++layer) {
     if (layer > 0) run_layer(sequence, layer - 1, x, plan, clock);
     route_layer(sequence, layer, x, plan, clock);
   }
   read_decisions(sequence.decisions);
   return std::move(sequence.decisions);
+}
+
+// Room for a layer's keys before RoPE, for modes that read them.
+void Decoder::keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) const {
+  const auto asks = [](const std::unique_ptr<HeadMode>& mode) {
+    return mode != nullptr && mode->places().plain_keys;
+  };
+  if (!asks(plan.retrieval) && !asks(plan.sparse)) return;
+  sequence.plain_keys = at::empty({config().heads_kv, sequence.tokens, config().head_dim},
+                                  at::TensorOptions(dtype()).device(device()));
 }
 
 // K and V of all rows into the cache; the keys before RoPE also into `pool`, where there is one.
@@ -115,6 +129,9 @@ void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tenso
     const at::Tensor k = split_heads(kv.narrow(1, 0, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
     const at::Tensor v = split_heads(kv.narrow(1, kv_rows, kv_rows), c.heads_kv, {}, 0);
     if (pool != nullptr) clock.time(Stage::kRouter, [&] { pool->add(k, start); });
+    if (sequence.plain_keys.defined()) {
+      sequence.plain_keys.narrow(1, start, rows).copy_(k.transpose(0, 1));
+    }
     const KvView target = sequence.cache.write_rows(layer, start, rows);
     rotary_.rotate(k, start, target.k);
     target.v.copy_(v.transpose(0, 1));
@@ -160,7 +177,11 @@ void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t 
   AttentionInput input{
       at::empty({c.heads_q, rows, c.head_dim}, part.options()), cached.k, cached.v, start,
       1.0 / std::sqrt(static_cast<double>(c.head_dim)),         layer};
-  rotary_.rotate(split_heads(projected, c.heads_q, w.q_norm, c.rms_eps), start, input.q);
+  const at::Tensor q = split_heads(projected, c.heads_q, w.q_norm, c.rms_eps);
+  rotary_.rotate(q, start, input.q);
+  input.hidden = h;
+  input.plain_q = q.transpose(0, 1);
+  input.plain_k = sequence.plain_keys;
   const at::Tensor attended = at::empty({rows, q_rows}, part.options());
   at::Tensor by_head = attended.view({rows, c.heads_q, c.head_dim}).transpose(0, 1);
   HeadGroups groups;

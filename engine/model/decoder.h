@@ -35,6 +35,8 @@ struct Sequence {
   std::vector<HeadDecision> decisions;  // one a layer, taken in prefill
   std::vector<HeadState> states;        // one a layer, of modes that select in decode
   SparsityMeter sparsity;               // of the prefill
+  at::Tensor plain_keys;                // [heads_kv, tokens, head_dim] of the layer in hand, before
+                                        // RoPE; where a mode asks for them
 };
 
 /// Cuts the cache of the heads in the sparse mode once it holds their decode window. Nothing where
@@ -85,13 +87,15 @@ class Decoder {
 
  private:
   at::Tensor embed(std::span<const std::int32_t> ids) const;
-  at::Tensor begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids);
+  at::Tensor begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids,
+                           const AttentionPlan& plan);
   void route_layer(Sequence& sequence, std::int64_t layer, const at::Tensor& x,
                    const AttentionPlan& plan, StageClock& clock);
   void run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x, const AttentionPlan& plan,
                  StageClock& clock);
   void fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x, KeyPool* pool,
                   StageClock& clock);
+  void keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) const;
   void attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,
                     const AttentionPlan& plan, StageClock& clock);
   void select_and_attend(Sequence& sequence, std::int64_t layer, const at::Tensor& q,

@@ -1,0 +1,95 @@
+// What a mode is told of its layer: activations, queries and keys before RoPE.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/linear.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "engine/attention/registry.h"
+#include "engine/device/stage_clock.h"
+#include "engine/model/decoder.h"
+
+namespace elastic::engine {
+namespace {
+
+constexpr std::int64_t kTokens = 300, kChunk = 128, kLayers = 2;
+
+// Keeps what it sees, and lets every key be seen.
+class Spy final : public HeadMode {
+ public:
+  Spy(std::vector<AttentionInput>& seen, bool plain_keys) : seen_(seen), plain_keys_(plain_keys) {}
+
+  std::string_view name() const override { return "spy"; }
+  std::string describe() const override { return "spy"; }
+  ModePlaces places() const override { return {.prefill_mask = true, .plain_keys = plain_keys_}; }
+  BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
+    seen_.push_back(input);
+    return dense_mask(input.span());
+  }
+
+ private:
+  std::vector<AttentionInput>& seen_;
+  bool plain_keys_;
+};
+
+std::vector<AttentionInput> seen_by_a_spy(Decoder& decoder, bool plain_keys) {
+  const c10::InferenceMode no_gradients;
+  std::vector<AttentionInput> seen;
+  AttentionPlan plan{.name = "spy",
+                     .policy = make_uniform(true, decoder.config().heads_kv, 0),
+                     .retrieval = nullptr,
+                     .sparse = std::make_unique<Spy>(seen, plain_keys)};
+  std::vector<std::int32_t> ids;
+  for (std::int32_t i = 0; i < kTokens; ++i) ids.push_back(i * 7 % 90);
+  Sequence sequence = decoder.start(kTokens);
+  StageClock clock(decoder.device());
+  decoder.prefill(sequence, ids, plan, clock);
+  EXPECT_FALSE(sequence.plain_keys.defined()) << "given back after the last layer";
+  return seen;
+}
+
+Decoder small_decoder() {
+  ModelConfig config;
+  config.layers = kLayers;
+  config.hidden = 48;
+  config.intermediate = 64;
+  config.heads_q = 6;
+  config.heads_kv = 3;
+  config.head_dim = 8;
+  config.vocab = 96;
+  config.max_positions = 512;
+  return Decoder(random_weights(config, at::kFloat, at::kCPU, 9), kChunk);
+}
+
+TEST(LayerContext, IsWhatQueriesAndKeysWereMadeOf) {
+  const c10::InferenceMode no_gradients;
+  Decoder decoder = small_decoder();
+  const std::vector<AttentionInput> seen = seen_by_a_spy(decoder, true);
+  ASSERT_EQ(seen.size(), 2u * 3u);  // layers x chunks
+  for (const AttentionInput& input : seen) {
+    at::Tensor q = at::empty_like(input.q), k = at::empty_like(input.k);
+    decoder.rotary().rotate(input.plain_q.transpose(0, 1), input.q_start, q);
+    EXPECT_TRUE(q.equal(input.q));
+    const LayerWeights& w = decoder.weights().layers[static_cast<std::size_t>(input.layer)];
+    const at::Tensor projected = at::linear(input.hidden, w.qkv.narrow(0, 0, 48));
+    EXPECT_TRUE(projected.view({-1, 6, 8}).transpose(0, 1).allclose(input.plain_q));
+    if (input.layer + 1 < kLayers) continue;  // the next layer's keys have taken their place
+    decoder.rotary().rotate(input.plain_k.transpose(0, 1), 0, k);
+    EXPECT_TRUE(k.equal(input.k));
+  }
+}
+
+TEST(LayerContext, KeysBeforeRopeAreKeptForThoseWhoAsk) {
+  Decoder decoder = small_decoder();
+  for (const AttentionInput& input : seen_by_a_spy(decoder, false)) {
+    EXPECT_FALSE(input.plain_k.defined());
+    EXPECT_TRUE(input.plain_q.defined() && input.hidden.defined());
+  }
+}
+
+}  // namespace
+}  // namespace elastic::engine
