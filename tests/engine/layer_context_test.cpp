@@ -43,8 +43,8 @@ std::vector<AttentionInput> seen_by_a_spy(Decoder& decoder, bool plain_keys) {
                      .policy = make_uniform(true, decoder.config().heads_kv, 0),
                      .retrieval = nullptr,
                      .sparse = std::make_unique<Spy>(seen, plain_keys)};
-  std::vector<std::int32_t> ids;
-  for (std::int32_t i = 0; i < kTokens; ++i) ids.push_back(i * 7 % 90);
+  std::vector<std::int32_t> ids(kTokens);
+  for (std::int32_t i = 0; i < kTokens; ++i) ids[static_cast<std::size_t>(i)] = i * 7 % 90;
   Sequence sequence = decoder.start(kTokens);
   StageClock clock(decoder.device());
   decoder.prefill(sequence, ids, plan, clock);

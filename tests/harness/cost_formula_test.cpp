@@ -53,7 +53,7 @@ TEST(CostFormula, MemoryOfEveryMachineAndPrompt) {
         const std::int64_t chunk = engine::prefill_chunk_rows(shape);
         const std::int64_t prefill = item * (prompt * 8 + (prompt + answer) * 2) +
                                      engine::prefill_chunk_bytes(shape, std::min(chunk, prompt));
-        constexpr std::int64_t kWorkspace = 32 * 1024 * 1024;  // and one of the recorded step
+        constexpr std::int64_t kWorkspace = std::int64_t{32} << 20;  // and one of the recorded step
         const std::int64_t expected = gpu ? kWorkspace + std::max(prefill, kWorkspace) : prefill;
         const Cost cost = predict_cost(s, {.device = device, .dtype = dtype},
                                        {.prompt_tokens = prompt, .new_tokens = answer});
