@@ -13,7 +13,9 @@ bool whole_character(std::string_view piece, std::size_t at) {
 }  // namespace
 
 PieceBoundaries::PieceBoundaries()
-    : ascii_(kAscii * kAscii), pairs_(std::size_t{1} << kPairBits), partial_(256 * 256) {}
+    : ascii_(std::size_t{kAscii} * kAscii),
+      pairs_(std::size_t{1} << kPairBits),
+      partial_(std::size_t{256} * 256) {}
 
 void PieceBoundaries::add_piece(std::string_view piece) {
   for (std::size_t at = 1; at < piece.size(); ++at) {

@@ -84,6 +84,7 @@ std::string check_round_trip(const Tokenizer& tokenizer, const std::string& text
 Row measure(std::string operation, int repetitions, std::size_t bytes,
             const std::function<double()>& seconds_once) {
   std::vector<double> rates;
+  rates.reserve(static_cast<std::size_t>(repetitions));
   for (int i = 0; i < repetitions; ++i) {
     rates.push_back(static_cast<double>(bytes) / 1e6 / seconds_once());
   }

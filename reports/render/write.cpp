@@ -32,6 +32,7 @@ constexpr std::array<Format, 6> kFormats{{{"html", nullptr},
 
 std::vector<std::string> format_names() {
   std::vector<std::string> names;
+  names.reserve(std::size(kFormats));
   for (const Format& format : kFormats) names.emplace_back(format.name);
   return names;
 }

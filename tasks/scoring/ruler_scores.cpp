@@ -34,6 +34,7 @@ RulerTaskResult score_ruler_task(std::string_view task, std::string_view metric,
   } else {
     const auto score_of = metric == "string_match_part" ? string_match_part : string_match_all;
     std::vector<double> scores;
+    scores.reserve(predictions.size());
     for (const RulerPrediction& p : predictions) {
       scores.push_back(score_of(p.prediction, p.references));
     }

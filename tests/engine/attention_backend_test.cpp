@@ -102,7 +102,7 @@ TEST(DecidedGroups, EqualListedOnes) {
     for (int head = 0; head < 4; ++head) {
       const bool is_sparse = decided[static_cast<std::size_t>(head)] != 0;
       (is_sparse ? sparse : full).push_back(head);
-      if (is_sparse) keep.push_back(choice.keep.narrow(0, 2 * head, 2));
+      if (is_sparse) keep.push_back(choice.keep.narrow(0, std::int64_t{2} * head, 2));
     }
     HeadGroups listed;
     if (!full.empty()) listed.groups.push_back({0, full, dense, {}});

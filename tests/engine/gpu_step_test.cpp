@@ -89,11 +89,12 @@ TEST_F(Gpu_Step, AttendEqualsFloat64AtAnyNumberOfKeysAndInRings) {
 
 TEST_F(Gpu_Step, GateAndRotateEqualTheirDefinitions) {
   for (const std::int64_t rows : {1, 3, 1000}) {
-    const at::Tensor x = at::randn({rows, 2 * 344}, bf16()).mul(3);
-    const at::Tensor out = at::full({rows, 344}, 7.0, bf16());
+    constexpr std::int64_t kWide = 344;
+    const at::Tensor x = at::randn({rows, 2 * kWide}, bf16()).mul(3);
+    const at::Tensor out = at::full({rows, kWide}, 7.0, bf16());
     kernels().gate(x, out);
-    const at::Tensor gate = x.narrow(1, 0, 344).to(at::kDouble);
-    EXPECT_LT(relative(out, gate / (1 + (-gate).exp()) * x.narrow(1, 344, 344).to(at::kDouble)),
+    const at::Tensor gate = x.narrow(1, 0, kWide).to(at::kDouble);
+    EXPECT_LT(relative(out, gate / (1 + (-gate).exp()) * x.narrow(1, kWide, kWide).to(at::kDouble)),
               5e-3);
     for (const std::int64_t dim : {64, 128}) {
       const at::Tensor wide = at::randn({rows, 5, dim + 8}, bf16());
