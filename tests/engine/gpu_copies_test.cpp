@@ -14,6 +14,7 @@
 #include "engine/device/stage_clock.h"
 #include "engine/model/decoder.h"
 #include "tests/engine/gpu.h"
+#include "tests/engine/small_config.h"
 
 namespace {
 std::atomic<int> copies_to_host{0};
@@ -37,16 +38,7 @@ class Gpu_Copies : public elastic::testing::GpuSuite {
  protected:
   // Of one prefill in bf16, the first of its shape included.
   int copies(std::int64_t layers, const std::string& mode, std::int64_t tokens) const {
-    ModelConfig config;
-    config.family = "llama";
-    config.layers = layers;
-    config.hidden = 256;
-    config.intermediate = 512;
-    config.heads_q = 8;
-    config.heads_kv = 4;
-    config.head_dim = 64;
-    config.vocab = 512;
-    config.max_positions = 8192;
+    const ModelConfig config = elastic::testing::small_config(layers);
     Decoder decoder(random_weights(config, at::kBFloat16, device_, 5), 1024);
     PlanContext context;
     context.layers = layers;

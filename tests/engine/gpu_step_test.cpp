@@ -22,6 +22,7 @@
 #include "engine/kernels/kv_slot.h"
 #include "engine/model/recorded_step.h"
 #include "tests/engine/gpu.h"
+#include "tests/engine/small_config.h"
 #include "tests/testing/tolerance.h"
 
 namespace elastic::engine {
@@ -111,18 +112,9 @@ TEST_F(Gpu_Step, GateAndRotateEqualTheirDefinitions) {
   }
 }
 
-ModelConfig small_config(bool qk_norm) {
-  ModelConfig config;
-  config.family = qk_norm ? "qwen3" : "llama";
+ModelConfig step_config(bool qk_norm) {
+  ModelConfig config = elastic::testing::small_config(3);
   config.qk_norm = qk_norm;
-  config.layers = 3;
-  config.hidden = 256;
-  config.intermediate = 512;
-  config.heads_q = 8;
-  config.heads_kv = 4;
-  config.head_dim = 64;
-  config.vocab = 512;
-  config.max_positions = 8192;
   return config;
 }
 
@@ -130,7 +122,7 @@ TEST_F(Gpu_Step, ARecordedStepEqualsOneOfAtenOperations) {
   const c10::InferenceMode no_gradients;
   for (const bool qk_norm : {false, true}) {
     for (const char* mode : {"fa", "fa-ssa:sink=128,local=256,decode=sparse", "ssa:decode=full"}) {
-      Decoder decoder(random_weights(small_config(qk_norm), at::kBFloat16, device_, 5), 0);
+      Decoder decoder(random_weights(step_config(qk_norm), at::kBFloat16, device_, 5), 0);
       PlanContext context;
       context.layers = 3;
       context.heads_q = 8;
@@ -179,7 +171,7 @@ TEST_F(Gpu_Step, ARecordedStepEqualsOneOfAtenOperations) {
 
 TEST_F(Gpu_Step, RowsThatAreNoNumbersAreSeen) {
   const c10::InferenceMode no_gradients;
-  DecoderWeights weights = random_weights(small_config(false), at::kBFloat16, device_, 5);
+  DecoderWeights weights = random_weights(step_config(false), at::kBFloat16, device_, 5);
   weights.final_norm.fill_(NAN);
   Decoder decoder(std::move(weights), 0);
   const AttentionPlan plan = make_attention_plan("fa", {.layers = 3, .heads_q = 8, .heads_kv = 4});

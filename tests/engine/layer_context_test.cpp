@@ -12,6 +12,7 @@
 #include "engine/attention/registry.h"
 #include "engine/device/stage_clock.h"
 #include "engine/model/decoder.h"
+#include "tests/engine/small_config.h"
 
 namespace elastic::engine {
 namespace {
@@ -53,15 +54,7 @@ std::vector<AttentionInput> seen_by_a_spy(Decoder& decoder, bool plain_keys) {
 }
 
 Decoder small_decoder() {
-  ModelConfig config;
-  config.layers = kLayers;
-  config.hidden = 48;
-  config.intermediate = 64;
-  config.heads_q = 6;
-  config.heads_kv = 3;
-  config.head_dim = 8;
-  config.vocab = 96;
-  config.max_positions = 512;
+  const ModelConfig config = elastic::testing::small_config(kLayers);
   return Decoder(random_weights(config, at::kFloat, at::kCPU, 9), kChunk);
 }
 
@@ -75,8 +68,8 @@ TEST(LayerContext, IsWhatQueriesAndKeysWereMadeOf) {
     decoder.rotary().rotate(input.plain_q.transpose(0, 1), input.q_start, q);
     EXPECT_TRUE(q.equal(input.q));
     const LayerWeights& w = decoder.weights().layers[static_cast<std::size_t>(input.layer)];
-    const at::Tensor projected = at::linear(input.hidden, w.qkv.narrow(0, 0, 48));
-    EXPECT_TRUE(projected.view({-1, 6, 8}).transpose(0, 1).allclose(input.plain_q));
+    const at::Tensor projected = at::linear(input.hidden, w.qkv.narrow(0, 0, 512));
+    EXPECT_TRUE(projected.view({-1, 8, 64}).transpose(0, 1).allclose(input.plain_q, 1e-4, 1e-5));
     if (input.layer + 1 < kLayers) continue;  // the next layer's keys have taken their place
     decoder.rotary().rotate(input.plain_k.transpose(0, 1), 0, k);
     EXPECT_TRUE(k.equal(input.k));
