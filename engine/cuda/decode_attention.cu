@@ -17,7 +17,6 @@ using T = __nv_bfloat16;
 constexpr int kWarps = 4, kThreads = 32 * kWarps, kTile = 16 * kWarps;  // keys of a step
 constexpr int kStages = 3;
 constexpr int kMostGroup = 16;  // query heads a KV head
-constexpr float kLog2e = 1.4426950408889634f;
 
 // The keys that a head's new row sees, and those of one stretch of them.
 struct Stretch {
@@ -31,11 +30,6 @@ __device__ Stretch stretch_of(const StepShape& shape, const KvSlot& slot, int se
   const int tiles = (tokens + kTile - 1) / kTile;
   const int length = max(4, (tiles + splits - 1) / splits) * kTile;  // short caches: fewer blocks
   return {tokens, length, split * length, min(tokens, (split + 1) * length)};
-}
-
-template <int D>
-__device__ int piece_at(int row, int piece) {
-  return row * D + 8 * (piece ^ (row & 7));
 }
 
 template <int D>

@@ -18,7 +18,6 @@ namespace {
 
 constexpr int kThreads = (kGroups + 1) * kGroup;
 constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;  // 504 in all
-constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
 
 /// A warp group that computes 64 rows of each tile.
 template <typename T, int D>

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 
 #include "engine/cuda/prefill_call.h"
 #include "engine/cuda/tensor_core.cuh"
@@ -15,14 +14,6 @@ namespace {
 
 constexpr int kRows = kVisitBlock, kKeys = 64, kWarps = 4, kThreads = 32 * kWarps;
 constexpr int kTiles = kRows / kWarps / 16;  // of 16 rows, a warp
-constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
-
-// Shared rows of D elements, in pieces of 16 bytes whose place depends on the row: eight rows of a
-// column of pieces lie in eight different groups of banks.
-template <int D>
-__device__ int piece_at(int row, int piece) {
-  return row * D + 8 * (piece ^ (row & 7));
-}
 
 // `rows` rows of a head from row `first`; those outside [begin, end) become zeros.
 template <typename T, int D>

@@ -1,7 +1,7 @@
 #pragma once
 
-// The instructions of compute capability 8.0 that the portable kernel is made of, one function
-// each.
+// What the kernels for compute capability 8.0 are made of: its instructions, one function each, and
+// how rows lie in shared memory for them.
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -9,6 +9,15 @@
 #include <cstdint>
 
 namespace elastic::engine {
+
+inline constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
+
+/// Shared rows of D elements, in pieces of 16 bytes whose place depends on the row: eight rows of a
+/// column of pieces lie in eight different groups of banks.
+template <int D>
+__device__ inline int piece_at(int row, int piece) {
+  return row * D + 8 * (piece ^ (row & 7));
+}
 
 /// 16 bytes from global to shared memory without passing registers; zeros where `inside` is false.
 __device__ inline void copy_async(void* shared, const void* global, bool inside) {

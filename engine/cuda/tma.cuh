@@ -54,10 +54,6 @@ inline cudaError_t make_tensor_map(const BoxedMatrix& matrix, CUtensorMap& map) 
   return result == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
 }
 
-__device__ inline void prefetch_map(const CUtensorMap& map) {
-  asm volatile("prefetch.tensormap [%0];\n" ::"l"(&map) : "memory");
-}
-
 /// How long lines stay in L2: keys and values are read by many thread blocks, queries by one.
 __device__ inline std::uint64_t keep_policy() {
   std::uint64_t policy;

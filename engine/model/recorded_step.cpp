@@ -11,7 +11,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "engine/attention/attention_backend.h"
 #include "engine/device/step_kernels.h"
 #include "engine/model/layer_ops.h"
 #include "engine/model/norm.h"
