@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <fstream>
 #include <thread>
 
 #include "base/file.h"
@@ -33,14 +32,9 @@ bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-void write(const fs::path& file, const std::string& bytes) {
-  fs::create_directories(file.parent_path());
-  std::ofstream(file, std::ios::binary) << bytes;
-}
-
 TEST(DataCommand, ListShowsEveryFileWithLicenceAndState) {
   const testing::TemporaryFolder folder;
-  write(folder / "ruler/PaulGrahamEssays.json", R"({"text": "ours"})");
+  testing::write_file(folder / "ruler/PaulGrahamEssays.json", R"({"text": "ours"})");
   const auto out = data({"list"}, folder.path());
   EXPECT_EQ(out.code, 0) << out.err;
   for (const char* part : {"ruler/squad_dev-v2.0.json", "CC BY-SA 4.0", "missing", "none declared",
@@ -61,9 +55,9 @@ TEST(DataCommand, VerifyTellsMissingFromWrong) {
   const auto missing = data({"verify", "ruler/squad"}, at);
   EXPECT_EQ(missing.code, 3);
   EXPECT_TRUE(contains(missing.err, "data fetch ruler/squad")) << missing.err;
-  write(folder / "ruler/PaulGrahamEssays.json", R"({"text": "ours"})");
+  testing::write_file(folder / "ruler/PaulGrahamEssays.json", R"({"text": "ours"})");
   EXPECT_EQ(data({"verify"}, at).code, 0);
-  write(folder / "ruler/squad_dev-v2.0.json", "{}");
+  testing::write_file(folder / "ruler/squad_dev-v2.0.json", "{}");
   const auto wrong = data({"verify"}, at);
   EXPECT_EQ(wrong.code, 3);
   EXPECT_TRUE(contains(wrong.err, sha256_hex("{}"))) << wrong.err;
@@ -73,23 +67,24 @@ TEST(DataCommand, VerifyTellsMissingFromWrong) {
 TEST(DataCommand, ImportCopiesAndRefuses) {
   const testing::TemporaryFolder folder;
   const fs::path at = folder / "data";
-  write(folder / "essays-of-mine.json", R"({"text": "ours"})");
+  testing::write_file(folder / "essays-of-mine.json", R"({"text": "ours"})");
   const auto good = data({"import", (folder / "essays-of-mine.json").string()}, at);
   EXPECT_EQ(good.code, 0) << good.err;
   EXPECT_TRUE(contains(good.out, "unknown corpus")) << good.out;
   EXPECT_EQ(read_file(folder / "data/ruler/PaulGrahamEssays.json"), R"({"text": "ours"})");
-  write(folder / "dev-v2.0.json", R"({"data": [{"paragraphs": []}]})");
+  testing::write_file(folder / "dev-v2.0.json", R"({"data": [{"paragraphs": []}]})");
   const auto bad = data({"import", (folder / "dev-v2.0.json").string()}, at);
   EXPECT_EQ(bad.code, 3);
   EXPECT_TRUE(contains(bad.err, "80a5225e")) << bad.err;
-  write(folder / "holiday.txt", "x");
+  testing::write_file(folder / "holiday.txt", "x");
   EXPECT_EQ(data({"import", (folder / "holiday.txt").string()}, at).code, 2);
 }
 
 TEST(DataCommand, BundleCarriesRowsAndImportNamesWhatItPassesOver) {
   const testing::TemporaryFolder folder;
-  write(folder / "a/longbench/rows/trec.jsonl", R"({"input": "", "context": "", "answers": []})");
-  write(folder / "a/holiday.txt", "x");
+  testing::write_file(folder / "a/longbench/rows/trec.jsonl",
+                      R"({"input": "", "context": "", "answers": []})");
+  testing::write_file(folder / "a/holiday.txt", "x");
   const std::string zip = (folder / "all.zip").string();
   const auto bundle = data({"bundle", "-o", zip}, folder / "a");
   EXPECT_EQ(bundle.code, 0) << bundle.err;

@@ -22,11 +22,6 @@ ProgramResult program(const std::vector<std::string>& words) {
       .wait();
 }
 
-void write(const fs::path& file, std::string_view bytes) {
-  create_folders(file.parent_path());
-  write_file_atomic(file, bytes);
-}
-
 std::string prediction(std::string_view pred, std::string_view answer, int length) {
   return dump_line({{"pred", pred},
                     {"answers", Json::array({answer})},
@@ -38,9 +33,10 @@ std::string prediction(std::string_view pred, std::string_view answer, int lengt
 TEST(LongbenchCommand, ScoresAPredictionFolder) {
   const TemporaryFolder folder;
   const fs::path pred = folder / "pred/model-a";
-  write(pred / "hotpotqa.jsonl", prediction("Paris", "paris", 10) + prediction("x", "y", 9000));
-  write(pred / "lcc.jsonl", prediction("return a+b", "return a + b", 5));
-  write(pred / "result.json", "{\"hotpotqa\": 50.0, \"lcc\": NaN}");
+  testing::write_file(pred / "hotpotqa.jsonl",
+                      prediction("Paris", "paris", 10) + prediction("x", "y", 9000));
+  testing::write_file(pred / "lcc.jsonl", prediction("return a+b", "return a + b", 5));
+  testing::write_file(pred / "result.json", "{\"hotpotqa\": 50.0, \"lcc\": NaN}");
   const auto run = program({"score", (folder / "pred").string(), "--format", "longbench",
                             "--output", (folder / "out").string()});
   EXPECT_EQ(run.code, 0) << run.err;
@@ -56,8 +52,9 @@ TEST(LongbenchCommand, ScoresAPredictionFolder) {
 
 TEST(LongbenchCommand, ScoresLongbenchEInBuckets) {
   const TemporaryFolder folder;
-  write(folder / "pred_e/m/trec.jsonl",
-        "{\"pred\": \"sea\", \"answers\": [\"sea\"], \"all_classes\": [\"sea\"], \"length\": 1}\n");
+  testing::write_file(
+      folder / "pred_e/m/trec.jsonl",
+      "{\"pred\": \"sea\", \"answers\": [\"sea\"], \"all_classes\": [\"sea\"], \"length\": 1}\n");
   const auto run = program({"score", (folder / "pred_e").string(), "--format", "longbench",
                             "--output", (folder / "out").string()});
   EXPECT_EQ(run.code, 0) << run.err;
@@ -68,8 +65,8 @@ TEST(LongbenchCommand, ScoresLongbenchEInBuckets) {
 
 TEST(LongbenchCommand, SaysWhatCouldNotBeScored) {
   const TemporaryFolder folder;
-  write(folder / "m/hotpotqa.jsonl", prediction("Paris", "paris", 10));
-  write(folder / "m/qasper.jsonl", "{\"pred\": 1}\n");
+  testing::write_file(folder / "m/hotpotqa.jsonl", prediction("Paris", "paris", 10));
+  testing::write_file(folder / "m/qasper.jsonl", "{\"pred\": 1}\n");
   const auto some = program({"score", (folder / "m").string(), "--format", "longbench", "--output",
                              (folder / "out").string()});
   EXPECT_EQ(some.code, 4);
@@ -91,8 +88,9 @@ TEST(LongbenchCommand, ScoresV2WithErrorsCounted) {
                        difficulty, judge, difficulty, judge ? "\"A\"" : "null", judge) +
            "\n";
   };
-  write(folder / "m.v1.jsonl", row("easy", true) + row("hard", false) + row("hard", true) +
-                                   "{\"_id\": \"e\", \"error\": \"too long\"}\n");
+  testing::write_file(folder / "m.v1.jsonl", row("easy", true) + row("hard", false) +
+                                                 row("hard", true) +
+                                                 "{\"_id\": \"e\", \"error\": \"too long\"}\n");
   const auto run = program({"score", (folder / "m.v1.jsonl").string(), "--format", "longbench-v2",
                             "--output", (folder / "out").string()});
   EXPECT_EQ(run.code, 4) << run.err;
@@ -104,11 +102,12 @@ TEST(LongbenchCommand, ScoresV2WithErrorsCounted) {
 
 TEST(LongbenchCommand, ScoresLmEvalLogs) {
   const TemporaryFolder folder;
-  write(folder / "org__m/samples_longbench_trec_2025-01-31T10-00-00.1.jsonl",
-        R"({"doc_id": 0, "doc": {"answers": ["sea"], "all_classes": ["sea", "lake"]}, )"
-        R"("target": "sea", "filtered_resps": ["sea or lake"], "filter": "none", )"
-        R"("metrics": ["classification_score"], "classification_score": 1.0})"
-        "\n");
+  testing::write_file(
+      folder / "org__m/samples_longbench_trec_2025-01-31T10-00-00.1.jsonl",
+      R"({"doc_id": 0, "doc": {"answers": ["sea"], "all_classes": ["sea", "lake"]}, )"
+      R"("target": "sea", "filtered_resps": ["sea or lake"], "filter": "none", )"
+      R"("metrics": ["classification_score"], "classification_score": 1.0})"
+      "\n");
   const auto run = program({"score", (folder / "org__m").string(), "--format", "lm-eval",
                             "--output", (folder / "out").string()});
   EXPECT_EQ(run.code, 0) << run.err;
@@ -132,14 +131,15 @@ std::string sample(int index, double score, std::string_view reference) {
 
 void write_run(const fs::path& folder, double score, int samples, std::string_view profile,
                int planned) {
-  write(folder / "run.json", dump_line({{"schema_version", 1},
-                                        {"settings", {{"profile_longbench", profile}}},
-                                        {"modes", Json::array({"fa"})},
-                                        {"tasks", Json::array({"longbench/trec"})},
-                                        {"planned", {{"fa|longbench/trec|0", planned}}}}));
+  testing::write_file(folder / "run.json",
+                      dump_line({{"schema_version", 1},
+                                 {"settings", {{"profile_longbench", profile}}},
+                                 {"modes", Json::array({"fa"})},
+                                 {"tasks", Json::array({"longbench/trec"})},
+                                 {"planned", {{"fa|longbench/trec|0", planned}}}}));
   std::string lines;
   for (int i = 0; i < samples; ++i) lines += sample(i, i % 2 == 0 ? 1.0 : score, "sea");
-  write(folder / "samples.rank0.jsonl", lines);
+  testing::write_file(folder / "samples.rank0.jsonl", lines);
 }
 
 TEST(LongbenchCommand, ComparesRunsAndRefusesUnlikeOnes) {
@@ -188,12 +188,13 @@ TEST(LongbenchCommand, CompareTakesALimitThatIsOneAndWritesWhereAsked) {
 
 TEST(LongbenchCommand, PreviewShowsEveryStep) {
   const TemporaryFolder folder;
-  write(folder / "longbench/rows/samsum.jsonl", dump_line({{"input", "Dialogue: a. Summary:"},
-                                                           {"context", "Dialogue: b. Summary: b."},
-                                                           {"answers", Json::array({"a"})},
-                                                           {"all_classes", nullptr},
-                                                           {"length", 8}}) +
-                                                    "\n");
+  testing::write_file(folder / "longbench/rows/samsum.jsonl",
+                      dump_line({{"input", "Dialogue: a. Summary:"},
+                                 {"context", "Dialogue: b. Summary: b."},
+                                 {"answers", Json::array({"a"})},
+                                 {"all_classes", nullptr},
+                                 {"length", 8}}) +
+                          "\n");
   const std::vector<std::string> words = {"preview", "--task",     "longbench/samsum",    "--model",
                                           "demo",    "--data-dir", folder.path().string()};
   const auto run = program(words);

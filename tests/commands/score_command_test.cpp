@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <iostream>
 
 #include "base/csv.h"
@@ -26,11 +25,6 @@ testing::ProgramResult score(const std::vector<fs::path>& arguments, const fs::p
 
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
-}
-
-void write(const fs::path& file, const std::string& bytes) {
-  fs::create_directories(file.parent_path());
-  std::ofstream(file, std::ios::binary) << bytes;
 }
 
 // Value of a column in the first row whose task and length agree.
@@ -81,9 +75,10 @@ TEST(ScoreCommand, ResultsAndScoresPerSample) {
 TEST(ScoreCommand, ModelAndLengthComeFromTheOfficialLayout) {
   const testing::TemporaryFolder folder;
   for (const char* length : {"4096", "8192"}) {
-    write(folder.path() / "m1/synthetic" / length / "pred/vt.jsonl",
-          R"({"index": 0, "pred": "ABC", "outputs": ["abc", "def"], "others": {}})");
-    write(folder.path() / "m1/synthetic" / length / "data/vt/validation.jsonl", "{}\n");
+    testing::write_file(folder.path() / "m1/synthetic" / length / "pred/vt.jsonl",
+                        R"({"index": 0, "pred": "ABC", "outputs": ["abc", "def"], "others": {}})");
+    testing::write_file(folder.path() / "m1/synthetic" / length / "data/vt/validation.jsonl",
+                        "{}\n");
   }
   const fs::path out = folder / "out";
   const auto run = score({folder / "m1", "--format", "ruler"}, out);
@@ -98,7 +93,7 @@ TEST(ScoreCommand, ModelAndLengthComeFromTheOfficialLayout) {
 TEST(ScoreCommand, SingleFileWithAndWithoutItsTask) {
   const testing::TemporaryFolder folder;
   const std::string row = R"({"index": 3, "pred": "no", "outputs": ["no", "x"], "others": {}})";
-  write(folder / "mine.jsonl", row + "\n");
+  testing::write_file(folder / "mine.jsonl", row + "\n");
   EXPECT_EQ(score({folder / "mine.jsonl", "--format", "ruler"}, folder / "a").code, 2);
   const auto run =
       score({folder / "mine.jsonl", "--format", "ruler", "--task", "ruler/qa_1"}, folder / "b");
@@ -129,8 +124,9 @@ TEST(ScoreCommand, OwnRunsAreScoredAnew) {
 TEST(ScoreCommand, EscapesOfANameAreSpeltOut) {
   const testing::TemporaryFolder folder;
   const fs::path pred = folder / "\x1b[31mmodel/synthetic/4096/pred";
-  write(pred / "qa_1.jsonl", R"({"index": 0, "pred": "yes", "input": "q", "outputs": ["yes"]})"
-                             "\n");
+  testing::write_file(pred / "qa_1.jsonl",
+                      R"({"index": 0, "pred": "yes", "input": "q", "outputs": ["yes"]})"
+                      "\n");
   const auto run = score({folder / "\x1b[31mmodel", "--format", "ruler"}, folder / "out");
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_FALSE(contains(run.out + run.err, "\x1b"));
@@ -182,7 +178,7 @@ TEST(ScoreCommand, MalformedPredictionsNameFileAndLine) {
   for (const BadFile& row : rows) {
     SCOPED_TRACE(row.name);
     const testing::TemporaryFolder folder;
-    write(folder / "pred/vt.jsonl", row.bytes);
+    testing::write_file(folder / "pred/vt.jsonl", row.bytes);
     const auto run = score({folder / "pred", "--format", "ruler"}, folder / "out");
     EXPECT_EQ(run.code, 3) << run.err;
     EXPECT_TRUE(contains(run.err, row.expected)) << run.err;
@@ -193,7 +189,7 @@ TEST(ScoreCommand, MalformedPredictionsNameFileAndLine) {
 
 TEST(ScoreCommand, NullFirstReferenceScoresNothing) {
   const testing::TemporaryFolder folder;
-  write(folder / "pred/vt.jsonl", R"({"index": 0, "pred": "a", "outputs": [null]})");
+  testing::write_file(folder / "pred/vt.jsonl", R"({"index": 0, "pred": "a", "outputs": [null]})");
   const auto run = score({folder / "pred", "--format", "ruler"}, folder / "out");
   EXPECT_EQ(run.code, 4) << run.err;  // 0 of 1 samples have a score
   EXPECT_TRUE(contains(read_file(folder / "out/summary-vt.csv"), "Score,0.0\nNulls,0/1"));

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <set>
 
 #include "base/error.h"
@@ -17,11 +16,6 @@ namespace elastic::datasets {
 namespace {
 
 namespace fs = std::filesystem;
-
-void write(const fs::path& file, const std::string& bytes) {
-  fs::create_directories(file.parent_path());
-  std::ofstream(file, std::ios::binary) << bytes;
-}
 
 std::string message_of(auto&& action) {
   try {
@@ -74,13 +68,13 @@ TEST(Catalog, FindsSuitesAndSources) {
 TEST(Inspect, StatesOfFiles) {
   const testing::TemporaryFolder data;
   EXPECT_EQ(state_of("ruler/squad", "ruler/squad_dev-v2.0.json", data.path()), FileState::kMissing);
-  write(data / "ruler/squad_dev-v2.0.json", "{}");
+  testing::write_file(data / "ruler/squad_dev-v2.0.json", "{}");
   EXPECT_EQ(state_of("ruler/squad", "ruler/squad_dev-v2.0.json", data.path()),
             FileState::kMismatch);
-  write(data / "ruler/squad_dev-v2.0_mine.json", "{}");
+  testing::write_file(data / "ruler/squad_dev-v2.0_mine.json", "{}");
   EXPECT_EQ(state_of("ruler/squad", "ruler/squad_dev-v2.0_mine.json", data.path()),
             FileState::kUnknown);
-  write(data / "ruler/PaulGrahamEssays.json", "{\"text\": \"a\"}");
+  testing::write_file(data / "ruler/PaulGrahamEssays.json", "{\"text\": \"a\"}");
   EXPECT_EQ(state_of("ruler/essays", "ruler/PaulGrahamEssays.json", data.path()),
             FileState::kUnknown);
 }
@@ -152,7 +146,7 @@ TEST(Unpack, SortsParametersAndRefusesWrongMembers) {
 TEST(Import, ByNameWithWrongBytesNamesBothHashes) {
   const testing::TemporaryFolder data;
   const std::string bytes = R"({"data": [{"title": "t", "paragraphs": []}]})";
-  write(data / "in/dev-v2.0.json", bytes);
+  testing::write_file(data / "in/dev-v2.0.json", bytes);
   const std::string text =
       message_of([&] { import_path(data / "in/dev-v2.0.json", data / "out"); });
   EXPECT_NE(text.find(sha256_hex(bytes)), std::string::npos) << text;
@@ -162,7 +156,7 @@ TEST(Import, ByNameWithWrongBytesNamesBothHashes) {
 
 TEST(Import, ByShape) {
   const testing::TemporaryFolder data;
-  write(data / "in/anything.json", R"({"text": "An essay of ours."})");
+  testing::write_file(data / "in/anything.json", R"({"text": "An essay of ours."})");
   const auto imported = import_path(data / "in/anything.json", data / "out").files;
   ASSERT_EQ(imported.size(), 1u);
   EXPECT_EQ(imported[0].state, FileState::kUnknown);
@@ -175,11 +169,11 @@ TEST(Import, ByShape) {
 
 TEST(Import, SubsetKeepsItsName) {
   const testing::TemporaryFolder data;
-  write(data / "in/hotpot_small.json",
-        R"([{"question": "q", "answer": "a", "context": [["t", ["s"]]]}])");
+  testing::write_file(data / "in/hotpot_small.json",
+                      R"([{"question": "q", "answer": "a", "context": [["t", ["s"]]]}])");
   EXPECT_EQ(import_path(data / "in/hotpot_small.json", data / "out").files[0].paths[0],
             "ruler/hotpot_small.json");
-  write(data / "in/hotpot_bad.json", "{}");
+  testing::write_file(data / "in/hotpot_bad.json", "{}");
   EXPECT_NE(message_of([&] {
               import_path(data / "in/hotpot_bad.json", data / "out");
             }).find("named like"),
@@ -188,8 +182,8 @@ TEST(Import, SubsetKeepsItsName) {
 
 TEST(Import, OtherFilesInPlaceAreKeptAside) {
   const testing::TemporaryFolder data;
-  write(data / "in/PaulGrahamEssays.json", R"({"text": "new"})");
-  write(data / "out/ruler/PaulGrahamEssays.json", R"({"text": "old"})");
+  testing::write_file(data / "in/PaulGrahamEssays.json", R"({"text": "new"})");
+  testing::write_file(data / "out/ruler/PaulGrahamEssays.json", R"({"text": "old"})");
   import_path(data / "in", data / "out");
   EXPECT_EQ(read_file(data / "out/ruler/PaulGrahamEssays.json"), R"({"text": "new"})");
   const std::string aside =
@@ -199,7 +193,7 @@ TEST(Import, OtherFilesInPlaceAreKeptAside) {
 
 TEST(Import, WhatNobodyKnowsIsAnError) {
   const testing::TemporaryFolder data;
-  write(data / "in/notes.txt", "hello");
+  testing::write_file(data / "in/notes.txt", "hello");
   EXPECT_NE(
       message_of([&] { import_path(data / "in/notes.txt", data / "out"); }).find("nothing here"),
       std::string::npos);
@@ -214,9 +208,10 @@ TEST(Import, BytesOfSeveralPlacesGoToAll) {
   const auto lists = testing::word_list_folder();
   if (lists.empty()) GTEST_SKIP() << testing::kNoWordLists;
   const testing::TemporaryFolder data;
-  write(data / "in/a.txt", read_file(lists / "ruler/wonderwords-3.0.1/adjectivelist.txt"));
-  write(data / "in/n.txt", read_file(lists / "ruler/wonderwords-3.0.1/nounlist.txt"));
-  write(data / "in/v.txt", read_file(lists / "ruler/wonderwords-3.0.1/verblist.txt"));
+  testing::write_file(data / "in/a.txt",
+                      read_file(lists / "ruler/wonderwords-3.0.1/adjectivelist.txt"));
+  testing::write_file(data / "in/n.txt", read_file(lists / "ruler/wonderwords-3.0.1/nounlist.txt"));
+  testing::write_file(data / "in/v.txt", read_file(lists / "ruler/wonderwords-3.0.1/verblist.txt"));
   EXPECT_EQ(import_path(data / "in", data / "out").files.size(), 5u);
   for (const char* list : {"adjectivelist.txt", "nounlist.txt", "verblist.txt"}) {
     EXPECT_TRUE(fs::exists(data / "out/ruler/wonderwords-3.0.1" / list)) << list;
@@ -225,18 +220,18 @@ TEST(Import, BytesOfSeveralPlacesGoToAll) {
   EXPECT_FALSE(fs::exists(data / "out/ruler/wonderwords-2.2.0/nounlist.txt"));
 }
 
-constexpr const char* kRow = R"({"input": "i", "context": "c", "answers": ["a"]})";
+constexpr const char* kAnsweredRow = R"({"input": "i", "context": "c", "answers": ["a"]})";
 constexpr const char* kChoiceRow =
     R"({"question": "q", "choice_A": "a", "choice_B": "b", "choice_C": "c", "choice_D": "d", )"
     R"("answer": "A", "context": "c"})";
 
 TEST(Import, RowsOfBenchmarksGoWhereTheirReadersLook) {
   const testing::TemporaryFolder data;
-  write(data / "in/hotpotqa.jsonl", kRow);
-  write(data / "in/derived_rows/trec.jsonl", kRow);
-  write(data / "in/part.jsonl", kChoiceRow);
-  write(data / "in/predictions.jsonl", R"({"pred": "x"})");
-  write(data / "in/README.md", "words");
+  testing::write_file(data / "in/hotpotqa.jsonl", kAnsweredRow);
+  testing::write_file(data / "in/derived_rows/trec.jsonl", kAnsweredRow);
+  testing::write_file(data / "in/part.jsonl", kChoiceRow);
+  testing::write_file(data / "in/predictions.jsonl", R"({"pred": "x"})");
+  testing::write_file(data / "in/README.md", "words");
   const Import import = import_path(data / "in", data / "out");
   EXPECT_EQ(import.files.size(), 3u);
   EXPECT_EQ(import.passed_over,

@@ -29,7 +29,7 @@ std::vector<TensorView> parse(const std::string& bytes) {
                            "x.safetensors");
 }
 
-struct Malformed {
+struct MalformedFile {
   const char* what;
   std::string bytes;
   const char* words;  // must stand in the error text
@@ -37,7 +37,7 @@ struct Malformed {
 
 const std::string kEight(8, '\0');
 
-std::vector<Malformed> malformed() {
+std::vector<MalformedFile> malformed_files() {
   const auto entry = [](const std::string& dtype, const std::string& shape,
                         const std::string& offsets) {
     return R"({"w":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets +
@@ -109,7 +109,7 @@ std::vector<Malformed> malformed() {
 }
 
 TEST(Safetensors, MalformedFilesAreNamedErrors) {
-  for (const Malformed& row : malformed()) {
+  for (const MalformedFile& row : malformed_files()) {
     SCOPED_TRACE(row.what);
     try {
       parse(row.bytes);

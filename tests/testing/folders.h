@@ -46,4 +46,7 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// Writes `bytes`, whatever they are; missing folders are made.
+void write_file(const std::filesystem::path& file, std::string_view bytes);
+
 }  // namespace elastic::testing

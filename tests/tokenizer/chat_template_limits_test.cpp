@@ -17,7 +17,7 @@
 namespace elastic::engine {
 namespace {
 
-std::string render(std::string_view source) {
+std::string rendered(std::string_view source) {
   return ChatTemplate(source, "test.jinja", Json::object()).render(Json::array(), {});
 }
 
@@ -29,7 +29,7 @@ std::string repeated(std::string_view text, int times) {
 
 void expect_error(std::string_view source, std::string_view named) {
   try {
-    const std::string text = render(source);
+    const std::string text = rendered(source);
     ADD_FAILURE() << source.substr(0, 100) << " gave " << text.substr(0, 60);
   } catch (const Error& error) {
     EXPECT_NE(std::string_view(error.what()).find(named), std::string_view::npos)
@@ -65,7 +65,7 @@ TEST(ChatTemplateLimits, ChainsOfEveryOperator) {
   }
   expect_error("{{ 1 is eq x" + repeated(".a", kLinks) + " }}", "nested too deeply");
   expect_error("{{ f(x" + repeated(".a", kLinks) + ") }}", "nested too deeply");
-  EXPECT_EQ(render("{{ 1" + repeated(" + 1", 250) + " }}"), "251");
+  EXPECT_EQ(rendered("{{ 1" + repeated(" + 1", 250) + " }}"), "251");
 }
 
 TEST(ChatTemplateLimits, ValuesWithinValues) {
@@ -86,21 +86,21 @@ TEST(ChatTemplateLimits, NestingIsBoundedExactly) {
   const auto blocks = [](int depth) {
     return repeated("{% if 1 %}\n", depth) + "x" + repeated("{% endif %}", depth);
   };
-  EXPECT_EQ(render(blocks(59)), "x");
+  EXPECT_EQ(rendered(blocks(59)), "x");
   expect_error(blocks(60), "statements nested too deeply");
   expect_error(repeated("\n{% if 1 %}", 60), "line 61: statements nested too deeply");
   const auto brackets = [](int depth) {
     return "{{ " + repeated("(", depth) + "1" + repeated(")", depth) + " }}";
   };
-  EXPECT_EQ(render(brackets(49)), "1");
+  EXPECT_EQ(rendered(brackets(49)), "1");
   expect_error(brackets(50), "line 1: an expression nested too deeply");
   const auto chain = [](int links) { return "{{ 0" + repeated(" + 1", links) + " }}"; };
-  EXPECT_EQ(render(chain(300)), "300");
+  EXPECT_EQ(rendered(chain(300)), "300");
   expect_error(chain(301), "line 1: an expression nested too deeply");
   const auto argument = [](int links) {
     return "{% set x = {} %}{{ range(1, 0" + repeated(" + 1", links) + ", 200)|list }}";
   };
-  EXPECT_EQ(render(argument(297)), "[1, 201]");
+  EXPECT_EQ(rendered(argument(297)), "[1, 201]");
   expect_error(argument(301), "line 1: an expression nested too deeply");
 }
 
@@ -125,11 +125,11 @@ TEST(ChatTemplateLimits, LoopsAndExpressionsAreSteps) {
   const auto loops = [](int count) {
     return repeated("{% for a in range(100000) %}{{ 1 }}{% endfor %}", count);
   };
-  EXPECT_EQ(render(loops(3)).size(), 300'000U) << "three steps each";
+  EXPECT_EQ(rendered(loops(3)).size(), 300'000U) << "three steps each";
   expect_error(loops(4), steps);
   expect_error("{% for a in range(30000) %}{% set x = 1" + repeated(" + 1", 40) + " %}{% endfor %}",
                steps);
-  EXPECT_EQ(render("{% for a in range(30000) %}{% set x = 1 + 1 %}{% endfor %}x"), "x");
+  EXPECT_EQ(rendered("{% for a in range(30000) %}{% set x = 1 + 1 %}{% endfor %}x"), "x");
 }
 
 TEST(ChatTemplateLimits, BudgetsAreSpentExactly) {
@@ -166,7 +166,7 @@ TEST(ChatTemplateLimits, ARefusalIsCut) {
   };
   for (const int length : {999, 1000, 1001, 2000}) {
     try {
-      render(refused(length));
+      rendered(refused(length));
       ADD_FAILURE() << "no error";
     } catch (const Error& error) {
       const std::string said(static_cast<std::size_t>(std::min(length, 1000)), 'x');
@@ -175,7 +175,7 @@ TEST(ChatTemplateLimits, ARefusalIsCut) {
   }
   expect_error("{{ " + std::string(150, 'n') + ".a }}",
                "line 1: `" + std::string(100, 'n') + "` is undefined, so it has no `a`");
-  EXPECT_EQ(render("{{ range(100000)|length }}"), "100000");
+  EXPECT_EQ(rendered("{{ range(100000)|length }}"), "100000");
 }
 
 // 2^50 items that are few objects.
@@ -209,9 +209,9 @@ TEST(ChatTemplateLimits, TextsThatExplode) {
 // What looks like one step takes one step's time: a search of a text that almost fits everywhere,
 // an item of a long list.
 TEST(ChatTemplateLimits, StepsAreShort) {
-  EXPECT_EQ(render(big_text("n", 18) + big_text("m", 17) + "{{ (m.x + 'y') in n.x }}"), "False");
-  EXPECT_EQ(render("{% set l = range(100000) %}{% for i in l %}{% set y = l[-1] %}{% endfor %}"
-                   "{{ l[99999] }}"),
+  EXPECT_EQ(rendered(big_text("n", 18) + big_text("m", 17) + "{{ (m.x + 'y') in n.x }}"), "False");
+  EXPECT_EQ(rendered("{% set l = range(100000) %}{% for i in l %}{% set y = l[-1] %}{% endfor %}"
+                     "{{ l[99999] }}"),
             "99999");
 }
 
@@ -226,10 +226,10 @@ TEST(ChatTemplateLimits, MacrosWithinMacros) {
 TEST(ChatTemplateLimits, ASignalEndsTheEvaluation) {
   {
     const InterruptGuard guard("");
-    EXPECT_EQ(render("a"), "a");
+    EXPECT_EQ(rendered("a"), "a");
     std::raise(SIGTERM);
     try {
-      render("{% for a in range(100000) %}{% endfor %}");
+      rendered("{% for a in range(100000) %}{% endfor %}");
       ADD_FAILURE() << "not ended";
     } catch (const Interrupted& stop) {
       EXPECT_EQ(stop.signal, SIGTERM);

@@ -127,7 +127,7 @@ std::string small_model() {
   return read_file(elastic::testing::fixture("tokenizers/sentencepiece-bpe/tokenizer.model"));
 }
 
-std::string random_text(std::mt19937& random) {
+std::string random_words(std::mt19937& random) {
   static const std::vector<std::string> kParts = {
       " ", "  ",     "the",        "river",  " bends", "under", "stone", "a",
       "e", "\u2581", "\u00e9",     "\u6c34", "\n",     "\t",    "1",     "23",
@@ -175,7 +175,7 @@ TEST(SentencepieceModel, IdsAreTheLibrarys) {
     sentencepiece::SentencePieceProcessor library;
     ASSERT_TRUE(library.LoadFromSerializedProto(serialized).ok());
     for (int i = 0; i < 800; ++i) {
-      const std::string text = i == 0 ? std::string(40, 'x') + " xx" : random_text(random);
+      const std::string text = i == 0 ? std::string(40, 'x') + " xx" : random_words(random);
       std::vector<int> expected;
       ASSERT_TRUE(library.Encode(text, &expected).ok());
       ASSERT_EQ(model.encode(text, true), expected) << text;

@@ -18,6 +18,7 @@ namespace elastic::engine {
 namespace {
 
 namespace fs = std::filesystem;
+using Ids = std::vector<std::int32_t>;
 
 Tokenizer load(std::string_view name) {
   return Tokenizer::load(elastic::testing::fixture("tokenizers") / name);
@@ -106,7 +107,6 @@ TEST(Tokenizer, SentencepieceTokensWrittenOut) {
   const auto ids = [&](std::string_view text) {
     return Tokenizer::load(folder.path()).encode(text, false);
   };
-  using Ids = std::vector<std::int32_t>;
   EXPECT_EQ(ids("<s>"), (Ids{366, 64, 369, 66}));  // sentencepiece's own
   write_file_atomic(folder / "tokenizer_config.json", "{}");
   EXPECT_EQ(ids("<s>"), Ids{1});
