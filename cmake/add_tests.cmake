@@ -24,8 +24,8 @@ function(elastic_add_tests folder)
   else()
     elastic_reuse_precompiled(${folder}_tests base_tests)
   endif()
-  if(folder STREQUAL "tasks")  # the folder that users add to: each file compiles alone
-    set_target_properties(${folder}_tests PROPERTIES UNITY_BUILD OFF)
+  if(folder STREQUAL "tasks")  # the folder that users add to: small batches, quick to compile again
+    set_target_properties(${folder}_tests PROPERTIES UNITY_BUILD_BATCH_SIZE 4)
   endif()
   gtest_discover_tests(${folder}_tests
     TEST_PREFIX "${folder}/" TEST_FILTER "-Golden_*:Gpu_*" DISCOVERY_MODE PRE_TEST

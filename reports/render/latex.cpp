@@ -11,7 +11,7 @@ namespace elastic::reports {
 namespace {
 
 // The longest prefix of `text` with a replacement, else its first byte unchanged.
-std::string escape(std::string_view foreign) {
+std::string escape_latex(std::string_view foreign) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kReplacements{{
       {"\\", "\\textbackslash{}"},
       {"&", "\\&"},
@@ -50,8 +50,8 @@ std::string escape(std::string_view foreign) {
   return out;
 }
 
-std::string cell_text(const Cell& cell, const Column& column) {
-  std::string text = escape(display(cell.value, column.digits));
+std::string latex_cell(const Cell& cell, const Column& column) {
+  std::string text = escape_latex(display(cell.value, column.digits));
   if (cell.strong && !std::holds_alternative<std::monostate>(cell.value)) {
     text = "\\textbf{" + text + "}";
   }
@@ -83,12 +83,12 @@ std::string latex_table(const Table& table) {
   std::string text = "% needs \\usepackage{booktabs}";
   text += wide ? " and \\usepackage{graphicx}\n" : "\n";
   text += "\\begin{table}[t]\n\\centering\n\\small\n";
-  text += "\\caption{" + escape(table.title) + ". " + escape(table.caption) + "}\n";
+  text += "\\caption{" + escape_latex(table.title) + ". " + escape_latex(table.caption) + "}\n";
   text += "\\label{tab:" + file_stem(table.id) + "}\n";
   if (wide) text += "\\resizebox{\\linewidth}{!}{%\n";
   text += "\\begin{tabular}{" + alignment(table) + "}\n\\toprule\n";
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    text += (i > 0 ? " & " : "") + escape(column_title(table.columns[i]));
+    text += (i > 0 ? " & " : "") + escape_latex(column_title(table.columns[i]));
   }
   text += " \\\\\n\\midrule\n";
   for (std::size_t k = 0; k < table.rows.size(); ++k) {
@@ -96,7 +96,7 @@ std::string latex_table(const Table& table) {
       text += "\\midrule\n";
     }
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      text += (i > 0 ? " & " : "") + cell_text(table.rows[k][i], table.columns[i]);
+      text += (i > 0 ? " & " : "") + latex_cell(table.rows[k][i], table.columns[i]);
     }
     text += " \\\\\n";
   }

@@ -10,7 +10,7 @@ namespace elastic::reports {
 namespace {
 
 // Text inside a table cell: no character may end the cell or open markup.
-std::string escape(std::string_view text) {
+std::string escape_markdown(std::string_view text) {
   std::string out;
   for (const char c : visible(text)) {
     if (c == '\n' || c == '\r' || c == '\t') {
@@ -25,8 +25,8 @@ std::string escape(std::string_view text) {
   return out;
 }
 
-std::string cell_text(const Cell& cell, const Column& column) {
-  std::string text = escape(display(cell.value, column.digits));
+std::string markdown_cell(const Cell& cell, const Column& column) {
+  std::string text = escape_markdown(display(cell.value, column.digits));
   if (cell.strong && !std::holds_alternative<std::monostate>(cell.value)) text = "**" + text + "**";
   if (cell.interval) {
     text += fmt::format(" ({:.{}f}-{:.{}f})", cell.interval->low, column.digits,
@@ -58,11 +58,12 @@ std::string padded(const std::string& text, std::size_t to, bool right) {
 
 std::string markdown_table(const Table& table) {
   std::vector<std::vector<std::string>> lines(1);
-  for (const Column& column : table.columns) lines[0].push_back(escape(column_title(column)));
+  for (const Column& column : table.columns)
+    lines[0].push_back(escape_markdown(column_title(column)));
   for (const std::vector<Cell>& row : table.rows) {
     lines.emplace_back();
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      lines.back().push_back(cell_text(row[i], table.columns[i]));
+      lines.back().push_back(markdown_cell(row[i], table.columns[i]));
     }
   }
   std::vector<std::size_t> widths(table.columns.size(), 3);
@@ -89,8 +90,8 @@ std::vector<OutputFile> render_markdown(std::span<const Document> documents) {
   std::vector<OutputFile> files;
   for (const Document& document : documents) {
     for (const Table& table : document.tables) {
-      std::string text = "## " + escape(table.title) + "\n\n" + markdown_table(table);
-      if (!table.caption.empty()) text += "\n" + escape(table.caption) + "\n";
+      std::string text = "## " + escape_markdown(table.title) + "\n\n" + markdown_table(table);
+      if (!table.caption.empty()) text += "\n" + escape_markdown(table.caption) + "\n";
       files.push_back({"tables/" + file_stem(table.id) + ".md", std::move(text)});
     }
   }

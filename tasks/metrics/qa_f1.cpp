@@ -11,17 +11,21 @@
 namespace elastic::tasks {
 namespace {
 
-struct Range {
+struct PunctuationRange {
   char32_t first, last;
 };
 
 // The official list of Chinese punctuation, ascending.
 // Its holes (U+3008..300A, U+FF0E) are its own.
 constexpr std::array kChinesePunctuation = {
-    Range{0x2013, 0x2014}, Range{0x2018, 0x2019}, Range{0x201b, 0x201f}, Range{0x2026, 0x2027},
-    Range{0x3001, 0x3003}, Range{0x300b, 0x3011}, Range{0x3014, 0x301f}, Range{0x3030, 0x3030},
-    Range{0x303e, 0x303f}, Range{0xfe4f, 0xfe4f}, Range{0xff01, 0xff0d}, Range{0xff0f, 0xff0f},
-    Range{0xff1a, 0xff20}, Range{0xff3b, 0xff40}, Range{0xff5b, 0xff64}};
+    PunctuationRange{0x2013, 0x2014}, PunctuationRange{0x2018, 0x2019},
+    PunctuationRange{0x201b, 0x201f}, PunctuationRange{0x2026, 0x2027},
+    PunctuationRange{0x3001, 0x3003}, PunctuationRange{0x300b, 0x3011},
+    PunctuationRange{0x3014, 0x301f}, PunctuationRange{0x3030, 0x3030},
+    PunctuationRange{0x303e, 0x303f}, PunctuationRange{0xfe4f, 0xfe4f},
+    PunctuationRange{0xff01, 0xff0d}, PunctuationRange{0xff0f, 0xff0f},
+    PunctuationRange{0xff1a, 0xff20}, PunctuationRange{0xff3b, 0xff40},
+    PunctuationRange{0xff5b, 0xff64}};
 
 bool is_ascii_punctuation(char32_t c) {
   return (c >= 0x21 && c <= 0x2f) || (c >= 0x3a && c <= 0x40) || (c >= 0x5b && c <= 0x60) ||
@@ -29,8 +33,9 @@ bool is_ascii_punctuation(char32_t c) {
 }
 
 bool is_chinese_punctuation(char32_t c) {
-  return std::any_of(kChinesePunctuation.begin(), kChinesePunctuation.end(),
-                     [c](const Range& range) { return c >= range.first && c <= range.last; });
+  return std::any_of(
+      kChinesePunctuation.begin(), kChinesePunctuation.end(),
+      [c](const PunctuationRange& range) { return c >= range.first && c <= range.last; });
 }
 
 template <typename Drop>

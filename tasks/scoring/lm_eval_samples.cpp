@@ -85,7 +85,7 @@ void read_metrics(const Json& row, LmEvalSample& sample) {
   }
 }
 
-LmEvalSample read_row(const Json& row, const std::string& where) {
+LmEvalSample read_sample(const Json& row, const std::string& where) {
   LmEvalSample sample;
   sample.doc_id = json_get<std::int64_t>({row, where}, "doc_id");
   sample.filter = json_get_or<std::string>({row, where}, "filter", "none");
@@ -129,7 +129,7 @@ std::vector<LmEvalFile> find_lm_eval_samples(const fs::path& root) {
 std::vector<LmEvalSample> read_lm_eval_samples(const fs::path& file) {
   datasets::JsonlReader reader(file, datasets::kMaxJsonlLine, datasets::LoneSurrogates::kReplace);
   std::vector<LmEvalSample> samples;
-  while (const auto row = reader.next()) samples.push_back(read_row(*row, reader.where()));
+  while (const auto row = reader.next()) samples.push_back(read_sample(*row, reader.where()));
   if (samples.empty()) {
     throw Error(ErrorKind::kCorrupt, fmt::format("{}: holds no samples", file.string()));
   }

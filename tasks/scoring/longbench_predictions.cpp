@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "datasets/jsonl.h"
 #include "tasks/longbench/sets.h"
+#include "tasks/scoring/refuse_row.h"
 
 namespace elastic::tasks {
 namespace {
@@ -17,39 +18,35 @@ namespace fs = std::filesystem;
 
 constexpr int kNamedParts = 3;  // of a path, that may say which benchmark it is
 
-[[noreturn]] void fail(const std::string& where, const std::string& what) {
-  throw Error(ErrorKind::kCorrupt, fmt::format("{}: {}", where, what));
-}
-
 const Json& require(const Json& row, std::string_view key, const std::string& where) {
   const auto it = row.find(key);
   if (it == row.end()) {
-    fail(where, fmt::format("key `{}` is missing: not a LongBench prediction file", key));
+    refuse_row(where, fmt::format("key `{}` is missing: not a LongBench prediction file", key));
   }
   return *it;
 }
 
 std::vector<std::string> texts(const Json& list, std::string_view key, const std::string& where) {
-  if (!list.is_array()) fail(where, fmt::format("key `{}` is no list", key));
+  if (!list.is_array()) refuse_row(where, fmt::format("key `{}` is no list", key));
   std::vector<std::string> all;
   for (const Json& entry : list) {
     if (!entry.is_string())
-      fail(where, fmt::format("key `{}` holds something that is no text", key));
+      refuse_row(where, fmt::format("key `{}` holds something that is no text", key));
     all.push_back(entry.get<std::string>());
   }
   return all;
 }
 
-LongbenchPrediction read_row(const Json& row, const std::string& where) {
+LongbenchPrediction read_prediction(const Json& row, const std::string& where) {
   LongbenchPrediction prediction;
   const Json& text = require(row, "pred", where);
-  if (!text.is_string()) fail(where, "key `pred` is no text");
+  if (!text.is_string()) refuse_row(where, "key `pred` is no text");
   prediction.prediction = text.get<std::string>();
   prediction.answers = texts(require(row, "answers", where), "answers", where);
   const Json& classes = require(row, "all_classes", where);
   if (!classes.is_null()) prediction.classes = texts(classes, "all_classes", where);
   if (const auto length = row.find("length"); length != row.end()) {
-    if (!length->is_number()) fail(where, "key `length` is no number");
+    if (!length->is_number()) refuse_row(where, "key `length` is no number");
     prediction.length = length->get<double>();
   }
   return prediction;
@@ -134,8 +131,9 @@ std::vector<LongbenchFolder> find_longbench_predictions(const fs::path& root) {
 std::vector<LongbenchPrediction> read_longbench_predictions(const fs::path& file) {
   datasets::JsonlReader reader(file, datasets::kMaxJsonlLine, datasets::LoneSurrogates::kReplace);
   std::vector<LongbenchPrediction> predictions;
-  while (const auto row = reader.next()) predictions.push_back(read_row(*row, reader.where()));
-  if (predictions.empty()) fail(file.string(), "no predictions: the file is empty");
+  while (const auto row = reader.next())
+    predictions.push_back(read_prediction(*row, reader.where()));
+  if (predictions.empty()) refuse_row(file.string(), "no predictions: the file is empty");
   return predictions;
 }
 
@@ -144,7 +142,7 @@ std::optional<Json> published_longbench_result(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) return std::nullopt;
   Json result = parse_json(without_nan(read_file(file)), file.string());
-  if (!result.is_object()) fail(file.string(), "expected an object of scores by set");
+  if (!result.is_object()) refuse_row(file.string(), "expected an object of scores by set");
   return result;
 }
 

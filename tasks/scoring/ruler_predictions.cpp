@@ -11,15 +11,12 @@
 #include "base/text.h"
 #include "datasets/jsonl.h"
 #include "tasks/metrics/string_match.h"
+#include "tasks/scoring/refuse_row.h"
 
 namespace elastic::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void fail(const std::string& where, const std::string& what) {
-  throw Error(ErrorKind::kCorrupt, fmt::format("{}: {}", where, what));
-}
 
 // Where a stem ends in -N after something that is no underscore: the length of what stands before.
 std::optional<std::size_t> chunk_stem(std::string_view stem) {
@@ -66,7 +63,7 @@ std::string id_text(const Json& id, bool as_float, const std::string& where) {
   if (id.is_boolean()) return id.get<bool>() ? "True" : "False";
   if (id.is_number_float() || (as_float && id.is_number())) return python_float(id.get<double>());
   if (id.is_number()) return id.dump();
-  fail(where, "the sample's id is neither text nor a number");
+  refuse_row(where, "the sample's id is neither text nor a number");
 }
 
 void write_ids(std::vector<RulerPrediction>& predictions, const std::vector<Json>& ids,
@@ -84,11 +81,11 @@ void write_ids(std::vector<RulerPrediction>& predictions, const std::vector<Json
 Json sample_id(const Json& row, const std::string& where) {
   const auto others = row.find("others");
   if (others != row.end() && !others->is_null()) {
-    if (!others->is_object()) fail(where, "key `others` is no object");
+    if (!others->is_object()) refuse_row(where, "key `others` is no object");
     if (const auto id = others->find("id"); id != others->end()) return *id;
   }
   const auto index = row.find("index");
-  if (index == row.end()) fail(where, "key `index` is missing");
+  if (index == row.end()) refuse_row(where, "key `index` is missing");
   return *index;
 }
 
@@ -99,21 +96,22 @@ void read_references(const Json& row, const std::string& where, RulerPrediction&
   } else {
     references.push_back(row.contains("output") ? row.at("output") : Json(""));
   }
-  if (!references.is_array()) fail(where, "key `outputs` is no list");
-  if (references.empty()) fail(where, "key `outputs` is an empty list: nothing to score against");
+  if (!references.is_array()) refuse_row(where, "key `outputs` is no list");
+  if (references.empty())
+    refuse_row(where, "key `outputs` is an empty list: nothing to score against");
   prediction.first_reference_null = references.front().is_null();
   for (const Json& reference : references) {
     if (reference.is_null() && prediction.first_reference_null) continue;
-    if (!reference.is_string()) fail(where, "key `outputs` holds something that is no text");
+    if (!reference.is_string()) refuse_row(where, "key `outputs` holds something that is no text");
     prediction.references.push_back(reference.get<std::string>());
   }
 }
 
-RulerPrediction read_row(const Json& row, const std::string& where) {
+RulerPrediction read_ruler_row(const Json& row, const std::string& where) {
   RulerPrediction prediction;
   const auto pred = row.find("pred");
-  if (pred == row.end()) fail(where, "key `pred` is missing: not a RULER prediction file");
-  if (!pred->is_string() && !pred->is_null()) fail(where, "key `pred` is no text");
+  if (pred == row.end()) refuse_row(where, "key `pred` is missing: not a RULER prediction file");
+  if (!pred->is_string() && !pred->is_null()) refuse_row(where, "key `pred` is no text");
   if (pred->is_string()) prediction.prediction = ruler_postprocess(pred->get<std::string>());
   read_references(row, where, prediction);
   return prediction;
@@ -176,11 +174,11 @@ std::vector<RulerPrediction> read_ruler_predictions(std::span<const fs::path> fi
     datasets::JsonlReader rows(file);
     while (const auto row = rows.next()) {
       where.push_back(rows.where());
-      predictions.push_back(read_row(*row, where.back()));
+      predictions.push_back(read_ruler_row(*row, where.back()));
       ids.push_back(sample_id(*row, where.back()));
       const RulerPrediction& last = predictions.back();
       if (last.first_reference_null && !predictions.front().first_reference_null) {
-        fail(where.back(), "key `outputs` holds null");
+        refuse_row(where.back(), "key `outputs` holds null");
       }
     }
   }

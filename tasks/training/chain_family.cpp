@@ -34,7 +34,7 @@ std::string draw_name(int letters, MixRandom& random) {
 std::string draw_value(MixRandom& random) { return std::to_string(random.between(10000, 99998)); }
 
 // `taken`: names and values of the document, which differ between its chains.
-Chain draw_chain(const ChainWording& wording, int letters, std::vector<std::string>& taken,
+Chain draw_names(const ChainWording& wording, int letters, std::vector<std::string>& taken,
                  MixRandom& random) {
   const auto fresh = [&](const auto& draw) {
     std::string drawn;
@@ -75,7 +75,7 @@ std::string draw_absent_value(const std::string& opening, std::vector<std::strin
 std::string draw_example(const ChainWording& wording, const MixSources& sources,
                          MixRandom& random) {
   std::vector<std::string> taken;
-  const Chain chain = draw_chain(wording, kExampleLetters, taken, random);
+  const Chain chain = draw_names(wording, kExampleLetters, taken, random);
   Assembly assembly(sources, sources.encoder().first(wording.instruction));
   assembly.ask(question_of(wording, chain.value), " " + join(chain.names, " "));
   std::vector<Piece> links;
@@ -115,7 +115,7 @@ MixDocument draw_chain(const DocumentShape& shape, const MixSources& sources, Mi
   const std::int64_t most = std::clamp<std::int64_t>(free / 3 / kChainTokens, 1,
                                                      std::min(kMostChains, shape.max_questions));
   for (std::int64_t i = random.chance(.5) ? 1 : random.between(1, most); i > 0; --i) {
-    chains.push_back(draw_chain(wording, kNameLetters, taken, random));
+    chains.push_back(draw_names(wording, kNameLetters, taken, random));
   }
   Assembly assembly(sources, sources.encoder().first(opening));
   std::vector<Piece> links = weave(chains, sources, random);
