@@ -13,10 +13,13 @@
 
 #include <array>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace elastic::engine {
@@ -65,7 +68,7 @@ struct Timing {             // milliseconds; device-synchronised ends
   double select_ms = 0;     // block estimation and selection (XA); part of prefill
   double attention_ms = 0;  // part of prefill, without router and selection
   double ttft_ms = 0;       // until the first token is known
-  double decode_ms = 0;     // all tokens after the first
+  double decode_ms = 0;     // all tokens after the first: the steps that made them
 };
 
 /// fp32 tensor handed out for --logits: name, shape, row-major values.
@@ -86,6 +89,7 @@ struct Result {
   std::int64_t peak_bytes = 0;  // peak of allocated bytes: GPU, all in use; CPU, the request's own
   std::int64_t kv_bytes = 0;    // K/V cache at the end
   std::int64_t kv_bytes_full = 0;    // the same had every head kept every token
+  std::int64_t batch = 1;            // most sequences that took a step together with this one
   std::vector<NamedTensor> tensors;  // "logits" [rows, vocab], "hidden.{layer}" [rows, hidden]
 };
 
@@ -106,6 +110,16 @@ struct ModelInfo {
   std::string config_sha256;
 };
 
+/// Requests in flight: where they come from and where what becomes of them goes.
+struct RequestStream {
+  /// The next request, or nothing when there is no other; then it is not asked again. May call
+  /// set_mode() for this request and those after it.
+  std::function<std::optional<Request>()> next;
+  /// Of request `number`, counted from 0 in the order of next(): its result, or what it threw. In
+  /// any order.
+  std::function<void(std::int64_t number, std::variant<Result, std::exception_ptr> outcome)> done;
+};
+
 class Generator {
  public:
   virtual ~Generator() = default;
@@ -123,11 +137,15 @@ class Generator {
   /// The mode with every option that changes results spelt out, for the run record.
   virtual std::string mode() const = 0;
 
-  /// A static batch; results in the order of the requests and equal to batch 1. Throws kOutOfMemory
-  /// (naming bytes) when an allocation is refused, kDevice when the device failed and can run
-  /// nothing more, kNonFinite where logits are NaN or infinite, kInvalidArgument for ids outside
-  /// the vocabulary or an empty prompt.
+  /// Together as far as memory allows; results in the order of the requests and equal to batch 1.
+  /// Throws kOutOfMemory (naming bytes) when an allocation is refused, kDevice when the device
+  /// failed and can run nothing more, kNonFinite where logits are NaN or infinite, kInvalidArgument
+  /// for ids outside the vocabulary or an empty prompt.
   virtual std::vector<Result> generate(std::span<const Request> requests) = 0;
+
+  /// Up to `most` requests in flight together, a new one as soon as there is room for it; results
+  /// are those of generate(). Throws kDevice, and what the stream's functions throw.
+  virtual void generate(const RequestStream& stream, std::int64_t most) = 0;
 
   /// Of the first `layers` layers under the current mode; the prompt goes no further than it must.
   /// Throws kUnsupported where the mode has no router, the others as generate().

@@ -3,6 +3,7 @@
 #include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -48,11 +49,50 @@ void append(const StepLayer& layer, const at::Tensor& qkv, const at::Tensor& q_n
 void attend(const StepLayer& layer, const at::Tensor& q, const at::Tensor& out) {
   DecodeCall call{shape_of(layer, q.size(2)), numbers(q), writable(out)};
   call.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(q.size(2))));
-  call.splits =
-      decode_splits(call.shape, at::cuda::getCurrentDeviceProperties()->multiProcessorCount);
   const at::Tensor partials = at::empty({partial_floats(call)}, q.options().dtype(at::kFloat));
   call.partials = partials.data_ptr<float>();
   C10_CUDA_CHECK(decode_step(call, c10::cuda::getCurrentCUDAStream()));
+}
+
+// More rows than a weight is read once for: enough work for the library's products.
+void library_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                    LinearEnd end, const at::Tensor& y) {
+  const at::Tensor product = at::linear(x, weight, bias);
+  switch (end) {
+    case LinearEnd::kStore:
+      y.copy_(product);
+      return;
+    case LinearEnd::kAdd:
+      y.add_(product);
+      return;
+    case LinearEnd::kGate:
+      C10_CUDA_CHECK(gate_rows(numbers(product), writable(y), y.size(0), y.size(1),
+                               c10::cuda::getCurrentCUDAStream()));
+  }
+}
+
+void linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, LinearEnd end,
+            const at::Tensor& y) {
+  if (x.size(0) > kStepRows) return library_linear(x, weight, bias, end, y);
+  const LinearCall call{numbers(x),
+                        numbers(weight),
+                        numbers(bias),
+                        writable(y),
+                        static_cast<std::int32_t>(x.size(0)),
+                        static_cast<std::int32_t>(x.size(1)),
+                        static_cast<std::int32_t>(y.size(1)),
+                        end};
+  C10_CUDA_CHECK(linear_step(call, c10::cuda::getCurrentCUDAStream()));
+}
+
+void norm(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& out) {
+  const NormCall call{numbers(x),
+                      numbers(weight),
+                      writable(out),
+                      static_cast<std::int32_t>(x.size(0)),
+                      static_cast<std::int32_t>(x.size(1)),
+                      static_cast<float>(eps)};
+  C10_CUDA_CHECK(norm_step(call, c10::cuda::getCurrentCUDAStream()));
 }
 
 void gate(const at::Tensor& x, const at::Tensor& out) {
@@ -92,7 +132,7 @@ std::function<void()> record(const std::function<void()>& work) {
 }  // namespace
 
 extern "C" void elastic_cuda_step(StepKernels& table) {
-  table = {append, attend, gate, rotate, record};
+  table = {linear, norm, append, attend, gate, rotate, record};
 }
 
 }  // namespace elastic::engine

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/cuda/dependent_launch.cuh"
 #include "engine/cuda/step_call.h"
 #include "engine/cuda/tensor_core.cuh"
 
@@ -17,18 +18,19 @@ using T = __nv_bfloat16;
 constexpr int kWarps = 4, kThreads = 32 * kWarps, kTile = 16 * kWarps;  // keys of a step
 constexpr int kStages = 3;
 constexpr int kMostGroup = 16;  // query heads a KV head
+constexpr int kSplits = 64;     // stretches of a KV head's keys at most
+constexpr int kLeastTiles = 4;  // of a stretch
 
 // The keys that a head's new row sees, and those of one stretch of them.
 struct Stretch {
   int tokens, length, begin, end;
 };
 
-__device__ Stretch stretch_of(const StepShape& shape, const KvSlot& slot, int sequence, int splits,
-                              int split) {
+__device__ Stretch stretch_of(const StepShape& shape, const KvSlot& slot, int sequence, int split) {
   const int stored = shape.positions[sequence] + 1;
   const int tokens = slot.local > 0 ? min(stored, slot.sink + slot.local) : stored;
   const int tiles = (tokens + kTile - 1) / kTile;
-  const int length = max(4, (tiles + splits - 1) / splits) * kTile;  // short caches: fewer blocks
+  const int length = max(kLeastTiles, (tiles + kSplits - 1) / kSplits) * kTile;
   return {tokens, length, split * length, min(tokens, (split + 1) * length)};
 }
 
@@ -174,7 +176,9 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(const DecodeCall call)
   const int split = blockIdx.x, kv_head = blockIdx.y, sequence = blockIdx.z;
   const int group = shape.heads_q / shape.heads_kv;
   const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
-  const Stretch keys = stretch_of(shape, slot, sequence, call.splits, split);
+  wait_for_inputs();
+  let_next_begin();
+  const Stretch keys = stretch_of(shape, slot, sequence, split);
   if (keys.begin >= keys.end) return;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const auto* k = static_cast<const T*>(slot.k);
@@ -219,7 +223,7 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(const DecodeCall call)
   deposit<D>(state, Partial<D>(parts + warp * size, group), group, scale_log2, lane);
   __syncthreads();
   const Partial<D> result(
-      call.partials + ((sequence * shape.heads_kv + kv_head) * call.splits + split) * size, group);
+      call.partials + ((sequence * shape.heads_kv + kv_head) * kSplits + split) * size, group);
   for (int i = threadIdx.x; i < group * D; i += kThreads) {
     const Joined<D> joined(parts, size, kWarps, group, i / D, i % D);
     if (i % D == 0) {
@@ -236,10 +240,12 @@ __global__ void __launch_bounds__(D) join_kernel(const DecodeCall call) {
   const int head = blockIdx.x, sequence = blockIdx.y, group = shape.heads_q / shape.heads_kv;
   const int kv_head = head / group;
   const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
-  const Stretch keys = stretch_of(shape, slot, sequence, call.splits, 0);
+  wait_for_inputs();
+  let_next_begin();
+  const Stretch keys = stretch_of(shape, slot, sequence, 0);
   const int count = (keys.tokens + keys.length - 1) / keys.length;
   const std::int64_t size = floats_of(group, D);
-  const Joined<D> joined(call.partials + (sequence * shape.heads_kv + kv_head) * call.splits * size,
+  const Joined<D> joined(call.partials + (sequence * shape.heads_kv + kv_head) * kSplits * size,
                          size, count, group, head % group, threadIdx.x);
   call.out[(sequence * shape.heads_q + head) * D + threadIdx.x] =
       __float2bfloat16(joined.sum > 0 ? joined.out / joined.sum : 0);
@@ -251,25 +257,24 @@ cudaError_t launch(const DecodeCall& call, cudaStream_t stream) {
   const int group = shape.heads_q / shape.heads_kv;
   const auto parts = static_cast<int>(kWarps * floats_of(group, D) * sizeof(float));
   const int bytes = std::max<int>(kStages * 2 * kTile * D * static_cast<int>(sizeof(T)), parts);
-  const cudaError_t error =
+  cudaError_t error =
       cudaFuncSetAttribute(decode_kernel<D>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   if (error != cudaSuccess) return error;
-  decode_kernel<D>
-      <<<dim3(call.splits, shape.heads_kv, shape.batch), kThreads, bytes, stream>>>(call);
-  join_kernel<D><<<dim3(shape.heads_q, shape.batch), D, 0, stream>>>(call);
-  return cudaGetLastError();
+  const auto heads_kv = static_cast<unsigned>(shape.heads_kv),
+             heads_q = static_cast<unsigned>(shape.heads_q),
+             batch = static_cast<unsigned>(shape.batch);
+  const LaunchSize parts_size{dim3(kSplits, heads_kv, batch), kThreads,
+                              static_cast<unsigned>(bytes)};
+  error = launch_dependent(decode_kernel<D>, parts_size, stream, call);
+  if (error != cudaSuccess) return error;
+  return launch_dependent(join_kernel<D>, {dim3(heads_q, batch), D}, stream, call);
 }
 
 }  // namespace
 
-std::int32_t decode_splits(const StepShape& shape, std::int32_t processors) {
-  constexpr int kBlocksEach = 4, kMostSplits = 128;
-  return std::clamp(kBlocksEach * processors / (shape.heads_kv * shape.batch), 1, kMostSplits);
-}
-
 std::int64_t partial_floats(const DecodeCall& call) {
   const StepShape& shape = call.shape;
-  return shape.batch * shape.heads_kv * call.splits *
+  return shape.batch * shape.heads_kv * kSplits *
          floats_of(shape.heads_q / shape.heads_kv, shape.head_dim);
 }
 

@@ -9,12 +9,13 @@
 #include <cstdint>
 
 #include "engine/kernels/kv_slot.h"
+#include "engine/kernels/step_linear.h"
 
 namespace elastic::engine {
 
 struct StepShape {
   std::int32_t batch = 0, heads_q = 0, heads_kv = 0, head_dim = 0;
-  const std::int32_t* positions = nullptr;  // [batch]
+  const std::int32_t* positions = nullptr;  // [batch]; negative: a row without a sequence
   const KvSlot* slots = nullptr;            // [batch, heads_kv]
 };
 
@@ -29,19 +30,37 @@ struct AppendCall {
 };
 cudaError_t append_step(const AppendCall& call, cudaStream_t stream);
 
-/// Attention of the new rows over their caches, the keys of a head split over `splits` blocks.
+/// Attention of the new rows over their caches. How the keys of a head are split depends on their
+/// number alone, so that a sequence's result does not depend on the rest of the batch.
 struct DecodeCall {
   StepShape shape;
   const __nv_bfloat16* q = nullptr;  // [batch, heads_q, head_dim]
   __nv_bfloat16* out = nullptr;      // the same
   float* partials = nullptr;         // partial_floats() of them
-  std::int32_t splits = 1;
   float scale = 0;
 };
-/// Blocks a KV head that keep `processors` multiprocessors busy.
-std::int32_t decode_splits(const StepShape& shape, std::int32_t processors);
 std::int64_t partial_floats(const DecodeCall& call);
 cudaError_t decode_step(const DecodeCall& call, cudaStream_t stream);
+
+/// A product of a step; at most kStepRows rows, `in` a multiple of kStepInner.
+struct LinearCall {
+  const __nv_bfloat16* x = nullptr;       // [rows, in]
+  const __nv_bfloat16* weight = nullptr;  // [out, in]; kGate: [2 out, in]
+  const __nv_bfloat16* bias = nullptr;    // of every output, or null
+  __nv_bfloat16* y = nullptr;             // [rows, out]
+  std::int32_t rows = 0, in = 0, out = 0;
+  LinearEnd end = LinearEnd::kStore;
+};
+cudaError_t linear_step(const LinearCall& call, cudaStream_t stream);
+
+/// out = weight * x / rms(x), fp32 inside, of rows [rows, width]; width a multiple of 8.
+struct NormCall {
+  const __nv_bfloat16 *x = nullptr, *weight = nullptr;
+  __nv_bfloat16* out = nullptr;
+  std::int32_t rows = 0, width = 0;
+  float eps = 0;
+};
+cudaError_t norm_step(const NormCall& call, cudaStream_t stream);
 
 /// out[r, i] = silu(x[r, i]) * x[r, n + i]; n a multiple of 8.
 cudaError_t gate_rows(const __nv_bfloat16* x, __nv_bfloat16* out, std::int64_t rows, std::int64_t n,

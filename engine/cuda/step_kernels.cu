@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "engine/cuda/dependent_launch.cuh"
 #include "engine/cuda/step_call.h"
 
 namespace elastic::engine {
@@ -17,32 +18,40 @@ struct alignas(16) Eight {
 
 __device__ float rounded(float x) { return __bfloat162float(__float2bfloat16(x)); }
 
-// The sum of x over the threads of a block of `threads` <= 64.
-__device__ float block_sum(float x, int threads) {
-  __shared__ float warps[2];
+// The sum of x over a block of kWarps warps.
+template <int kWarps>
+__device__ float block_sum(float x) {
+  __shared__ float warps[kWarps];
   for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
-  if (threads <= 32) return x;
   if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = x;
   __syncthreads();
-  return warps[0] + warps[1];
+  float sum = 0;
+#pragma unroll
+  for (const float warp : warps) sum += warp;
+  return sum;
 }
 
 // A thread block is one head of one sequence, a thread the pair of elements that rotate together.
+template <int D>
 __global__ void append_kernel(const AppendCall call) {
+  constexpr int half = D / 2;
   const StepShape& shape = call.shape;
-  const int head = blockIdx.x, sequence = blockIdx.y, i = threadIdx.x, half = blockDim.x;
-  const int heads = shape.heads_q + 2 * shape.heads_kv, dim = 2 * half;
-  const T* x = call.qkv + (static_cast<std::int64_t>(sequence) * heads + head) * dim;
+  const int head = blockIdx.x, sequence = blockIdx.y, i = threadIdx.x;
+  const int heads = shape.heads_q + 2 * shape.heads_kv;
+  const T* x = call.qkv + (static_cast<std::int64_t>(sequence) * heads + head) * D;
+  wait_for_inputs();
+  let_next_begin();
   const int position = shape.positions[sequence];
+  if (position < 0) return;
   const bool is_query = head < shape.heads_q, is_value = head >= shape.heads_q + shape.heads_kv;
   const int kv_head = (head - shape.heads_q) % shape.heads_kv;
-  T* to = call.q + (static_cast<std::int64_t>(sequence) * shape.heads_q + head) * dim;
+  T* to = call.q + (static_cast<std::int64_t>(sequence) * shape.heads_q + head) * D;
   if (!is_query) {
     const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
     const std::int64_t row = slot.local > 0 && position >= slot.sink
                                  ? slot.sink + (position - slot.sink) % slot.local
                                  : position;
-    to = static_cast<T*>(is_value ? slot.v : slot.k) + row * dim;
+    to = static_cast<T*>(is_value ? slot.v : slot.k) + row * D;
   }
   if (is_value) {
     to[i] = x[i];
@@ -53,7 +62,7 @@ __global__ void append_kernel(const AppendCall call) {
   const T* norm = is_query ? call.q_norm : call.k_norm;
   if (norm != nullptr) {  // fp32 inside, rounded once
     const float factor =
-        rsqrtf(block_sum(a * a + b * b, half) / static_cast<float>(dim) + call.eps);
+        rsqrtf(block_sum<half / 32>(a * a + b * b) / static_cast<float>(D) + call.eps);
     a = rounded(a * factor * __bfloat162float(norm[i]));
     b = rounded(b * factor * __bfloat162float(norm[i + half]));
   }
@@ -61,6 +70,33 @@ __global__ void append_kernel(const AppendCall call) {
   const float s = __bfloat162float(call.sin[static_cast<std::int64_t>(position) * half + i]);
   to[i] = __float2bfloat16(a * c - b * s);
   to[i + half] = __float2bfloat16(b * c + a * s);
+}
+
+// A thread block is one row.
+constexpr int kNormWarps = 16;
+__global__ void __launch_bounds__(32 * kNormWarps) norm_kernel(const NormCall call) {
+  const std::int64_t start = static_cast<std::int64_t>(blockIdx.x) * call.width;
+  const auto eight = [](const T* at) { return *reinterpret_cast<const Eight*>(at); };
+  wait_for_inputs();
+  let_next_begin();
+  float sum = 0;
+  for (int i = 8 * threadIdx.x; i < call.width; i += 8 * blockDim.x) {
+    const Eight x = eight(call.x + start + i);
+#pragma unroll
+    for (const T element : x.at) sum += __bfloat162float(element) * __bfloat162float(element);
+  }
+  const float factor =
+      rsqrtf(block_sum<kNormWarps>(sum) / static_cast<float>(call.width) + call.eps);
+  for (int i = 8 * threadIdx.x; i < call.width; i += 8 * blockDim.x) {
+    const Eight x = eight(call.x + start + i), weight = eight(call.weight + i);
+    Eight out;
+#pragma unroll
+    for (int e = 0; e < 8; ++e) {
+      out.at[e] =
+          __float2bfloat16(__bfloat162float(x.at[e]) * factor * __bfloat162float(weight.at[e]));
+    }
+    *reinterpret_cast<Eight*>(call.out + start + i) = out;
+  }
 }
 
 __global__ void gate_kernel(const T* x, T* out, std::int64_t rows, std::int64_t n) {
@@ -119,9 +155,16 @@ unsigned blocks_for(std::int64_t threads) {
 
 cudaError_t append_step(const AppendCall& call, cudaStream_t stream) {
   const StepShape& shape = call.shape;
-  append_kernel<<<dim3(shape.heads_q + 2 * shape.heads_kv, shape.batch), shape.head_dim / 2, 0,
-                  stream>>>(call);
-  return cudaGetLastError();
+  const LaunchSize size{dim3(static_cast<unsigned>(shape.heads_q + 2 * shape.heads_kv),
+                             static_cast<unsigned>(shape.batch)),
+                        static_cast<unsigned>(shape.head_dim / 2)};
+  if (shape.head_dim == 64) return launch_dependent(append_kernel<64>, size, stream, call);
+  return launch_dependent(append_kernel<128>, size, stream, call);
+}
+
+cudaError_t norm_step(const NormCall& call, cudaStream_t stream) {
+  const LaunchSize size{dim3(static_cast<unsigned>(call.rows)), 32 * kNormWarps};
+  return launch_dependent(norm_kernel, size, stream, call);
 }
 
 cudaError_t gate_rows(const T* x, T* out, std::int64_t rows, std::int64_t n, cudaStream_t stream) {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 namespace elastic::engine {
 namespace {
@@ -65,6 +66,16 @@ void count_cpu_memory() {
   static CountingAllocator allocator;
   constexpr std::uint8_t kPriority = 1;  // above LibTorch's own
   c10::SetCPUAllocator(&allocator, kPriority);
+}
+
+std::int64_t available_bytes(c10::Device device) {
+  if (device.is_cpu()) return std::numeric_limits<std::int64_t>::max();
+  at::DeviceAllocator& allocator = *at::getDeviceAllocator(device.type());
+  const auto stats = allocator.getDeviceStats(device.index());
+  const auto free = static_cast<std::int64_t>(allocator.getMemoryInfo(device.index()).first);
+  const std::int64_t unused =  // free blocks that the allocator keeps
+      stats.reserved_bytes[kAllPools].current - stats.allocated_bytes[kAllPools].current;
+  return (free + unused) / 10 * 9;
 }
 
 MemoryMeter::MemoryMeter(c10::Device device) : device_(device) {

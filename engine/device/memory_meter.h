@@ -14,6 +14,10 @@ namespace elastic::engine {
 /// allocation ends the program. Any number of times; tensors made before are not in the account.
 void count_cpu_memory();
 
+/// What LibTorch can still hand out on an accelerator, less a tenth for what is in no estimate; on
+/// the CPU no limit is known.
+std::int64_t available_bytes(c10::Device device);
+
 class MemoryMeter {
  public:
   explicit MemoryMeter(c10::Device device);

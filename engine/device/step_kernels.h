@@ -10,16 +10,29 @@
 #include <cstdint>
 #include <functional>
 
+#include "engine/kernels/step_linear.h"
+
 namespace elastic::engine {
 
 /// One layer of a step over the tokens of a batch. bf16, head_dim 64 or 128.
 struct StepLayer {
   std::int64_t heads_q = 0, heads_kv = 0;
-  at::Tensor positions;  // int32 [batch]: of the new tokens
+  at::Tensor positions;  // int32 [batch]: of the new tokens; -1: a row without a sequence
   at::Tensor slots;      // uint8 [batch * heads_kv * sizeof(KvSlot)]
 };
 
+/// Of rows that go through a step together each result is the same bits as alone.
 struct StepKernels {
+  /// x [rows, in], weight [out, in] (kGate: [2 out, in]), y [rows, out], bias of every output or
+  /// undefined; contiguous, `in` a multiple of kStepInner. More than kStepRows rows: by LibTorch,
+  /// where a result may differ from that of fewer rows.
+  void (*linear)(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                 LinearEnd end, const at::Tensor& y) = nullptr;
+
+  /// out = weight * x / rms(x) of rows [rows, width].
+  void (*norm)(const at::Tensor& x, const at::Tensor& weight, double eps,
+               const at::Tensor& out) = nullptr;
+
   /// qkv [batch, (heads_q + 2 heads_kv) * head_dim], one projection: the keys, normed by k_norm
   /// where that is defined and rotated, and the values go to their slots; the queries, likewise, to
   /// q [batch, heads_q, head_dim]. cos, sin [positions, head_dim / 2].

@@ -5,17 +5,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
+#include <map>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/api/mode_list.h"
 #include "engine/attention/sparsity.h"
+#include "engine/config/memory_estimate.h"
 #include "engine/device/device_errors.h"
 #include "engine/device/memory_meter.h"
+#include "engine/generate/in_flight.h"
 #include "engine/generate/sampler.h"
-#include "engine/generate/stop_matcher.h"
 #include "engine/router/router.h"
 
 namespace elastic::engine {
@@ -67,31 +69,7 @@ auto on_device(at::Device device, const Body& body) {
   });
 }
 
-// The logits with every token barred that would end the answer.
-std::vector<float> without_ends(std::span<const float> logits, const Request& request,
-                                const std::vector<std::int32_t>& eos) {
-  std::vector<float> barred(logits.begin(), logits.end());
-  for (const auto* ids : {&eos, &request.stop_ids}) {
-    for (const std::int32_t id : *ids) {
-      if (id >= 0 && static_cast<std::size_t>(id) < barred.size()) {
-        barred[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
-      }
-    }
-  }
-  return barred;
-}
-
 }  // namespace
-
-struct TorchGenerator::Running {
-  const Request* request = nullptr;
-  Sequence sequence;
-  Result result;
-  SplitMix64 stream;
-  StopMatcher stop;
-  bool done = false;
-  std::int64_t prompt_tokens = 0;
-};
 
 TorchGenerator::TorchGenerator(Decoder decoder, std::shared_ptr<const Tokenizer> tokenizer,
                                ModelInfo info)
@@ -135,8 +113,8 @@ PlanContext plan_context(const ModelConfig& config) {
 void TorchGenerator::set_mode(std::string_view mode) {
   PlanContext context = plan_context(decoder_.config());
   context.routers = decoder_.weights().routers;
-  plan_ = make_attention_plan(mode, context);
-  if (!plan_.note.empty() && said_.insert(plan_.note).second) log_info(plan_.note);
+  plan_ = std::make_shared<AttentionPlan>(make_attention_plan(mode, context));
+  if (!plan_->note.empty() && said_.insert(plan_->note).second) log_info(plan_->note);
 }
 
 void TorchGenerator::check_request(const Request& request) const {
@@ -163,16 +141,27 @@ void TorchGenerator::check_request(const Request& request) const {
 }
 
 std::vector<Result> TorchGenerator::generate(std::span<const Request> requests) {
-  return on_device(decoder_.device(), [&] { return run(requests); });
+  std::vector<Result> results(requests.size());
+  std::size_t asked = 0;
+  const RequestStream stream{
+      [&] { return asked < requests.size() ? std::optional(requests[asked++]) : std::nullopt; },
+      [&](std::int64_t number, std::variant<Result, std::exception_ptr> outcome) {
+        if (const auto* failure = std::get_if<std::exception_ptr>(&outcome)) {
+          std::rethrow_exception(*failure);
+        }
+        results[static_cast<std::size_t>(number)] = std::move(std::get<Result>(outcome));
+      }};
+  generate(stream, std::ssize(requests));
+  return results;
 }
 
 std::vector<RouterFeatures> TorchGenerator::router_features(std::span<const std::int32_t> ids,
                                                             std::int64_t layers) {
   check_request({.ids = {ids.begin(), ids.end()}, .max_new_tokens = 0});
-  if (!plan_.policy->needs_keys()) {
+  if (!plan_->policy->needs_keys()) {
     throw Error(ErrorKind::kUnsupported,
                 fmt::format("mode `{}` has no router to look into; choose a routed one (fa-ssa)",
-                            plan_.describe()));
+                            plan_->describe()));
   }
   if (layers < 1 || layers > info_.layers) {
     throw Error(ErrorKind::kInvalidArgument,
@@ -180,7 +169,7 @@ std::vector<RouterFeatures> TorchGenerator::router_features(std::span<const std:
   }
   return on_device(decoder_.device(), [&] {
     std::vector<RouterFeatures> features;
-    for (const HeadDecision& decision : decoder_.decide(ids, plan_, layers)) {
+    for (const HeadDecision& decision : decoder_.decide(ids, *plan_, layers)) {
       const RouterWeights& router = decoder_.weights().routers[features.size()];
       features.push_back({to_floats(decision.pooled_keys),
                           to_floats(task_features(router, decision.pooled_keys))});
@@ -189,33 +178,57 @@ std::vector<RouterFeatures> TorchGenerator::router_features(std::span<const std:
   });
 }
 
-std::vector<Result> TorchGenerator::run(std::span<const Request> requests) {
-  for (const Request& request : requests) check_request(request);
+void TorchGenerator::generate(const RequestStream& stream, std::int64_t most) {
   const MemoryMeter memory(decoder_.device());
-  std::vector<Running> batch;
-  batch.reserve(requests.size());
-  for (const Request& request : requests) batch.push_back(prefill(request));
-  decode(batch);
-  std::vector<Result> results;
-  for (Running& running : batch) {
-    finish(running);
-    running.result.peak_bytes = memory.peak_bytes();
-    results.push_back(std::move(running.result));
-  }
-  return results;
+  const auto element = static_cast<std::int64_t>(c10::elementSize(decoder_.dtype()));
+  const InFlightEngine engine{
+      .start = [&](Request request) { return start(std::move(request)); },
+      .prefill = [&](Answer& answer) { on_device(decoder_.device(), [&] { prefill(answer); }); },
+      .step =
+          [&](std::span<Answer* const> batch) {
+            on_device(decoder_.device(), [&] { step(batch); });
+          },
+      .finish =
+          [&](Answer&& answer) {
+            finish(answer, tokenizer_.get());
+            answer.result.peak_bytes = memory.peak_bytes();
+            return std::move(answer.result);
+          },
+      .need =
+          [&](const Request& request) {
+            const MemoryEstimate bytes =
+                estimate_memory(decoder_.config(), {.prompt_tokens = std::ssize(request.ids),
+                                                    .new_tokens = request.max_new_tokens,
+                                                    .element_bytes = element,
+                                                    .cpu = decoder_.device().is_cpu()});
+            return InFlightEngine::Need{bytes.kv, bytes.activations};
+          },
+      .available_bytes = available_bytes(decoder_.device())};
+  run_in_flight(engine, stream, most);
 }
 
-TorchGenerator::Running TorchGenerator::prefill(const Request& request) {
+Answer TorchGenerator::start(Request request) const {
+  check_request(request);
+  SplitMix64 draws(request.sampling.seed);
+  StopMatcher stop(tokenizer_.get(), request.stop);
+  const bool done = request.max_new_tokens == 0;
+  return {.request = std::move(request),
+          .plan = plan_,
+          .sequence = std::nullopt,
+          .result = {},
+          .stream = draws,
+          .stop = std::move(stop),
+          .done = done,
+          .failure = {}};
+}
+
+void TorchGenerator::prefill(Answer& answer) {
   constexpr std::int64_t kReserveAtMost = 4096;  // answer tokens; longer answers grow the cache
-  const auto prompt_tokens = static_cast<std::int64_t>(request.ids.size());
-  Running running{&request,
-                  decoder_.start(prompt_tokens + std::min(request.max_new_tokens, kReserveAtMost)),
-                  {},
-                  SplitMix64(request.sampling.seed),
-                  StopMatcher(tokenizer_.get(), request.stop),
-                  request.max_new_tokens == 0,
-                  prompt_tokens};
-  Result& result = running.result;
+  const Request& request = answer.request;
+  const auto prompt_tokens = std::ssize(request.ids);
+  Sequence& sequence = answer.sequence.emplace(
+      decoder_.start(prompt_tokens + std::min(request.max_new_tokens, kReserveAtMost)));
+  Result& result = answer.result;
   HiddenObserver observe;
   if (request.hidden_states) {
     observe = [&](std::int64_t layer, const at::Tensor& x) {
@@ -225,109 +238,72 @@ TorchGenerator::Running TorchGenerator::prefill(const Request& request) {
   synchronize(decoder_.device());
   StageClock clock(decoder_.device());
   const Stopwatch watch;
-  const at::Tensor x = decoder_.prefill(running.sequence, request.ids, plan_, clock, observe);
+  const at::Tensor x = decoder_.prefill(sequence, request.ids, *answer.plan, clock, observe);
   const std::vector<float> last = to_floats(decoder_.logits(x.narrow(0, prompt_tokens - 1, 1)));
   result.timing.prefill_ms = watch.milliseconds();
-  if (!running.done) accept(running, last);
+  if (!answer.done) accept(answer, last, decoder_.config().eos_ids);
   result.timing.ttft_ms = watch.milliseconds();
   result.timing.router_ms = clock.milliseconds(Stage::kRouter);
   result.timing.select_ms = clock.milliseconds(Stage::kSelect);
   result.timing.attention_ms = clock.milliseconds(Stage::kAttention);
-  result.trace = make_trace(running.sequence);
+  result.trace = make_trace(sequence);
   if (request.hidden_states) {
     result.tensors.push_back(named(fmt::format("hidden.{}", info_.layers), decoder_.final_norm(x)));
   }
   if (request.all_logits) result.tensors.push_back(all_logits(decoder_, x));
-  return running;
 }
 
-void TorchGenerator::decode(std::vector<Running>& batch) {
+void TorchGenerator::step(std::span<Answer* const> batch) {
   const Stopwatch watch;
-  for (;;) {
-    std::vector<Running*> active;
-    std::vector<Sequence*> sequences;
-    std::vector<std::int32_t> ids;
-    for (Running& running : batch) {
-      if (running.done) continue;
-      active.push_back(&running);
-      sequences.push_back(&running.sequence);
-      ids.push_back(running.result.ids.back());
-    }
-    if (active.empty()) return;
-    if (step_.takes(plan_)) {
-      const StepResult step = step_.run(sequences, ids, plan_);
-      if (all_take_greedy(active, step)) {
-        for (std::size_t row = 0; row < active.size(); ++row) take(*active[row], step.greedy[row]);
-      } else {
-        accept_rows(active, step.logits);
-      }
-    } else {
-      accept_rows(active, decoder_.logits(decoder_.step(sequences, ids, plan_)));
-    }
-    for (Running* running : active) running->result.timing.decode_ms = watch.milliseconds();
+  std::vector<Answer*> recorded;
+  std::map<const AttentionPlan*, std::vector<Answer*>> composed;
+  for (Answer* answer : batch) {
+    (step_.takes(*answer->plan) ? recorded : composed[answer->plan.get()]).push_back(answer);
+  }
+  if (!recorded.empty()) step_recorded(recorded);
+  for (const auto& [plan, answers] : composed) step_composed(answers);
+  const double spent = watch.milliseconds();
+  for (Answer* answer : batch) {
+    answer->result.timing.decode_ms += spent;
+    answer->result.batch = std::max<std::int64_t>(answer->result.batch, std::ssize(batch));
   }
 }
 
-// True where the device's choices are what each request would sample.
-bool TorchGenerator::all_take_greedy(std::span<Running* const> active, const StepResult& step) {
-  for (std::size_t row = 0; row < active.size(); ++row) {
-    const Request& request = *active[row]->request;
-    const auto tokens = static_cast<std::int64_t>(active[row]->result.ids.size());
-    if (!step.finite[row] || request.sampling.temperature > 0 || tokens < request.min_new_tokens) {
-      return false;
-    }
+void TorchGenerator::step_recorded(std::span<Answer* const> batch) {
+  std::vector<StepRow> rows;
+  for (Answer* answer : batch) {
+    rows.push_back({&*answer->sequence, answer->result.ids.back(), answer->plan.get()});
   }
-  return true;
+  const StepResult step = step_.run(rows);
+  // The device's own choices, where they are what everyone would sample.
+  const auto chosen = [&](std::size_t row) {
+    return step.finite[row] && batch[row]->takes_greedy();
+  };
+  bool all = true;
+  for (std::size_t row = 0; row < batch.size(); ++row) all = all && chosen(row);
+  if (!all) return accept_rows(batch, step.logits);
+  for (std::size_t row = 0; row < batch.size(); ++row) {
+    take(*batch[row], step.greedy[row], decoder_.config().eos_ids);
+  }
 }
 
-void TorchGenerator::accept_rows(std::span<Running* const> active, const at::Tensor& logits) const {
+// Of answers with the same plan.
+void TorchGenerator::step_composed(std::span<Answer* const> batch) {
+  std::vector<Sequence*> sequences;
+  std::vector<std::int32_t> ids;
+  for (Answer* answer : batch) {
+    sequences.push_back(&*answer->sequence);
+    ids.push_back(answer->result.ids.back());
+  }
+  accept_rows(batch, decoder_.logits(decoder_.step(sequences, ids, *batch.front()->plan)));
+}
+
+void TorchGenerator::accept_rows(std::span<Answer* const> batch, const at::Tensor& logits) const {
   const std::vector<float> values = to_floats(logits);
   const auto vocab = static_cast<std::size_t>(info_.vocab);
-  for (std::size_t row = 0; row < active.size(); ++row) {
-    accept(*active[row], std::span(values).subspan(row * vocab, vocab));
+  for (std::size_t row = 0; row < batch.size(); ++row) {
+    accept(*batch[row], std::span(values).subspan(row * vocab, vocab), decoder_.config().eos_ids);
   }
-}
-
-// Samples the next token and takes it.
-void TorchGenerator::accept(Running& running, std::span<const float> logits) const {
-  const Request& request = *running.request;
-  check_finite(logits);
-  const bool too_early =
-      static_cast<std::int64_t>(running.result.ids.size()) < request.min_new_tokens;
-  take(running, too_early ? sample(without_ends(logits, request, decoder_.config().eos_ids),
-                                   request.sampling, running.stream)
-                          : sample(logits, request.sampling, running.stream));
-}
-
-// Appends the token and decides whether the request is finished by it.
-void TorchGenerator::take(Running& running, std::int32_t id) const {
-  const Request& request = *running.request;
-  Result& result = running.result;
-  result.ids.push_back(id);
-  const auto contains = [id](const std::vector<std::int32_t>& ids) {
-    return std::find(ids.begin(), ids.end(), id) != ids.end();
-  };
-  if ((!request.ignore_eos && contains(decoder_.config().eos_ids)) || contains(request.stop_ids)) {
-    result.finish = Finish::kEos;
-    running.done = true;
-  } else if (auto text = running.stop.find(result.ids)) {
-    result.finish = Finish::kStop;
-    result.text = std::move(*text);
-    running.done = true;
-  } else if (static_cast<std::int64_t>(result.ids.size()) >= request.max_new_tokens) {
-    result.finish = Finish::kLength;
-    running.done = true;
-  }
-}
-
-void TorchGenerator::finish(Running& running) const {
-  Result& result = running.result;
-  if (tokenizer_ && result.finish != Finish::kStop) {
-    result.text =
-        tokenizer_->decode(result.ids, {.skip_special = true, .clean_up_spaces = std::nullopt});
-  }
-  result.kv_bytes = running.sequence.cache.bytes(running.sequence.tokens);
-  result.kv_bytes_full = running.sequence.cache.bytes_full(running.sequence.tokens);
 }
 
 }  // namespace elastic::engine

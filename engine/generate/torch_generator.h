@@ -1,7 +1,7 @@
 #pragma once
 
 // The LibTorch implementation of api/generator.h: one decoder on one device, prefill per request,
-// decode steps for all unfinished requests of a batch together.
+// decode steps for all requests in flight together.
 
 #include <memory>
 #include <set>
@@ -10,6 +10,7 @@
 #include "engine/api/generator.h"
 #include "engine/api/tokenizer.h"
 #include "engine/attention/attention_plan.h"
+#include "engine/generate/answer.h"
 #include "engine/model/decoder.h"
 #include "engine/model/recorded_step.h"
 
@@ -27,29 +28,28 @@ class TorchGenerator final : public Generator {
   std::string device() const override;
   std::string dtype() const override;
   void set_mode(std::string_view mode) override;
-  std::string mode() const override { return plan_.describe(); }
+  std::string mode() const override { return plan_->describe(); }
   std::vector<Result> generate(std::span<const Request> requests) override;
+  void generate(const RequestStream& stream, std::int64_t most) override;
   using Generator::generate;
   std::vector<RouterFeatures> router_features(std::span<const std::int32_t> ids,
                                               std::int64_t layers) override;
 
  private:
-  struct Running;
-  std::vector<Result> run(std::span<const Request> requests);
+  void run(const RequestStream& stream, std::int64_t most);
   void check_request(const Request& request) const;
-  Running prefill(const Request& request);
-  void decode(std::vector<Running>& batch);
-  static bool all_take_greedy(std::span<Running* const> active, const StepResult& step);
-  void accept_rows(std::span<Running* const> active, const at::Tensor& logits) const;
-  void accept(Running& running, std::span<const float> logits) const;
-  void take(Running& running, std::int32_t id) const;
-  void finish(Running& running) const;
+  Answer start(Request request) const;
+  void prefill(Answer& answer);
+  void step(std::span<Answer* const> batch);
+  void step_recorded(std::span<Answer* const> batch);
+  void step_composed(std::span<Answer* const> batch);
+  void accept_rows(std::span<Answer* const> batch, const at::Tensor& logits) const;
 
   Decoder decoder_;
   RecordedStep step_{decoder_};
   std::shared_ptr<const Tokenizer> tokenizer_;  // null: ids only
   ModelInfo info_;
-  AttentionPlan plan_;
+  std::shared_ptr<const AttentionPlan> plan_;
   std::set<std::string> said_;  // notes on modes, each said once
 };
 

@@ -8,6 +8,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/stack.h>
 
+#include <bit>
 #include <cstring>
 
 #include "base/error.h"
@@ -20,24 +21,34 @@ namespace {
 
 constexpr std::int64_t kMostGroup = 16;  // query heads a KV head: rows of one tensor-core tile
 
+// Rows of the recording that a batch takes, the next power of two: sequences that come and go need
+// few recordings. Large batches stay as they are.
+std::int64_t recorded_rows(std::int64_t batch) {
+  return batch > kStepRows
+             ? batch
+             : static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(batch)));
+}
+
 }  // namespace
 
 bool RecordedStep::takes(const AttentionPlan& plan) const {
   const ModelConfig& c = decoder_.config();
   const bool selects = plan.sparse != nullptr && plan.sparse->places().decode_selection;
   return !selects && step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
-         c.heads_q <= kMostGroup * c.heads_kv;
+         c.heads_q <= kMostGroup * c.heads_kv && c.hidden % kStepInner == 0 &&
+         c.intermediate % kStepInner == 0;
 }
 
 // The caches' places into device memory, where they are not those that lie there.
-void RecordedStep::place(Recording& recording, std::span<Sequence* const> sequences) {
+void RecordedStep::place(Recording& recording, std::span<const StepRow> batch) const {
   const ModelConfig& c = decoder_.config();
   const auto heads = static_cast<std::size_t>(c.heads_kv);
-  std::vector<KvSlot> now(static_cast<std::size_t>(c.layers) * sequences.size() * heads);
-  KvSlot* next = now.data();
+  const auto row_slots = static_cast<std::size_t>(recording.inputs.size(1)) * heads;
+  std::vector<KvSlot> now(static_cast<std::size_t>(c.layers) * row_slots);
   for (std::int64_t layer = 0; layer < c.layers; ++layer) {
-    for (const Sequence* sequence : sequences) {
-      sequence->cache.locate(layer, next);
+    KvSlot* next = now.data() + static_cast<std::size_t>(layer) * row_slots;
+    for (const StepRow& row : batch) {
+      row.sequence->cache.locate(layer, next);
       next += heads;
     }
   }
@@ -58,63 +69,74 @@ void RecordedStep::compute(Recording& recording) const {
   const StepKernels& kernels = step_kernels(decoder_.device().type());
   const RotaryTable& rotary = decoder_.rotary();
   at::Tensor x = weights.embedding.index_select(0, recording.inputs[0]);
-  const std::int64_t batch = x.size(0);
-  const at::Tensor q = at::empty({batch, c.heads_q, c.head_dim}, x.options());
-  const at::Tensor attended = at::empty({batch, c.heads_q * c.head_dim}, x.options());
+  const auto rows = [&](std::int64_t width) { return at::empty({x.size(0), width}, x.options()); };
+  const std::int64_t heads = c.heads_q * c.head_dim, kv_heads = c.heads_kv * c.head_dim;
+  const at::Tensor normed = rows(c.hidden), qkv = rows(heads + 2 * kv_heads), q = rows(heads),
+                   attended = rows(heads), gated = rows(c.intermediate);
+  const auto by_head = [&](const at::Tensor& t) { return t.view({-1, c.heads_q, c.head_dim}); };
   for (std::int64_t layer = 0; layer < c.layers; ++layer) {
     const LayerWeights& w = weights.layers[static_cast<std::size_t>(layer)];
     const StepLayer step{c.heads_q, c.heads_kv, recording.inputs[1], recording.slots[layer]};
-    const at::Tensor qkv = at::linear(rms_norm(x, w.input_norm, c.rms_eps), w.qkv, w.qkv_bias);
-    kernels.append(step, qkv, w.q_norm, w.k_norm, c.rms_eps, rotary.cos(), rotary.sin(), q);
-    kernels.attend(step, q, attended.view(q.sizes()));
-    add_linear(x, attended, w.o, w.o_bias);
-    add_mlp(w, c, x);
+    kernels.norm(x, w.input_norm, c.rms_eps, normed);
+    kernels.linear(normed, w.qkv, w.qkv_bias, LinearEnd::kStore, qkv);
+    kernels.append(step, qkv, w.q_norm, w.k_norm, c.rms_eps, rotary.cos(), rotary.sin(),
+                   by_head(q));
+    kernels.attend(step, by_head(q), by_head(attended));
+    kernels.linear(attended, w.o, w.o_bias, LinearEnd::kAdd, x);
+    kernels.norm(x, w.post_norm, c.rms_eps, normed);
+    kernels.linear(normed, w.gate_up, w.gate_up_bias, LinearEnd::kGate, gated);
+    kernels.linear(gated, w.down, w.down_bias, LinearEnd::kAdd, x);
   }
-  recording.logits.copy_(decoder_.logits(x));
+  kernels.norm(x, weights.final_norm, c.rms_eps, normed);
+  kernels.linear(normed, weights.lm_head, {}, LinearEnd::kStore, recording.logits);
   const at::Tensor finite = at::isfinite(recording.logits.sum(1, false, at::kFloat));
   recording.choices.copy_(at::stack({at::argmax(recording.logits, 1), finite.to(at::kLong)}));
 }
 
-StepResult RecordedStep::run(std::span<Sequence* const> sequences,
-                             std::span<const std::int32_t> ids, const AttentionPlan& plan) {
-  check(sequences.size() == ids.size(), "one token for each sequence");
+RecordedStep::Recording& RecordedStep::recording_of(std::int64_t rows) {
+  Recording& recording = recordings_[rows];
+  if (recording.inputs.defined()) return recording;
   const ModelConfig& c = decoder_.config();
-  const auto batch = static_cast<std::int64_t>(ids.size());
-  std::vector<std::int32_t> inputs(ids.begin(), ids.end());
-  for (Sequence* sequence : sequences) {
+  const auto there = [&](at::ScalarType type) {
+    return at::TensorOptions(type).device(decoder_.device());
+  };
+  recording.inputs = at::empty({2, rows}, there(at::kInt));
+  recording.slots = at::empty(
+      {c.layers, rows * c.heads_kv * static_cast<std::int64_t>(sizeof(KvSlot))}, there(at::kByte));
+  recording.logits = at::empty({rows, c.vocab}, there(decoder_.dtype()));
+  recording.choices = at::empty({2, rows}, there(at::kLong));
+  return recording;
+}
+
+StepResult RecordedStep::run(std::span<const StepRow> batch) {
+  const std::int64_t rows = recorded_rows(std::ssize(batch));
+  std::vector<std::int32_t> inputs(static_cast<std::size_t>(2 * rows), 0);  // ids, positions
+  std::fill(inputs.begin() + rows, inputs.end(), -1);
+  for (std::size_t row = 0; row < batch.size(); ++row) {
+    const auto& [sequence, id, plan] = batch[row];
     decoder_.reserve_positions(sequence->tokens + 1);
-    for (std::int64_t layer = 0; layer < c.layers; ++layer) {
-      cut_cache(*sequence, layer, plan, sequence->tokens);
+    for (std::int64_t layer = 0; layer < decoder_.config().layers; ++layer) {
+      cut_cache(*sequence, layer, *plan, sequence->tokens);
       sequence->cache.reserve(layer, sequence->tokens + 1);
     }
-    inputs.push_back(static_cast<std::int32_t>(sequence->tokens));
+    inputs[row] = id;
+    inputs[static_cast<std::size_t>(rows) + row] = static_cast<std::int32_t>(sequence->tokens);
   }
-  Recording& recording = recordings_[ids.size()];
-  if (!recording.inputs.defined()) {
-    const auto there = [&](at::ScalarType type) {
-      return at::TensorOptions(type).device(decoder_.device());
-    };
-    recording.inputs = at::empty({2, batch}, there(at::kInt));
-    recording.slots =
-        at::empty({c.layers, batch * c.heads_kv * static_cast<std::int64_t>(sizeof(KvSlot))},
-                  there(at::kByte));
-    recording.logits = at::empty({batch, c.vocab}, there(decoder_.dtype()));
-    recording.choices = at::empty({2, batch}, there(at::kLong));
-  }
-  recording.inputs.copy_(at::from_blob(inputs.data(), {2, batch}, at::kInt), true);
-  place(recording, sequences);
+  Recording& recording = recording_of(rows);
+  recording.inputs.copy_(at::from_blob(inputs.data(), {2, rows}, at::kInt), true);
+  place(recording, batch);
   if (recording.rotary != decoder_.rotary().cos().const_data_ptr()) {
     recording.rotary = decoder_.rotary().cos().const_data_ptr();
     recording.replay = step_kernels(decoder_.device().type()).record([&] { compute(recording); });
   }
   recording.replay();
-  for (Sequence* sequence : sequences) ++sequence->tokens;
+  for (const StepRow& row : batch) ++row.sequence->tokens;
   const at::Tensor choices = recording.choices.to(at::kCPU);
   const std::int64_t* choice = choices.const_data_ptr<std::int64_t>();
-  StepResult result{{}, {}, recording.logits};
-  for (std::int64_t row = 0; row < batch; ++row) {
+  StepResult result{{}, {}, recording.logits.narrow(0, 0, std::ssize(batch))};
+  for (std::int64_t row = 0; row < std::ssize(batch); ++row) {
     result.greedy.push_back(static_cast<std::int32_t>(choice[row]));
-    result.finite.push_back(choice[batch + row] != 0);
+    result.finite.push_back(choice[rows + row] != 0);
   }
   return result;
 }

@@ -1,12 +1,12 @@
 #pragma once
 
-// A decode step of a batch as one launch: recorded once for each number of sequences and replayed
+// A decode step of a batch as one launch: recorded once for some numbers of sequences and replayed
 // for every token after that. Positions and the places of keys and values lie in device memory
 // (StepKernels), so neither a longer cache nor another request needs a new recording. The greedy
 // choice is made on the device as well; logits come to the host only for those who ask.
 //
 //   RecordedStep step(decoder);
-//   if (step.takes(plan)) const StepResult result = step.run(sequences, ids, plan);
+//   if (step.takes(plan)) const StepResult result = step.run({{&sequence, id, &plan}});
 
 #include <ATen/core/Tensor.h>
 
@@ -19,6 +19,13 @@
 #include "engine/model/decoder.h"
 
 namespace elastic::engine {
+
+/// The new token of one sequence, whose plan is its own.
+struct StepRow {
+  Sequence* sequence = nullptr;
+  std::int32_t id = 0;
+  const AttentionPlan* plan = nullptr;
+};
 
 struct StepResult {
   std::vector<std::int32_t> greedy;  // the first of the largest logits of each row
@@ -34,25 +41,26 @@ class RecordedStep {
   /// True where the device brings kernels for the model, and the plan's steps read whole caches.
   bool takes(const AttentionPlan& plan) const;
 
-  /// As Decoder::step(), and the output head.
-  StepResult run(std::span<Sequence* const> sequences, std::span<const std::int32_t> ids,
-                 const AttentionPlan& plan);
+  /// As Decoder::step(), and the output head. A sequence's result is the same bits in any batch of
+  /// at most kStepRows (engine/kernels/step_linear.h).
+  StepResult run(std::span<const StepRow> batch);
 
  private:
   struct Recording {
-    at::Tensor inputs;               // int32 [2, batch]: ids, positions
-    at::Tensor slots;                // uint8 [layers, batch * heads_kv * sizeof(KvSlot)]
+    at::Tensor inputs;               // int32 [2, rows]: ids, positions
+    at::Tensor slots;                // uint8 [layers, rows * heads_kv * sizeof(KvSlot)]
     std::vector<KvSlot> slots_host;  // what lies there
-    at::Tensor logits;               // [batch, vocab]
-    at::Tensor choices;              // int64 [2, batch]: greedy token, whether all is finite
+    at::Tensor logits;               // [rows, vocab]
+    at::Tensor choices;              // int64 [2, rows]: greedy token, whether all is finite
     const void* rotary = nullptr;    // the table that it was recorded with
     std::function<void()> replay;
   };
-  void place(Recording& recording, std::span<Sequence* const> sequences);
+  Recording& recording_of(std::int64_t rows);
+  void place(Recording& recording, std::span<const StepRow> batch) const;
   void compute(Recording& recording) const;
 
   Decoder& decoder_;
-  std::map<std::size_t, Recording> recordings_;  // by batch
+  std::map<std::int64_t, Recording> recordings_;  // by rows
 };
 
 }  // namespace elastic::engine

@@ -29,6 +29,16 @@ void set_limit(RunOptions& o, const std::string& text) {
   }
 }
 
+constexpr std::string_view kAuto = "auto";
+
+std::string batch_size_problem(std::string& size) {
+  return size == kAuto ? "" : whole_number(1, kMostBatch)(size);
+}
+
+void set_batch_size(RunOptions& o, const std::string& size) {
+  o.batch_size = size == kAuto ? std::nullopt : parse_int(size);
+}
+
 }  // namespace
 
 void add_prompt_flags(CLI::App& sub, RunOptions& o) {
@@ -79,8 +89,12 @@ void add_run_flags(CLI::App& sub, RunOptions& o, std::string& config) {
   add_sample_flags(sub, o);
   sub.add_option("--modes,--mode", o.modes, "Comma-separated attention modes: fa,ssa,fa-ssa,...");
   sub.add_option(kOutputFlag, o.output, "Run folder; resumed where it has samples");
-  sub.add_option("-b,--batch-size", o.batch_size, "Samples at once; answers do not depend on it")
-      ->transform(whole_number(1, kMostBatch));
+  sub.add_option_function<std::string>(
+         "-b,--batch-size", [&o](const std::string& size) { set_batch_size(o, size); },
+         "Samples in flight at most, or auto: 32 on a GPU, 1 on the CPU; answers do not depend on "
+         "it")
+      ->transform(CLI::Validator(batch_size_problem, ""));
+  sub.add_flag("--timing", o.timing, "One sample at a time, after a warm-up: times are latencies");
   add_config_flag(sub, config);
   sub.add_flag("--log-prompts", o.log_prompts, "Keep every prompt, compressed, beside the run");
   sub.add_flag("--strict", o.strict, "A sample below 95 % of its stated length fails");

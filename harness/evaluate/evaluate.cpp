@@ -34,7 +34,7 @@ std::map<std::string, std::string> environment_of(const engine::Generator& gener
   std::map<std::string, std::string> environment{
       {"model", generator.model().name},
       {"device", generator.device()},
-      {"batch_size", std::to_string(options.batch_size)},
+      {"batch_size", std::to_string(most_in_flight(options, generator.device()))},
       {"command_line", command_line()},
   };
   environment.merge(program_facts());

@@ -53,8 +53,9 @@ Forecast make_forecast(const RunSetup& setup) {
     const std::optional<std::int64_t> in_cell = sample_count(setup, cell, forecast.absent);
     const std::int64_t samples = static_cast<std::int64_t>(modes.size()) * in_cell.value_or(0);
     const std::int64_t prompt = prompt_tokens(setup, cell);
-    const std::int64_t batch = std::max<std::int64_t>(
-        1, std::min(setup.options.batch_size, in_cell.value_or(setup.options.batch_size)));
+    const std::int64_t wanted = setup.options.batch_size.value_or(1);  // auto: as many as fit
+    const std::int64_t batch =
+        std::max<std::int64_t>(1, std::min(wanted, in_cell.value_or(wanted)));
     const std::int64_t budget =
         setup.options.max_new_tokens.value_or(cell.task->task->info().max_new_tokens);
     const Cost cost = predict_cost(setup.config, forecast.machine, {prompt, budget, batch});

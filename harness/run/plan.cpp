@@ -83,6 +83,10 @@ void check_counts(const RunOptions& o) {
   positive("max-new-tokens", o.max_new_tokens);
   positive("max-length", o.max_length);
   positive("thinking-tokens", o.thinking_tokens);
+  if (o.timing && o.batch_size.value_or(1) != 1) {
+    refuse(fmt::format("--timing takes one sample at a time, --batch-size is {}; leave one out",
+                       *o.batch_size));
+  }
 }
 
 // Flags that act through a chat template have nothing to act on where the prompt has none, or ends

@@ -20,7 +20,8 @@ struct RunOptions {
   std::uint64_t seed = 42;
   std::string device = "auto";
   std::string dtype = "auto";
-  std::int64_t batch_size = 1;
+  std::optional<std::int64_t> batch_size;      // samples in flight at most; empty: by the device
+  bool timing = false;                         // one at a time: times are latencies
   std::optional<std::int64_t> max_new_tokens;  // empty: the task's answer budget
   std::optional<std::int64_t> max_length;      // prompt tokens; empty: the task's own rule
   std::string model_template = "base";         // RULER's wrapper, or "checkpoint"

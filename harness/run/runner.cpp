@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
+#include <variant>
 
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -41,14 +43,17 @@ struct Pending {
 class Run {
  public:
   Run(const RunJob& job, runs::RunStore& store)
-      : job_(job), store_(store), settings_(key_settings(job)) {}
+      : job_(job),
+        store_(store),
+        settings_(key_settings(job)),
+        most_in_flight_(most_in_flight(job.options, job.generator.device())) {}
 
   RunOutcome run() {
     collect();
     Progress progress("run", outcome_.planned - outcome_.found, tokens_);
     progress_ = &progress;
     try {
-      run_cells();
+      run_all();
     } catch (const Interrupted& stop) {
       outcome_.signal = stop.signal;
     }
@@ -56,16 +61,95 @@ class Run {
   }
 
  private:
-  void run_cells() {
-    for (std::size_t c = 0; c < job_.cells.size(); ++c) {
-      prompts_.assign(job_.cells[c].samples.size(), std::nullopt);
-      for (std::size_t m = 0; m < job_.modes.size(); ++m) {
-        if (pending_[c][m].empty()) continue;
-        job_.generator.set_mode(job_.modes[m].name);
-        warm_up(job_.cells[c], m, pending_[c][m].front().sample);
-        run_cell(job_.cells[c], job_.modes[m], pending_[c][m]);
+  // Samples that take one request are in flight together; one of several passes runs alone.
+  void run_all() {
+    while (settle()) {
+      stream();
+      if (!settle()) return;
+      SampleRun run = next_run();
+      if (begin_sample(run, job_.generator)) run_passes(job_.generator, job_.options, run);
+      keep(run);
+    }
+  }
+
+  void stream() {
+    asked_ = 0;
+    const engine::RequestStream stream{
+        [this] { return next_request(); },
+        [this](std::int64_t number, std::variant<engine::Result, std::exception_ptr> outcome) {
+          SampleRun run = std::move(in_flight_.extract(number).mapped());
+          finish_sample(run, std::move(outcome));
+          keep(run);
+        }};
+    job_.generator.generate(stream, most_in_flight_);
+  }
+
+  // The request of the next sample; nothing at the end, before a sample of several passes, and
+  // after a signal: what is in flight is finished.
+  std::optional<engine::Request> next_request() {
+    try {
+      while (settle()) {
+        stop_if_interrupted();
+        SampleRun run = next_run();
+        if (!begin_sample(run, job_.generator)) {
+          keep(run);
+          continue;
+        }
+        if (!takes_one_request(run, job_.options)) {
+          --place_.pending;
+          return std::nullopt;
+        }
+        engine::Request request = request_of(run, job_.options);
+        in_flight_.emplace(asked_++, std::move(run));
+        return request;
+      }
+    } catch (const Interrupted& stop) {
+      outcome_.signal = stop.signal;
+    }
+    return std::nullopt;
+  }
+
+  // Moves on to a sample that is still to run; false at the end.
+  bool settle() {
+    if (outcome_.signal) return false;
+    for (; place_.cell < job_.cells.size(); ++place_.cell, place_.mode = 0) {
+      for (; place_.mode < job_.modes.size(); ++place_.mode, place_.pending = 0) {
+        if (place_.pending < pending_[place_.cell][place_.mode].size()) return true;
       }
     }
+    return false;
+  }
+
+  // The sample at the place that settle() found, in its mode.
+  SampleRun next_run() {
+    const PreparedCell& cell = job_.cells[place_.cell];
+    const Pending& pending = pending_[place_.cell][place_.mode][place_.pending];
+    enter(cell, pending.sample);
+    SampleRun run{.cell = &cell,
+                  .sample = &cell.samples[pending.sample],
+                  .prompt = prompt_of(cell, pending.sample),
+                  .record = {}};
+    run.record.key = pending.key;
+    run.record.mode = job_.modes[place_.mode].name;
+    ++place_.pending;
+    return run;
+  }
+
+  void enter(const PreparedCell& cell, std::size_t sample) {
+    if (entered_cell_ != place_.cell) prompts_.assign(cell.samples.size(), nullptr);
+    if (entered_cell_ == place_.cell && entered_mode_ == place_.mode) return;
+    entered_cell_ = place_.cell;
+    entered_mode_ = place_.mode;
+    job_.generator.set_mode(job_.modes[place_.mode].name);
+    if (most_in_flight_ == 1) warm_up(cell, place_.mode, sample);
+  }
+
+  void keep(const SampleRun& run) {
+    store_.append(run.record);
+    count(run);
+    std::string label = fmt::format("{} {}", run.record.mode, run.record.task);
+    if (run.cell->length > 0) label += fmt::format(" {}", format_length(run.cell->length));
+    progress_->advance(sample_tokens(*run.cell, *run.sample), label);
   }
 
   std::string key_of(const PreparedCell& cell, std::size_t position, const RunMode& mode) const {
@@ -124,13 +208,13 @@ class Run {
   // short one of its own keeps them out of the sample's times. Its failures are left to the sample.
   void warm_up(const PreparedCell& cell, std::size_t mode, std::size_t position) {
     if (!warm_.insert(mode).second) return;
-    const PreparedPrompt& prompt = prompt_of(cell, position);
-    if (prompt.error) return;
+    const std::shared_ptr<const PreparedPrompt> prompt = prompt_of(cell, position);
+    if (prompt->error) return;
     const WarmUp& size = job_.generator.device() == "cpu" ? kCpuWarmUp : kGpuWarmUp;
     engine::Request request;
     request.ids.assign(
-        prompt.prompt.ids.begin(),
-        prompt.prompt.ids.begin() + std::min(size.prompt, std::ssize(prompt.prompt.ids)));
+        prompt->prompt.ids.begin(),
+        prompt->prompt.ids.begin() + std::min(size.prompt, std::ssize(prompt->prompt.ids)));
     request.max_new_tokens = size.answer;
     request.ignore_eos = true;
     try {
@@ -142,52 +226,23 @@ class Run {
     }
   }
 
-  void run_cell(const PreparedCell& cell, const RunMode& mode,
-                const std::vector<Pending>& pending) {
-    const auto batch = static_cast<std::size_t>(job_.options.batch_size);
-    for (std::size_t begin = 0; begin < pending.size(); begin += batch) {
-      stop_if_interrupted();
-      const std::size_t end = std::min(begin + batch, pending.size());
-      run_next(cell, mode, {pending.data() + begin, end - begin});
-    }
-  }
-
-  void run_next(const PreparedCell& cell, const RunMode& mode, std::span<const Pending> batch) {
-    std::vector<SampleRun> runs;
-    for (const Pending& pending : batch) {
-      SampleRun& run = runs.emplace_back();
-      run.cell = &cell;
-      run.sample = &cell.samples[pending.sample];
-      run.prompt = &prompt_of(cell, pending.sample);
-      run.record.key = pending.key;
-      run.record.mode = mode.name;
-    }
-    run_batch(job_.generator, job_.options, runs);
-    std::string label = fmt::format("{} {}", mode.name, cell.task->task->info().name);
-    if (cell.length > 0) label += fmt::format(" {}", format_length(cell.length));
-    for (const SampleRun& run : runs) {
-      store_.append(run.record);
-      count(run);
-      progress_->advance(sample_tokens(cell, *run.sample), label);
-    }
-  }
-
   // One prompt serves all modes of the cell.
-  const PreparedPrompt& prompt_of(const PreparedCell& cell, std::size_t position) {
-    std::optional<PreparedPrompt>& prompt = prompts_[position];
-    if (prompt) return *prompt;
-    prompt = prepare_prompt({.cell = cell,
-                             .sample = cell.samples[position],
-                             .options = job_.options,
-                             .window = job_.generator.model().max_positions,
-                             .tokenizer = job_.tokenizer,
-                             .chat = job_.chat,
-                             .model = job_.generator.model().name});
-    if (job_.options.log_prompts && !prompt->prompt_sha256.empty()) {
-      runs::write_prompt(store_.found().folder, prompt->prompt_sha256, prompt->prompt.text);
+  std::shared_ptr<const PreparedPrompt> prompt_of(const PreparedCell& cell, std::size_t position) {
+    std::shared_ptr<const PreparedPrompt>& kept = prompts_[position];
+    if (kept) return kept;
+    PreparedPrompt prompt = prepare_prompt({.cell = cell,
+                                            .sample = cell.samples[position],
+                                            .options = job_.options,
+                                            .window = job_.generator.model().max_positions,
+                                            .tokenizer = job_.tokenizer,
+                                            .chat = job_.chat,
+                                            .model = job_.generator.model().name});
+    if (job_.options.log_prompts && !prompt.prompt_sha256.empty()) {
+      runs::write_prompt(store_.found().folder, prompt.prompt_sha256, prompt.prompt.text);
     }
-    prompt->prompt.text = {};  // its hash and ids are what later modes need
-    return *prompt;
+    prompt.prompt.text = {};  // its hash and ids are what later modes need
+    kept = std::make_shared<const PreparedPrompt>(std::move(prompt));
+    return kept;
   }
 
   void count(const SampleRun& run) {
@@ -210,12 +265,25 @@ class Run {
   RunOutcome outcome_;
   double tokens_ = 0;
   std::vector<std::vector<std::vector<Pending>>> pending_;  // [cell][mode]
-  std::vector<std::optional<PreparedPrompt>> prompts_;      // of the cell that runs
-  std::set<std::size_t> warm_;                              // modes that have run
+  struct Place {
+    std::size_t cell = 0, mode = 0, pending = 0;
+  };
+  Place place_;                                             // what is next
+  std::optional<std::size_t> entered_cell_, entered_mode_;  // those that the engine is set to
+  std::int64_t most_in_flight_, asked_ = 0;
+  std::map<std::int64_t, SampleRun> in_flight_;                 // by number of the request
+  std::vector<std::shared_ptr<const PreparedPrompt>> prompts_;  // of the cell that is asked for
+  std::set<std::size_t> warm_;                                  // modes that have run
   Progress* progress_ = nullptr;
 };
 
 }  // namespace
+
+std::int64_t most_in_flight(const RunOptions& options, std::string_view device) {
+  constexpr std::int64_t kOnGpu = 32;
+  if (options.timing) return 1;
+  return options.batch_size.value_or(device == "cpu" ? 1 : kOnGpu);
+}
 
 std::vector<RunMode> resolve_modes(const std::vector<std::string>& names,
                                    engine::Generator& generator) {

@@ -1,7 +1,8 @@
 #pragma once
 
 // The loop of a run: prompt, generate, score, append; samples already there are passed over by key.
-// A sample that fails is a record with its reason and the loop goes on.
+// Samples of all tasks and modes are in flight together, so that a batch never drains in between. A
+// sample that fails is a record with its reason and the loop goes on.
 //
 //   RunJob job{.options = options, .cells = cells, .generator = *engine, .tokenizer = &tokenizer};
 //   RunStore store(store_options, run_spec(job));
@@ -10,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/api/generator.h"
@@ -45,6 +47,10 @@ struct RunOutcome {
   std::int64_t short_samples = 0;                    // below 95 % of the stated length
   std::optional<int> signal;                         // stopped by it, between two samples
 };
+
+/// Samples that a run has in flight at most: --batch-size, with --timing 1, else 32 on a GPU, where
+/// a step costs hardly more for many, and 1 on the CPU.
+std::int64_t most_in_flight(const RunOptions& options, std::string_view device);
 
 /// Asks the engine for every mode in turn. Throws kInvalidArgument where
 /// two are the same, and what set_mode() throws.

@@ -107,10 +107,10 @@ struct Answer {
   double later_prefill_ms = 0;
 };
 
-void fill(SampleRun& run, Answer answer, std::size_t batch) {
+void fill(SampleRun& run, Answer answer) {
   runs::SampleRecord& r = run.record;
   engine::Result& result = answer.result;
-  r.batch = static_cast<std::int64_t>(batch);
+  r.batch = result.batch;
   r.passes = answer.passes;
   if (answer.passes > 1) r.later_prefill_ms = answer.later_prefill_ms;
   r.prediction = std::move(result.text);
@@ -133,17 +133,6 @@ void fill(SampleRun& run, Answer answer, std::size_t batch) {
     r.kv_bytes_full = result.kv_bytes_full;
   }
   r.score = run.cell->task->task->score(*run.sample, r.prediction);
-}
-
-engine::Request request_of(const SampleRun& run, const RunOptions& options) {
-  engine::Request request;
-  request.ids = run.prompt->prompt.ids;
-  request.max_new_tokens = options.max_new_tokens.value_or(run.prompt->prompt.max_new_tokens);
-  request.sampling.seed = options.seed;
-  request.stop = run.prompt->prompt.stop;
-  request.stop_ids = run.prompt->prompt.stop_ids;
-  request.min_new_tokens = run.prompt->prompt.min_new_tokens;
-  return request;
 }
 
 // The part of a second pass that counts: its text, and its tokens and time on top.
@@ -211,44 +200,19 @@ runs::Outcome failed_outcome(ErrorKind kind) {
   }
 }
 
-void run_single(engine::Generator& generator, const RunOptions& options, SampleRun& run) {
+// What `body` throws is the sample's outcome, but for a dead device, which answers no other either.
+template <typename Body>
+void record_outcome(SampleRun& run, const Body& body) {
   try {
-    if (auto answer = answer_of(generator, options, run)) {
-      fill(run, std::move(*answer), 1);
-    } else {
-      fail(run, runs::Outcome::kThinking,
-           fmt::format("cut off while thinking after {} tokens; raise --thinking-tokens",
-                       thinking_budget(options)));
-    }
+    body();
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::kDevice) throw;  // a dead device answers no further sample
+    if (error.kind() == ErrorKind::kDevice) throw;
     fail(run, failed_outcome(error.kind()), error.what());
   } catch (const std::bad_alloc&) {
     fail(run, runs::Outcome::kOom,
          fmt::format("out of memory on a prompt of {} tokens", run.record.prompt_tokens));
   } catch (const std::exception& error) {
     fail(run, runs::Outcome::kError, error.what());
-  }
-}
-
-// False where the batch as a whole failed; the caller then finds out whose fault it was.
-bool run_together(engine::Generator& generator, const RunOptions& options,
-                  const std::vector<SampleRun*>& runs) {
-  std::vector<engine::Request> requests;
-  requests.reserve(runs.size());
-  for (const SampleRun* run : runs) requests.push_back(request_of(*run, options));
-  try {
-    std::vector<engine::Result> results = generator.generate(requests);
-    check(results.size() == runs.size(), "one result a request");
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-      fill(*runs[i], {std::move(results[i])}, runs.size());
-    }
-    return true;
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::kDevice) throw;
-    return false;
-  } catch (const std::exception&) {
-    return false;
   }
 }
 
@@ -288,23 +252,47 @@ PreparedPrompt prepare_prompt(const PromptRequest& request) {
   return prepared;
 }
 
-void run_batch(engine::Generator& generator, const RunOptions& options, std::span<SampleRun> runs) {
-  std::vector<SampleRun*> ready;
-  for (SampleRun& run : runs) {
-    run.record.model = generator.model().name;
-    describe(run);
-    if (run.prompt->error) {
-      fail(run, runs::Outcome::kError, *run.prompt->error);
-    } else {
-      ready.push_back(&run);
+bool begin_sample(SampleRun& run, const engine::Generator& generator) {
+  run.record.model = generator.model().name;
+  describe(run);
+  if (run.prompt->error) fail(run, runs::Outcome::kError, *run.prompt->error);
+  return !run.prompt->error;
+}
+
+bool takes_one_request(const SampleRun& run, const RunOptions& options) {
+  return options.thinking != "on" && !run.prompt->prompt.second_pass;
+}
+
+void finish_sample(SampleRun& run, std::variant<engine::Result, std::exception_ptr> outcome) {
+  record_outcome(run, [&] {
+    if (const auto* failure = std::get_if<std::exception_ptr>(&outcome)) {
+      std::rethrow_exception(*failure);
     }
-  }
-  const bool one_pass = options.thinking != "on" &&
-                        std::none_of(ready.begin(), ready.end(), [](const SampleRun* run) {
-                          return run->prompt->prompt.second_pass;
-                        });
-  if (one_pass && ready.size() > 1 && run_together(generator, options, ready)) return;
-  for (SampleRun* run : ready) run_single(generator, options, *run);
+    fill(run, {std::move(std::get<engine::Result>(outcome))});
+  });
+}
+
+void run_passes(engine::Generator& generator, const RunOptions& options, SampleRun& run) {
+  record_outcome(run, [&] {
+    if (auto answer = answer_of(generator, options, run)) {
+      fill(run, std::move(*answer));
+    } else {
+      fail(run, runs::Outcome::kThinking,
+           fmt::format("cut off while thinking after {} tokens; raise --thinking-tokens",
+                       thinking_budget(options)));
+    }
+  });
+}
+
+engine::Request request_of(const SampleRun& run, const RunOptions& options) {
+  engine::Request request;
+  request.ids = run.prompt->prompt.ids;
+  request.max_new_tokens = options.max_new_tokens.value_or(run.prompt->prompt.max_new_tokens);
+  request.sampling.seed = options.seed;
+  request.stop = run.prompt->prompt.stop;
+  request.stop_ids = run.prompt->prompt.stop_ids;
+  request.min_new_tokens = run.prompt->prompt.min_new_tokens;
+  return request;
 }
 
 }  // namespace elastic::harness

@@ -3,9 +3,11 @@
 // One sample on its way through a mode: prompt, checks, generation, score, record. The loop over
 // samples is runner.h.
 
+#include <exception>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
+#include <variant>
 
 #include "engine/api/generator.h"
 #include "harness/run/prepare.h"
@@ -44,13 +46,24 @@ PreparedPrompt prepare_prompt(const PromptRequest& request);
 struct SampleRun {
   const PreparedCell* cell = nullptr;
   const tasks::Sample* sample = nullptr;
-  const PreparedPrompt* prompt = nullptr;
+  std::shared_ptr<const PreparedPrompt> prompt;
   runs::SampleRecord record;  // key and mode are the caller's, the rest is filled here
 };
 
-/// Generates and scores a batch, filling the records. Where a batch fails, its samples run one by
-/// one, so that one bad sample costs only itself. Throws kDevice where the device failed: nothing
-/// more can run on it.
-void run_batch(engine::Generator& generator, const RunOptions& options, std::span<SampleRun> runs);
+/// Fills in what is known before the engine is asked. False where it cannot be: the record says
+/// why.
+bool begin_sample(SampleRun& run, const engine::Generator& generator);
+
+/// True where one request answers the sample: no thinking, no second pass.
+bool takes_one_request(const SampleRun& run, const RunOptions& options);
+
+engine::Request request_of(const SampleRun& run, const RunOptions& options);
+
+/// What became of request_of(): scores an answer, records a failure. Throws kDevice where the
+/// device failed: nothing more can run on it.
+void finish_sample(SampleRun& run, std::variant<engine::Result, std::exception_ptr> outcome);
+
+/// The same for a sample of several passes, run here one after the other.
+void run_passes(engine::Generator& generator, const RunOptions& options, SampleRun& run);
 
 }  // namespace elastic::harness

@@ -20,6 +20,7 @@
 #include "engine/device/stage_clock.h"
 #include "engine/device/step_kernels.h"
 #include "engine/kernels/kv_slot.h"
+#include "engine/kernels/step_linear.h"
 #include "engine/model/recorded_step.h"
 #include "tests/engine/gpu.h"
 #include "tests/engine/small_config.h"
@@ -112,6 +113,59 @@ TEST_F(Gpu_Step, GateAndRotateEqualTheirDefinitions) {
   }
 }
 
+at::Tensor library_end(const at::Tensor& product, LinearEnd end, const at::Tensor& y) {
+  if (end == LinearEnd::kStore) return product;
+  if (end == LinearEnd::kAdd) return product + y.to(at::kDouble);
+  const std::int64_t n = product.size(1) / 2;
+  const at::Tensor gate = product.narrow(1, 0, n);
+  return gate / (1 + (-gate).exp()) * product.narrow(1, n, n);
+}
+
+TEST_F(Gpu_Step, LinearEqualsFloat64AndEachRowIsTheSameBitsAlone) {
+  struct Case {
+    std::int64_t in, out;
+    bool bias;
+  };
+  for (const Case& c : {Case{32, 8, true},
+                        {576, 960, false},
+                        {4096, 1000, true},
+                        {1536, 13, false},
+                        {14336, 512, false}}) {
+    for (const LinearEnd end : {LinearEnd::kStore, LinearEnd::kAdd, LinearEnd::kGate}) {
+      const std::int64_t outputs = end == LinearEnd::kGate ? 2 * c.out : c.out;
+      const at::Tensor weight = at::randn({outputs, c.in}, bf16()).mul(.05);
+      const at::Tensor bias = c.bias ? at::randn({outputs}, bf16()) : at::Tensor();
+      const at::Tensor all_x = at::randn({70, c.in}, bf16());
+      const at::Tensor all_y = at::randn({70, c.out}, bf16());
+      at::Tensor alone;  // of row 0
+      for (const std::int64_t rows : {1, 2, 8, 9, 16, 17, 32, 33, 64, 70}) {
+        if (rows > kStepRows && c.out % 8 != 0) continue;  // which the gate alone does not take
+        const at::Tensor x = all_x.narrow(0, 0, rows), y = all_y.narrow(0, 0, rows).clone();
+        at::Tensor product = at::matmul(x.to(at::kDouble), weight.to(at::kDouble).t());
+        if (c.bias) product = product + bias.to(at::kDouble);
+        const at::Tensor wanted = library_end(product, end, y);
+        kernels().linear(x, weight, bias, end, y);
+        EXPECT_LT(relative(y, wanted), 1e-2) << c.in << " -> " << c.out << ", rows " << rows;
+        if (rows == 1) alone = y[0].clone();
+        if (rows <= kStepRows) {
+          EXPECT_TRUE(y[0].equal(alone)) << c.in << " -> " << c.out << ", rows " << rows;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(Gpu_Step, NormEqualsItsDefinition) {
+  for (const std::int64_t width : {32, 576, 4096, 8200}) {
+    const at::Tensor x = at::randn({5, width}, bf16()).mul(3), weight = at::rand({width}, bf16());
+    const at::Tensor out = at::full(x.sizes(), 7.0, bf16());
+    kernels().norm(x, weight, 1e-5, out);
+    const at::Tensor wide = x.to(at::kDouble);
+    const at::Tensor wanted = wide / (wide.pow(2).mean(1, true) + 1e-5).sqrt();
+    EXPECT_LT(relative(out, wanted * weight.to(at::kDouble)), 5e-3) << width;
+  }
+}
+
 ModelConfig step_config(bool qk_norm) {
   ModelConfig config = elastic::testing::small_config(3);
   config.qk_norm = qk_norm;
@@ -146,15 +200,16 @@ TEST_F(Gpu_Step, ARecordedStepEqualsOneOfAtenOperations) {
       for (int step = 0; step < 70; ++step) {
         // Sequences drop out as answers end: other batches, other recordings.
         const std::size_t batch = step < 20 ? a.size() : a.size() - 2;
-        std::vector<Sequence*> first, second;
+        std::vector<Sequence*> first;
+        std::vector<StepRow> second;
         std::vector<std::int32_t> ids;
         for (std::size_t i = 0; i < batch; ++i) {
           first.push_back(&a[i]);
-          second.push_back(&b[i]);
           ids.push_back((step * 31 + static_cast<std::int32_t>(i) * 17) % 500);
+          second.push_back({&b[i], ids.back(), &plan});
         }
         const at::Tensor wanted = decoder.logits(decoder.step(first, ids, plan));
-        const StepResult got = recorded.run(second, ids, plan);
+        const StepResult got = recorded.run(second);
         ASSERT_LT(relative(got.logits, wanted), 2e-2) << mode << ", step " << step;
         const at::Tensor best = got.logits.argmax(1).cpu();
         for (std::size_t i = 0; i < batch; ++i) {
@@ -164,6 +219,70 @@ TEST_F(Gpu_Step, ARecordedStepEqualsOneOfAtenOperations) {
       }
       for (std::size_t i = 0; i < a.size(); ++i) {
         EXPECT_EQ(a[i].cache.bytes(a[i].tokens), b[i].cache.bytes(b[i].tokens));
+      }
+    }
+  }
+}
+
+// Tokens of greedy answers of `steps` tokens, and the logits of the last step, of sequences that
+// begin and end at different steps: `batch` of them at most take a step together.
+struct Spoken {
+  std::vector<std::vector<std::int32_t>> ids;
+  std::vector<at::Tensor> logits;
+};
+
+Spoken speak(Decoder& decoder, const AttentionPlan& plan, std::size_t batch, std::size_t steps) {
+  constexpr std::int64_t kPromptTokens[] = {700, 129,  1,  2000, 256, 64,
+                                            333, 1500, 90, 4097, 31,  1024};
+  RecordedStep recorded(decoder);
+  Spoken spoken;
+  std::vector<Sequence> sequences;
+  sequences.reserve(std::size(kPromptTokens));
+  std::vector<std::size_t> running;
+  std::size_t next = 0;
+  while (next < std::size(kPromptTokens) || !running.empty()) {
+    if (next < std::size(kPromptTokens) && running.size() < batch) {
+      std::vector<std::int32_t> ids;
+      for (std::int64_t i = 0; i < kPromptTokens[next]; ++i) {
+        ids.push_back(static_cast<std::int32_t>((i * 13 + kPromptTokens[next]) % 500));
+      }
+      sequences.push_back(decoder.start(kPromptTokens[next] + 3));
+      StageClock clock(decoder.device());
+      decoder.prefill(sequences.back(), ids, plan, clock);
+      spoken.ids.push_back({7});
+      spoken.logits.emplace_back();
+      running.push_back(next++);
+    }
+    std::vector<StepRow> rows;
+    for (const std::size_t i : running) {
+      rows.push_back({&sequences[i], spoken.ids[i].back(), &plan});
+    }
+    const StepResult step = recorded.run(rows);
+    for (std::size_t row = 0; row < running.size(); ++row) {
+      spoken.ids[running[row]].push_back(step.greedy[row]);
+      spoken.logits[running[row]] = step.logits[static_cast<std::int64_t>(row)].clone();
+    }
+    std::erase_if(running, [&](std::size_t i) { return spoken.ids[i].size() > steps; });
+  }
+  return spoken;
+}
+
+TEST_F(Gpu_Step, ASequenceIsTheSameBitsAloneAndInAnyBatch) {
+  const c10::InferenceMode no_gradients;
+  for (const char* mode : {"fa", "fa-ssa:sink=128,local=256,decode=sparse"}) {
+    Decoder decoder(random_weights(step_config(true), at::kBFloat16, device_, 6), 0);
+    PlanContext context;
+    context.layers = 3;
+    context.heads_q = 8;
+    context.heads_kv = 4;
+    context.routers = decoder.weights().routers;
+    const AttentionPlan plan = make_attention_plan(mode, context);
+    const Spoken alone = speak(decoder, plan, 1, 40);
+    for (const std::size_t batch : {2, 3, 7, 12}) {
+      const Spoken together = speak(decoder, plan, batch, 40);
+      EXPECT_EQ(together.ids, alone.ids) << mode << ", batch " << batch;
+      for (std::size_t i = 0; i < alone.logits.size(); ++i) {
+        EXPECT_TRUE(together.logits[i].equal(alone.logits[i])) << mode << ", batch " << batch;
       }
     }
   }
@@ -179,8 +298,8 @@ TEST_F(Gpu_Step, RowsThatAreNoNumbersAreSeen) {
   StageClock clock(device_);
   decoder.prefill(sequence, std::vector<std::int32_t>{1, 2, 3}, plan, clock);
   RecordedStep recorded(decoder);
-  Sequence* one = &sequence;
-  EXPECT_FALSE(recorded.run({&one, 1}, std::vector<std::int32_t>{4}, plan).finite[0]);
+  const StepRow row{&sequence, 4, &plan};
+  EXPECT_FALSE(recorded.run({&row, 1}).finite[0]);
 }
 
 }  // namespace

@@ -118,6 +118,11 @@ TEST(Plan, WrongFlagsAreRefusedNamingThem) {
   expect(with([](RunOptions& o) { o.tasks = ""; }), "no task given");
   expect(with([](RunOptions& o) { o.limit = 0; }), "--limit is 0");
   expect(with([](RunOptions& o) { o.batch_size = -1; }), "--batch-size is -1");
+  expect(with([](RunOptions& o) {
+           o.timing = true;
+           o.batch_size = 8;
+         }),
+         "--timing takes one sample at a time, --batch-size is 8");
   expect(with([](RunOptions& o) { o.max_new_tokens = 0; }), "--max-new-tokens");
   expect(with([](RunOptions& o) { o.max_length = -5; }), "--max-length");
   expect(with([](RunOptions& o) { o.lengths = "4q"; }), "4q");

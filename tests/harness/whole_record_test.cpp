@@ -90,13 +90,21 @@ class WholeRecord : public ::testing::Test {
   }
 
   runs::SampleRecord record() {
-    const PreparedPrompt prompt = prepared();
-    std::vector<SampleRun> runs(1);
-    runs[0].cell = &cell_;
-    runs[0].sample = &sample_;
-    runs[0].prompt = &prompt;
-    run_batch(engine_, options_, runs);
-    return runs[0].record;
+    SampleRun run{.cell = &cell_,
+                  .sample = &sample_,
+                  .prompt = std::make_shared<PreparedPrompt>(prepared()),
+                  .record = {}};
+    if (!begin_sample(run, engine_)) return run.record;
+    if (!takes_one_request(run, options_)) {
+      run_passes(engine_, options_, run);
+      return run.record;
+    }
+    try {
+      finish_sample(run, engine_.generate(request_of(run, options_)));
+    } catch (...) {
+      finish_sample(run, std::current_exception());
+    }
+    return run.record;
   }
 
   const engine::Tokenizer* tokenizer_ = nullptr;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -64,11 +65,47 @@ class FakeGenerator : public engine::Generator {
     return results;
   }
 
+  using Generator::generate;
+
+  /// In groups of up to `most`: the first of a group is answered once there is no room for another.
+  void generate(const engine::RequestStream& stream, std::int64_t most) override {
+    std::int64_t number = 0;
+    for (std::vector<Asked> group;; group.clear()) {
+      while (std::ssize(group) < most) {
+        auto request = stream.next();
+        if (!request) break;
+        group.push_back({std::move(*request), mode_});
+      }
+      for (const Asked& asked : group) answer(asked, number++, group.size(), stream);
+      if (std::ssize(group) < most) return;
+    }
+  }
+
   /// The first id as the pooled keys of every layer.
   std::vector<engine::RouterFeatures> router_features(std::span<const std::int32_t> ids,
                                                       std::int64_t layers) override {
     const engine::RouterFeatures features{{static_cast<float>(ids.front())}, {1.0f}};
     return std::vector<engine::RouterFeatures>(static_cast<std::size_t>(layers), features);
+  }
+
+  struct Asked {
+    engine::Request request;
+    std::string mode;
+  };
+  void answer(const Asked& asked, std::int64_t number, std::size_t together,
+              const engine::RequestStream& stream) {
+    const std::string mode_of_now = std::exchange(mode_, asked.mode);
+    try {
+      engine::Result result = Generator::generate(asked.request);
+      result.batch = static_cast<std::int64_t>(together);
+      stream.done(number, std::move(result));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kDevice) throw;
+      stream.done(number, std::current_exception());
+    } catch (const std::exception&) {
+      stream.done(number, std::current_exception());
+    }
+    mode_ = mode_of_now;
   }
 
   engine::ModelInfo info_;

@@ -1,0 +1,54 @@
+#pragma once
+
+// Programmatic dependent launch, compute capability 9.0 and up: a kernel may begin while the one
+// before it in the stream still runs, and reads what that one writes after wait_for_inputs().
+// Elsewhere kernels run one after the other and the two functions do nothing.
+
+#include <cuda_runtime_api.h>
+
+namespace elastic::engine {
+
+/// Everything that earlier kernels of the stream write is there.
+__device__ inline void wait_for_inputs() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;\n" ::: "memory");
+#endif
+}
+
+/// The next kernel may begin, once all blocks of this one say so or have ended.
+__device__ inline void let_next_begin() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;\n");
+#endif
+}
+
+struct LaunchSize {
+  dim3 blocks;
+  unsigned threads = 0;
+  unsigned shared_bytes = 0;
+};
+
+/// Starts a kernel that calls wait_for_inputs() before it reads or writes what others do.
+template <typename... Parameters, typename... Arguments>
+cudaError_t launch_dependent(void (*kernel)(Parameters...), const LaunchSize& size,
+                             cudaStream_t stream, const Arguments&... arguments) {
+  int device = 0, major = 0;
+  cudaError_t error = cudaGetDevice(&device);
+  if (error == cudaSuccess) {
+    error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+  }
+  if (error != cudaSuccess) return error;
+  cudaLaunchAttribute early{};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = size.blocks;
+  config.blockDim = dim3(size.threads);
+  config.dynamicSmemBytes = size.shared_bytes;
+  config.stream = stream;
+  config.attrs = &early;
+  config.numAttrs = major >= 9 ? 1 : 0;
+  return cudaLaunchKernelEx(&config, kernel, arguments...);
+}
+
+}  // namespace elastic::engine
