@@ -24,8 +24,7 @@ constexpr std::int64_t kMostGroup = 16;  // query heads a KV head: rows of one t
 
 bool RecordedStep::takes(const AttentionPlan& plan) const {
   const ModelConfig& c = decoder_.config();
-  const bool selects = plan.sparse != nullptr && plan.sparse->places().decode_selection;
-  return !selects && step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
+  return !plan.selects_in_decode() && step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
          c.heads_q <= kMostGroup * c.heads_kv;
 }
 

@@ -63,6 +63,25 @@ TEST(Sparsity, LastLayerAndAllLayersDiffer) {
   EXPECT_NEAR(trace.block_density, (2 * 12 + 2 * 15) / 60.0, 1e-15);
 }
 
+// Backends count after the meter was told of a call.
+TEST(Sparsity, TilesOfAllCallsAddUp) {
+  const RowSpan span{.rows = 200, .tokens = 200};
+  SparsityMeter meter(1, 1);
+  for (const std::int64_t computed : {3, 6}) {
+    HeadGroups groups = layer_groups(2, 0, {}, span);
+    groups.tiles = at::tensor(std::vector<std::int64_t>{0, 0});
+    meter.add(0, groups, span);
+    groups.tiles.add_(at::tensor(std::vector<std::int64_t>{computed, 8}));
+  }
+  Trace trace{.routing = {"00"}};
+  EXPECT_THROW(meter.fill(trace), std::logic_error) << "not settled";
+  meter.settle(std::vector<HeadDecision>{{.is_sparse = {0, 0}}});
+  meter.fill(trace);
+  ASSERT_TRUE(trace.pv_density);
+  EXPECT_DOUBLE_EQ(*trace.pv_density, 9.0 / 16);
+  EXPECT_EQ(trace.block_density, 1);
+}
+
 TEST(Sparsity, PaperRatioAtTheLastQuery) {
   // Token-granular sink 128, local 1024 at 8192 tokens: 1 - 1152 / 8192 of each streaming head.
   const RowSpan span{.rows = 8192, .tokens = 8192};
