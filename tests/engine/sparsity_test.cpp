@@ -16,11 +16,9 @@ namespace {
 // Groups of a layer with `full` full KV heads and `sparse` streaming ones.
 HeadGroups layer_groups(int full, int sparse, const StreamingWindow& window, const RowSpan& span) {
   HeadGroups groups;
-  std::vector<int> heads;
-  for (int h = 0; h < full; ++h) heads.push_back(h);
-  if (full > 0) groups.groups.push_back({0, heads, dense_mask(span), {}});
-  heads.clear();
-  for (int h = 0; h < sparse; ++h) heads.push_back(full + h);
+  if (full > 0) groups.groups.push_back({0, every_head(full), dense_mask(span), {}});
+  std::vector<int> heads = every_head(sparse);
+  for (int& head : heads) head += full;
   if (sparse > 0) groups.groups.push_back({1, heads, streaming_mask(window, span), {}});
   return groups;
 }
@@ -129,8 +127,8 @@ TEST(Sparsity, MasksPerHeadAreCountedEach) {
   meter.add(0, {{{0, {0, 1}, table_mask({visible, 4, 2, 2, 128}, span), {}}}, {}}, span);
   Trace trace;
   meter.fill(trace);
-  const double triangle = 128 * 129 / 2, square = 128 * 128;
-  EXPECT_DOUBLE_EQ(trace.esr.all_layers, 1 - (4 * triangle + square) / (4 * 256 * 257 / 2));
+  const double triangle = 128 * 129 / 2.0, square = 128 * 128;
+  EXPECT_DOUBLE_EQ(trace.esr.all_layers, 1 - (4 * triangle + square) / (4 * 256 * 257 / 2.0));
   EXPECT_DOUBLE_EQ(trace.esr.last_query, 1 - 3 * 128. / (4 * 256));
   EXPECT_DOUBLE_EQ(trace.block_density, 5. / 12);
 }
