@@ -63,7 +63,7 @@ struct SampleRecord {
 
   std::optional<double> msr;
   std::optional<double> esr_last_query, esr_last_layer, esr_all_layers;
-  std::optional<double> block_density;
+  std::optional<double> block_density, pv_density;
   std::vector<std::string> routing;  // per layer one character per KV head, 1 = sparse
 
   std::optional<double> prefill_ms, router_ms, select_ms, attention_ms, ttft_ms, decode_ms;

@@ -197,6 +197,7 @@ std::string record_line(const SampleRecord& r) {
   j["msr"] = optional_json(r.msr);
   j["esr"] = esr_json(r);
   j["block_density"] = optional_json(r.block_density);
+  j["pv_density"] = optional_json(r.pv_density);
   j["routing"] = r.routing.empty() ? Json(nullptr) : Json(r.routing);
   j["prefill_ms"] = optional_json(r.prefill_ms);
   j["router_ms"] = optional_json(r.router_ms);
@@ -240,6 +241,7 @@ SampleRecord record_from_json(const JsonSource& in) {
   r.msr = optional_share(in, "msr");
   read_esr(in, r);
   r.block_density = optional_share(in, "block_density");
+  r.pv_density = optional_share(in, "pv_density");
   r.routing = routing_rows(in);
   read_times(in, r);
   r.output_tokens = count(in, "output_tokens");

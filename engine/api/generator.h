@@ -60,6 +60,8 @@ struct Trace {
   double msr = 0;  // share of (layer, KV head) pairs in the sparse mode
   Esr esr;
   double block_density = 1;  // visited blocks / causal blocks over all layers and heads, prefill
+  // Computed / causal tiles of the heads whose kernel passes over some, prefill; of skip-softmax.
+  std::optional<double> pv_density;
 };
 
 struct Timing {             // milliseconds; device-synchronised ends

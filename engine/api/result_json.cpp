@@ -40,7 +40,8 @@ Json trace_json(const Trace& trace) {
            {{"last_query", trace.esr.last_query},
             {"last_layer", trace.esr.last_layer},
             {"all_layers", trace.esr.all_layers}}},
-          {"block_density", trace.block_density}};
+          {"block_density", trace.block_density},
+          {"pv_density", trace.pv_density ? Json(*trace.pv_density) : Json(nullptr)}};
 }
 
 }  // namespace elastic::engine

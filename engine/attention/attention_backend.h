@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct HeadGroup {
   std::vector<int> kv_heads;  // ascending; every head of the call where the device decides
   BlockMask mask;             // of kv_heads; without heads where `choice` stands for it
   BlockChoice choice;         // estimated on an accelerator; undefined elsewhere
+  std::optional<SkipRule> skip = std::nullopt;  // of the loop over the keys of a dense mask
 
   bool is_estimated() const { return choice.keep.defined(); }
 };
@@ -33,6 +35,9 @@ struct HeadGroups {
   // uint8 [heads_kv] on the device: groups hold candidates, each head is in the one of its byte.
   // Undefined: every head is in the group that lists it, heads that none lists stay as they are.
   at::Tensor decided;
+  // int64 [2] on the device: tiles computed and tiles there were, to which a backend adds those of
+  // groups with a rule. Undefined where nobody counts.
+  at::Tensor tiles;
 };
 
 /// One decode step of a sequence: q [heads_kv, group, head_dim] over all of k, v [heads_kv, tokens,

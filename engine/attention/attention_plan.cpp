@@ -1,5 +1,7 @@
 #include "engine/attention/attention_plan.h"
 
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -35,7 +37,15 @@ void add_group(HeadGroups& chosen, const HeadMode* mode, HeadGroup group,
   } else {
     group.choice = mode->choose_blocks(input, group.kv_heads);
   }
+  group.skip = mode->skip_rule(input.k.size(1), false);
+  if (group.skip && !chosen.tiles.defined()) {
+    chosen.tiles = at::zeros({2}, at::TensorOptions(at::kLong).device(input.q.device()));
+  }
   chosen.groups.push_back(std::move(group));
+}
+
+bool selects(const HeadMode* mode) {
+  return mode != nullptr && (mode->places().decode_selection || mode->places().kernel_loop);
 }
 
 }  // namespace
@@ -52,6 +62,10 @@ std::string AttentionPlan::describe() const {
     options.emplace_back(sparse_decode ? "decode=sparse" : "decode=full");
   }
   return options.empty() ? name : name + ":" + join(options, ",");
+}
+
+bool AttentionPlan::selects_in_decode() const {
+  return selects(retrieval.get()) || selects(sparse.get());
 }
 
 HeadGroups select_heads(const AttentionPlan& plan, const HeadDecision& decision,
@@ -75,11 +89,14 @@ HeadGroups select_heads(const AttentionPlan& plan, const HeadDecision& decision,
 HeadGroups select_step(const AttentionPlan& plan, const HeadDecision& decision,
                        const AttentionInput& input, HeadState& state) {
   HeadGroups chosen;
-  std::vector<int> sparse = heads_with(decision, 1);
-  chosen.groups.push_back({0, heads_with(decision, 0), dense_mask(input.span()), {}});
-  if (sparse.empty()) return chosen;
-  BlockMask mask = plan.sparse->decode_mask(input, sparse, state);
-  chosen.groups.push_back({1, std::move(sparse), std::move(mask), {}});
+  for (const auto& [sparse, mode] : {std::pair(0, &plan.retrieval), {1, &plan.sparse}}) {
+    const auto decided = static_cast<std::uint8_t>(sparse);
+    HeadGroup group{decided, heads_with(decision, decided), {}, {}};
+    if (group.kv_heads.empty()) continue;
+    group.mask = (*mode)->decode_mask(input, group.kv_heads, state);
+    group.skip = (*mode)->skip_rule(input.k.size(1), true);
+    chosen.groups.push_back(std::move(group));
+  }
   return chosen;
 }
 

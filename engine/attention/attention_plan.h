@@ -11,6 +11,8 @@
 //   rule, chunk   xa: exact (default) or public, whose first `chunk` rows differ
 //   page, budget  quest: tokens a page, tokens a step reads; rule=current (default: the newest page
 //                 always) or all; share=head or group_sum; dense: first layers left alone
+//   scale, decode_scale   skip: the threshold is scale / keys of the prompt, and of a step
+//   tile, order   skip: ROWSxKEYS of a prompt's tiles; ascending (default) or descending
 //   pattern       TSV of [layers][KV heads] gates: heads are fixed by the file, no router decides
 //   sparsity, threshold   how many / which gates of a graded pattern file count as full
 //
@@ -56,6 +58,9 @@ struct AttentionPlan {
 
   /// The mode string with every option that changes results; parses back to an equal plan.
   std::string describe() const;
+
+  /// True where a decode step does not simply read all that its caches hold: select_step() says.
+  bool selects_in_decode() const;
 };
 
 /// Throws kInvalidArgument for an unknown name (listing those there are), an unknown option or a

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "engine/attention/composed_attention.h"
+#include "engine/attention/skip_softmax.h"
 
 namespace elastic::engine {
 namespace {
@@ -22,6 +23,11 @@ void ComposedBackend::prefill(const AttentionInput& input, const HeadGroups& gro
   if (groups.decided.defined()) return prefill(input, read_decided(groups), out, lse);
   for (const HeadGroup& group : groups.groups) {
     if (group.kv_heads.empty() || input.q.size(1) == 0) continue;
+    if (group.skip) {
+      check(group.mask.dense, "tiles are passed over by heads that see every key");
+      skip_softmax_attention(input, group.kv_heads, *group.skip, groups.tiles, out, lse);
+      continue;
+    }
     attend(input, group.kv_heads, host_mask(group, input.span()), out, lse);
   }
 }
@@ -42,12 +48,12 @@ const AttentionBackend& composed_backend() {
 HeadGroups read_decided(const HeadGroups& groups) {
   const at::Tensor bytes = groups.decided.to(at::kCPU).contiguous();
   const std::uint8_t* decision = bytes.const_data_ptr<std::uint8_t>();
-  HeadGroups known;
+  HeadGroups known{.groups = {}, .decided = {}, .tiles = groups.tiles};
   for (const HeadGroup& group : groups.groups) {
     check(static_cast<std::int64_t>(group.kv_heads.size()) == bytes.numel() &&
               group.mask.heads.size() <= 1,
           "candidates are all heads, under one mask or a table on the device");
-    HeadGroup chosen{group.sparse, {}, group.mask, {}};
+    HeadGroup chosen{group.sparse, {}, group.mask, {}, group.skip};
     std::vector<at::Tensor> keep;  // of the query heads of each KV head
     for (const int head : group.kv_heads) {
       if (decision[head] != group.sparse) continue;

@@ -45,4 +45,6 @@ BlockMask HeadMode::decode_mask(const AttentionInput& input, std::span<const int
   return dense_mask(input.span());
 }
 
+std::optional<SkipRule> HeadMode::skip_rule(std::int64_t, bool) const { return std::nullopt; }
+
 }  // namespace elastic::engine

@@ -1,10 +1,10 @@
 #pragma once
 
-// What one head computes: full, streaming, XAttention, Quest. One of the five seams. A policy
-// (head_policy.h) says which KV head gets which mode; attention_plan.h joins both and asks each
-// mode once per layer, sequence and row slice what its KV heads see; attention_backend.h attends.
-// Query head h reads KV head h / (heads_q / heads_kv); the heads of a group share their KV head's
-// mode.
+// What one head computes: full, streaming, XAttention, Quest, skip-softmax. One of the five seams.
+// A policy (head_policy.h) says which KV head gets which mode; attention_plan.h joins both and asks
+// each mode once per layer, sequence and row slice what its KV heads see; attention_backend.h
+// attends. Query head h reads KV head h / (heads_q / heads_kv); the heads of a group share their KV
+// head's mode.
 //
 // Layout: one sequence at a time; tensors are [heads, tokens, head_dim] views with any strides but
 // 1 in the last dimension, so a [tokens, heads * head_dim] projection or a cache with spare
@@ -14,6 +14,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,15 +39,31 @@ struct AttentionInput {
   RowSpan span() const { return {q_start, q.size(1), k.size(1)}; }
 };
 
-/// Where a mode leaves out keys.
+/// Where a mode leaves out keys: the mask of a prompt's rows (by positions or by estimates), what a
+/// decode step selects, what the cache evicts, or inside the kernel's loop.
 struct ModePlaces {
   bool prefill_mask = false;      // block_mask(): what rows of a prompt see, by their positions
   bool estimates = false;         // choose_blocks(): ... by their queries and keys
   bool decode_selection = false;  // decode_mask(): what a step reads of the whole cache
   bool eviction = false;          // decode_window(): what the cache may keep after prefill
+  bool kernel_loop = false;       // skip_rule(): tiles that are passed over once they are scored
   bool plain_keys = false;        // not a place: choose_blocks() reads AttentionInput::plain_k
 
-  bool any() const { return prefill_mask || estimates || decode_selection || eviction; }
+  bool any() const {
+    return prefill_mask || estimates || decode_selection || eviction || kernel_loop;
+  }
+};
+
+/// Tiles that the loop over keys passes over (sparse_attention_2 spec 5). A query tile meets its
+/// key tiles in order; one is passed over where the largest score of every row in it lies more than
+/// -log_threshold below the largest of that row's tiles so far. A row that sees nothing of the tile
+/// does not keep it. What is passed over adds nothing to output and lse.
+struct SkipRule {
+  double log_threshold = 0;    // ln(scale / keys of the call), below 0
+  std::int64_t rows = 64;      // of a query tile, counted from the call's first row
+  std::int64_t keys = 128;     // of a key tile, counted from position 0
+  bool ascending = true;       // from position 0 up, else from the diagonal down
+  bool group_decides = false;  // all query heads of a KV head vote on a tile, else each on its own
 };
 
 /// What a mode keeps of one sequence and layer between decode steps, e.g. bounds of key pages.
@@ -103,6 +120,11 @@ class HeadMode {
   /// sequence's and layer's own; every step comes by here. The default: all keys.
   virtual BlockMask decode_mask(const AttentionInput& input, std::span<const int> kv_heads,
                                 HeadState& state) const;
+
+  /// Of a mode that acts in the kernel's loop: its rule for a call, or for a decode step, over
+  /// `tokens` keys; nothing where every tile is computed. Its rows divide kMaskBlock, so that a
+  /// prompt in chunks has the tiles of the whole one.
+  virtual std::optional<SkipRule> skip_rule(std::int64_t tokens, bool decode) const;
 
   /// Tokens that one decode step at position p reads under decode=sparse: [0, sink) and (p - local,
   /// p]. {0, 0} = everything (the mode has no cache to cut).

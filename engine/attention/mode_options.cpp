@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/registry.h"
@@ -72,6 +73,16 @@ std::optional<double> ModeOptions::fraction(std::string_view key) {
   return number;
 }
 
+double ModeOptions::number(std::string_view key, double fallback) {
+  const std::optional<std::string> given = value(key);
+  if (!given) return fallback;
+  const std::optional<double> number = parse_double(*given);
+  if (!number || !(*number >= 0) || !std::isfinite(*number)) {
+    reject(*this, fmt::format("{}={} is not a number from 0 up", key, *given));
+  }
+  return *number;
+}
+
 bool ModeOptions::either(std::string_view key, std::string_view yes, std::string_view no) {
   const std::optional<std::string> given = value(key);
   if (!given || *given == no) return false;
@@ -85,6 +96,10 @@ void ModeOptions::fall_back_on(const ModeOptions& other) {
                                    [&](const Option& own) { return own.key == option.key; });
     if (!given) options_.push_back({option.key, option.value, true});
   }
+}
+
+void ModeOptions::note(std::string_view text) {
+  note_ += note_.empty() ? fmt::format("mode `{}`: {}", text_, text) : fmt::format("; {}", text);
 }
 
 void ModeOptions::finish() const {

@@ -24,6 +24,8 @@ class ModeOptions {
   std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t least);
   /// A number in [0, 1].
   std::optional<double> fraction(std::string_view key);
+  /// A number from 0 up.
+  double number(std::string_view key, double fallback);
   /// One of two words; true for `yes`.
   bool either(std::string_view key, std::string_view yes, std::string_view no);
   std::optional<std::string> value(std::string_view key);
@@ -32,7 +34,8 @@ class ModeOptions {
   void fall_back_on(const ModeOptions& other);
 
   /// Something the user should know of an option that acts otherwise than it reads.
-  void note(std::string text) { note_ = std::move(text); }
+  void note(std::string_view text);
+  /// "mode `...`: " and all that was noted; mostly empty.
   const std::string& note() const { return note_; }
 
   /// Throws kInvalidArgument naming an option that nothing asked for, and those that were.

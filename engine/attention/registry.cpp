@@ -12,6 +12,7 @@ namespace elastic::engine {
 
 std::unique_ptr<HeadMode> make_full(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_skip_softmax(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
@@ -22,6 +23,10 @@ namespace {
 // Those that read more keys first: A-B is listed where A stands before B.
 constexpr ModeEntry kModes[] = {
     {"fa", "full", "full causal attention", make_full},
+    {"skip", nullptr,
+     "skip-softmax, passes over tiles that the softmax would all but lose; options scale, "
+     "decode_scale, tile, order",
+     make_skip_softmax},
     {"xa", "xattn",
      "XAttention, blocks chosen by antidiagonal sums; options stride, tau, block, rule",
      make_xattention},
@@ -122,6 +127,10 @@ void fill_plan(const ModePair& pair, ModeOptions& options, const PlanContext& co
                 fmt::format("mode `{}`: sparse heads would be in mode {}, which leaves out no keys",
                             options.text(), pair.sparse));
   }
+  if (plan.retrieval->places().kernel_loop) {
+    options.note(fmt::format("retrieval heads are not full either, {} passes over tiles of theirs",
+                             pair.retrieval));
+  }
 }
 
 // Routers that decide between other modes than those they were trained with.
@@ -130,9 +139,9 @@ void note_other_modes(const ModePair& pair, const PlanContext& context, ModeOpti
   const ModePair trained = trained_pair(context);
   if (trained.name() == pair.name()) return;
   options.note(
-      fmt::format("mode `{}`: the routers of this checkpoint were trained for {} "
-                  "(config.json); `{}` takes what they were trained for",
-                  options.text(), trained.name(), kRouted));
+      fmt::format("the routers of this checkpoint were trained for {} (config.json); `{}` takes "
+                  "what they were trained for",
+                  trained.name(), kRouted));
 }
 
 }  // namespace
@@ -154,6 +163,13 @@ AttentionPlan make_attention_plan(std::string_view mode, const PlanContext& cont
   fill_plan(pair, options, context, plan);
   if (plan.sparse != nullptr && plan.sparse->decode_window().local > 0) {
     plan.sparse_decode = options.either("decode", "sparse", "full");
+    if (plan.sparse_decode && plan.selects_in_decode()) {
+      throw Error(
+          ErrorKind::kInvalidArgument,
+          fmt::format("mode `{}`: decode=sparse cuts caches that {} would read whole; leave "
+                      "decode out",
+                      options.text(), pair.retrieval));
+    }
   }
   if (plan.policy == nullptr) {
     plan.policy = make_mixed_policy(plan.name, options, context);

@@ -87,6 +87,7 @@ void SparsityMeter::add(std::int64_t layer, const HeadGroups& groups, const RowS
     forget_last_row(open.each);
     if (open.counts.defined()) open.counts.select(1, 2).zero_();
   }
+  if (groups.tiles.defined()) open_tiles_.push_back(groups.tiles);
   for (const HeadGroup& group : groups.groups) {
     const auto heads = static_cast<std::int64_t>(group.kv_heads.size()) * group_;
     if (group.is_estimated()) {
@@ -113,11 +114,17 @@ void SparsityMeter::settle(std::span<const HeadDecision> decisions) {
       if (open.counts.defined()) counts.push_back(open.counts.flatten());
     }
   }
+  counts.insert(counts.end(), open_tiles_.begin(), open_tiles_.end());
   const at::Tensor all = counts.empty() ? at::Tensor() : at::cat(counts).to(at::kCPU).contiguous();
   const std::int64_t* next = counts.empty() ? nullptr : all.const_data_ptr<std::int64_t>();
   for (std::size_t layer = 0; layer < std::min(layers_.size(), decisions.size()); ++layer) {
     settle(layers_[layer], decisions[layer], next);
   }
+  for (std::size_t i = 0; i < open_tiles_.size(); ++i, next += 2) {
+    computed_ += next[0];
+    looped_ += next[1];
+  }
+  open_tiles_.clear();
 }
 
 // `counts`: the next of the numbers that were read.
@@ -146,11 +153,12 @@ void SparsityMeter::settle(Layer& layer, const HeadDecision& decision,
 void SparsityMeter::fill(Trace& trace) const {
   VisibleCount all;
   for (const Layer& layer : layers_) {
-    check(layer.open.empty(), "a meter is settled before it is read");
+    check(layer.open.empty() && open_tiles_.empty(), "a meter is settled before it is read");
     accumulate(all, layer.sum, 1);
   }
   trace.msr = model_sparsity(trace.routing);
   trace.block_density = share(all.blocks, all.causal_blocks, 1);
+  if (looped_ > 0) trace.pv_density = share(computed_, looped_, 1);
   trace.esr.all_layers = 1 - share(all.pairs, all.causal_pairs, 1);
   if (layers_.empty()) return;
   const VisibleCount& last = layers_.back().sum;

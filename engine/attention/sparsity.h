@@ -7,13 +7,14 @@
 //     last_layer     all pairs of the causal area, last layer
 //     all_layers     the same over every layer
 //   block density  visited / causal tiles of 128 x 128 over all layers and heads
+//   pv density     computed / all tiles of a kernel's loop (SkipRule), of the heads that skip some
 // Every query head counts once; heads that share a KV head and a mask are counted together. What a
 // device decided or estimated is counted there and read once, after the forward pass.
 //
 //   SparsityMeter meter(layers, heads_q / heads_kv);
 //   meter.add(layer, groups, input.span());   // once per row slice
 //   meter.settle(decisions);                  // decisions on the host; waits for the device
-//   meter.fill(trace);                        // msr, esr, block_density
+//   meter.fill(trace);                        // msr, esr, block_density, pv_density
 
 #include <cstdint>
 #include <span>
@@ -42,7 +43,7 @@ class SparsityMeter {
   /// Reads what stayed on the device; one decision a layer, all on the host.
   void settle(std::span<const HeadDecision> decisions);
 
-  /// Sets msr (of trace.routing), esr and block_density; everything is settled.
+  /// Sets msr (of trace.routing), esr and both densities; everything is settled.
   void fill(Trace& trace) const;
 
  private:
@@ -62,6 +63,8 @@ class SparsityMeter {
 
   std::int64_t group_;
   std::vector<Layer> layers_;
+  std::vector<at::Tensor> open_tiles_;      // HeadGroups::tiles, which backends still add to
+  std::int64_t computed_ = 0, looped_ = 0;  // tiles
 };
 
 }  // namespace elastic::engine

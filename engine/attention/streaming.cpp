@@ -50,12 +50,10 @@ std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext
     return (tokens + window.block - 1) / window.block * window.block;
   };
   if (blocks(window.sink) != window.sink || blocks(window.local) != window.local) {
-    options.note(
-        fmt::format("mode `{}`: prefill works in blocks of {} tokens, so sink={} acts as {} and "
-                    "local={} as {}; "
-                    "block=1 keeps exact tokens",
-                    options.text(), window.block, window.sink, blocks(window.sink), window.local,
-                    blocks(window.local)));
+    options.note(fmt::format(
+        "prefill works in blocks of {} tokens, so sink={} acts as {} and local={} as "
+        "{}; block=1 keeps exact tokens",
+        window.block, window.sink, blocks(window.sink), window.local, blocks(window.local)));
   }
   return std::make_unique<StreamingMode>(window);
 }

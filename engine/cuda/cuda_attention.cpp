@@ -1,6 +1,7 @@
 // The attention backend of CUDA devices. Our own kernels (prefill_call.h) take every head of a call
 // in one launch, whichever modes they are in and whoever decided; flash decodes what no recorded
-// step does. What no kernel takes (fp32, odd head sizes, masks of other blocks) is composed.
+// step does. What no kernel takes (fp32, odd head sizes, masks of other blocks, skipped tiles) is
+// composed.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/cuda/CUDAContextLight.h>
@@ -80,6 +81,7 @@ struct GroupVisits {
 };
 
 std::optional<GroupVisits> visits_of(const AttentionInput& input, const HeadGroup& group) {
+  if (group.skip) return std::nullopt;
   if (group.is_estimated()) {
     if (group.choice.block != kMaskBlock) return std::nullopt;
     GroupVisits chosen{{.kind = VisitKind::kBits}, all_bit_rows(input, group)};
@@ -160,10 +162,10 @@ class CudaBackend final : public AttentionBackend {
   // Dense heads of sizes that our kernels do not take go to flash, the others wait for their masks.
   static void prefill_otherwise(const AttentionInput& input, const HeadGroups& groups,
                                 at::Tensor& out, at::Tensor* lse) {
-    HeadGroups rest;
+    HeadGroups rest{.groups = {}, .decided = {}, .tiles = groups.tiles};
     for (const HeadGroup& group :
          groups.decided.defined() ? read_decided(groups).groups : groups.groups) {
-      if (lse == nullptr && !group.is_estimated() && group.mask.dense &&
+      if (lse == nullptr && !group.is_estimated() && !group.skip && group.mask.dense &&
           device_kernels_take(input.q.scalar_type(), input.q.size(2))) {
         flash_dense(input, group.kv_heads, out);
       } else {

@@ -62,6 +62,14 @@ AttentionPlan make_plan(const AttentionBenchOptions& options,
         ErrorKind::kInvalidArgument,
         fmt::format("mode `{}` has one kind of head; name two, as in fa-ssa", options.mode));
   }
+  for (const HeadMode* mode : {plan.retrieval.get(), plan.sparse.get()}) {
+    if (!mode->places().kernel_loop) continue;
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("mode `{}`: what {} passes over is known inside its loop alone, and the "
+                    "reference has no mask to check it with; bench prefill times it",
+                    options.mode, mode->name()));
+  }
   return plan;
 }
 

@@ -232,7 +232,7 @@ void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t laye
   const at::Tensor q = split_heads(qkv.narrow(1, 0, q_rows), c.heads_q, w.q_norm, c.rms_eps);
   const at::Tensor k = split_heads(qkv.narrow(1, q_rows, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
   const at::Tensor v = split_heads(qkv.narrow(1, q_rows + kv_rows, kv_rows), c.heads_kv, {}, 0);
-  const bool selects = plan.sparse != nullptr && plan.sparse->places().decode_selection;
+  const bool selects = plan.selects_in_decode();
   const at::Tensor attended = at::empty({count, q_rows}, x.options());
   std::vector<DecodeRead> reads;
   at::Tensor k_rotated = at::empty({c.heads_kv, 1, c.head_dim}, x.options());

@@ -117,6 +117,9 @@ TEST(AttentionBench, ErrorsSayWhatWasAskedFor) {
             "mode `ssa:local=64` has one kind of head; name two, as in fa-ssa");
   EXPECT_EQ(error_of([](auto& o) { o.mode = "fa"; }),
             "mode `fa` has one kind of head; name two, as in fa-ssa");
+  EXPECT_EQ(error_of([](auto& o) { o.mode = "fa-skip"; }),
+            "mode `fa-skip`: what skip passes over is known inside its loop alone, and the "
+            "reference has no mask to check it with; bench prefill times it");
   EXPECT_EQ(error_of([](auto& o) { o.lengths = {0}; }), "a length below one token");
 }
 

@@ -253,6 +253,27 @@ TEST(AttentionPlan, SizesThatAreRoundedAreSaid) {
   EXPECT_EQ(note("fa"), "");
 }
 
+TEST(AttentionPlan, StepsSelectForBothKindsOfHeads) {
+  const std::vector<RouterWeights> routers = zero_routers();
+  const AttentionInput input{at::randn({kHeadsQ, 1, kDim}), at::randn({kHeadsKv, 40, kDim}),
+                             at::randn({kHeadsKv, 40, kDim}), 39, 0.25};
+  HeadDecision decision;
+  decision.is_sparse = {0, 1, 0};
+  for (const char* mode : {"quest-ssa:page=4,budget=8", "ssa-quest:page=4,budget=8"}) {
+    const AttentionPlan plan = make_attention_plan(mode, context(routers));
+    EXPECT_TRUE(plan.selects_in_decode());
+    HeadState state;
+    const std::vector<HeadGroup> groups = select_step(plan, decision, input, state).groups;
+    ASSERT_EQ(groups.size(), 2u);
+    const bool first = plan.retrieval->name() == "quest";
+    EXPECT_EQ(groups[0].kv_heads, (std::vector<int>{0, 2}));
+    EXPECT_EQ(groups[0].mask.dense, !first) << mode;
+    EXPECT_EQ(groups[1].mask.dense, first) << mode;
+  }
+  EXPECT_FALSE(make_attention_plan("xa-ssa", context(routers)).selects_in_decode());
+  EXPECT_TRUE(make_attention_plan("skip-xa", context(routers)).selects_in_decode());
+}
+
 // A mode without a window to decode in has no such option.
 class Windowless final : public HeadMode {
  public:

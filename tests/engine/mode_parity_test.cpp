@@ -23,7 +23,6 @@
 #include "engine/attention/attention_backend.h"
 #include "engine/attention/registry.h"
 #include "engine/attention/xattention.h"
-#include "tests/engine/all_heads.h"
 #include "tests/engine/modes.h"
 #include "tests/engine/visibility.h"
 #include "tests/testing/tolerance.h"
@@ -69,6 +68,10 @@ ParityCase streaming_case(std::int64_t sink, std::int64_t local, std::int64_t bl
           [=](const AttentionInput&) { return testing::streaming_visibility(sink, local, block); }};
 }
 
+ParityCase skip_case(const std::string& mode, const testing::SkipSetting& s) {
+  return {mode, 1, [s](const AttentionInput& input) { return testing::skip_visibility(input, s); }};
+}
+
 std::vector<ParityCase> parity_cases() {
   const auto everything = [](const AttentionInput&) { return [](auto...) { return true; }; };
   return {
@@ -88,6 +91,12 @@ std::vector<ParityCase> parity_cases() {
       xattention_case("xa:stride=8,tau=0.6,block=16,rule=public,chunk=64", {8, 16, {0.6}, true, 4}),
       xattention_case("xa:stride=4,tau=0.9,block=32,rule=public", {4, 32, {0.9}, true, 64}),
       xattention_case("xa:stride=4,tau=0,block=16,rule=public", {4, 16, {0}, true, 128}),
+      skip_case("skip:scale=90,tile=1x16", {90, 1, 16}),
+      skip_case("skip:scale=60,tile=2x8,order=descending", {60, 2, 8, true}),
+      skip_case("skip:scale=99.5,tile=4x7", {99.5, 4, 7}),
+      skip_case("skip:scale=30,tile=64x128", {30, 64, 128}),
+      skip_case("skip:scale=2048,tile=8x16", {2048, 8, 16}),  // dense: no prompt is that long
+      skip_case("skip:scale=0", {1e-300, 64, 128}),
   };
 }
 
@@ -105,7 +114,6 @@ TEST(ModeParity, EveryModeEqualsItsDefinition) {
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(11);
   for (const ParityCase& one : parity_cases()) {
-    const std::unique_ptr<HeadMode> mode = testing::mode_of(one.mode);
     for (int trial = 0; trial < 3; ++trial) {
       const std::int64_t heads_kv = pick(1, 2), group = pick(1, 3), dim = 8 * pick(1, 3);
       const std::int64_t start = pick(0, 260) / one.start_step * one.start_step;
@@ -113,9 +121,8 @@ TEST(ModeParity, EveryModeEqualsItsDefinition) {
       const AttentionInput input{
           at::randn({heads_kv * group, rows, dim}).mul(2), at::randn({heads_kv, tokens, dim}),
           at::randn({heads_kv, tokens, dim}), start, 1 / std::sqrt(static_cast<double>(dim))};
-      const std::vector<int> heads = testing::all_heads(input);
       at::Tensor out = at::full(input.q.sizes(), 7.0);
-      masked_attention(input, heads, mode->block_mask(input, heads), out);
+      attention_backend(at::kCPU).prefill(input, testing::groups_of(one.mode, input), out, nullptr);
       const at::Tensor wanted = attention_by_definition(input, one.visible(input));
       EXPECT_LT((out.to(at::kDouble) - wanted).abs().max().item<double>(), testing::kAttentionFp32)
           << one.mode << ": " << heads_kv << " x " << group << " heads of " << dim << ", rows "

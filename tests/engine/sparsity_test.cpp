@@ -16,11 +16,9 @@ namespace {
 // Groups of a layer with `full` full KV heads and `sparse` streaming ones.
 HeadGroups layer_groups(int full, int sparse, const StreamingWindow& window, const RowSpan& span) {
   HeadGroups groups;
-  std::vector<int> heads;
-  for (int h = 0; h < full; ++h) heads.push_back(h);
-  if (full > 0) groups.groups.push_back({0, heads, dense_mask(span), {}});
-  heads.clear();
-  for (int h = 0; h < sparse; ++h) heads.push_back(full + h);
+  if (full > 0) groups.groups.push_back({0, every_head(full), dense_mask(span), {}});
+  std::vector<int> heads = every_head(sparse);
+  for (int& head : heads) head += full;
   if (sparse > 0) groups.groups.push_back({1, heads, streaming_mask(window, span), {}});
   return groups;
 }
@@ -61,6 +59,25 @@ TEST(Sparsity, LastLayerAndAllLayersDiffer) {
   EXPECT_DOUBLE_EQ(trace.esr.last_layer, 0);
   EXPECT_NEAR(trace.esr.all_layers, 0.5 * (1 - 141388.0 / 180300), 1e-15);
   EXPECT_NEAR(trace.block_density, (2 * 12 + 2 * 15) / 60.0, 1e-15);
+}
+
+// Backends count after the meter was told of a call.
+TEST(Sparsity, TilesOfAllCallsAddUp) {
+  const RowSpan span{.rows = 200, .tokens = 200};
+  SparsityMeter meter(1, 1);
+  for (const std::int64_t computed : {3, 6}) {
+    HeadGroups groups = layer_groups(2, 0, {}, span);
+    groups.tiles = at::tensor(std::vector<std::int64_t>{0, 0});
+    meter.add(0, groups, span);
+    groups.tiles.add_(at::tensor(std::vector<std::int64_t>{computed, 8}));
+  }
+  Trace trace{.routing = {"00"}};
+  EXPECT_THROW(meter.fill(trace), std::logic_error) << "not settled";
+  meter.settle(std::vector<HeadDecision>{{.is_sparse = {0, 0}}});
+  meter.fill(trace);
+  ASSERT_TRUE(trace.pv_density);
+  EXPECT_DOUBLE_EQ(*trace.pv_density, 9.0 / 16);
+  EXPECT_EQ(trace.block_density, 1);
 }
 
 TEST(Sparsity, PaperRatioAtTheLastQuery) {
@@ -110,8 +127,8 @@ TEST(Sparsity, MasksPerHeadAreCountedEach) {
   meter.add(0, {{{0, {0, 1}, table_mask({visible, 4, 2, 2, 128}, span), {}}}, {}}, span);
   Trace trace;
   meter.fill(trace);
-  const double triangle = 128 * 129 / 2, square = 128 * 128;
-  EXPECT_DOUBLE_EQ(trace.esr.all_layers, 1 - (4 * triangle + square) / (4 * 256 * 257 / 2));
+  const double triangle = 128 * 129 / 2.0, square = 128 * 128;
+  EXPECT_DOUBLE_EQ(trace.esr.all_layers, 1 - (4 * triangle + square) / (4 * 256 * 257 / 2.0));
   EXPECT_DOUBLE_EQ(trace.esr.last_query, 1 - 3 * 128. / (4 * 256));
   EXPECT_DOUBLE_EQ(trace.block_density, 5. / 12);
 }

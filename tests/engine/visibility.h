@@ -1,8 +1,8 @@
 #pragma once
 
 // What each head mode lets a query row see, written from the specification (sparse_attention spec
-// 2-4) in plain loops over doubles and apart from the engine:
-// the masks that modes are held against.
+// 2-4, sparse_attention_2 spec 5) in plain loops over doubles and apart from the engine: the masks
+// that modes are held against.
 
 #include <ATen/core/Tensor.h>
 
@@ -145,6 +145,77 @@ inline Visibility streaming_visibility(std::int64_t sink, std::int64_t local, st
   const auto blocks = [block](std::int64_t tokens) { return (tokens + block - 1) / block; };
   return [=](std::int64_t, std::int64_t p, std::int64_t j) {
     return j / block < blocks(sink) || p / block - j / block < blocks(local);
+  };
+}
+
+struct SkipSetting {
+  double scale = 1;
+  std::int64_t rows = 64, keys = 128;
+  bool descending = false, group_decides = false;
+};
+
+/// What the loop over key tiles did with those of every query tile.
+struct SkipTiles {
+  Cube kept;                              // [query heads, query tiles, key tiles] as booleans
+  std::int64_t computed = 0, causal = 0;  // a tile of a group that decides together counts once
+  double margin = 1e9;                    // of the nearest decision
+};
+
+/// The loop of the query heads [first, last) that decide together over one query tile.
+inline void skip_loop(const engine::AttentionInput& input, const SkipSetting& s, std::int64_t first,
+                      std::int64_t last, std::int64_t query_tile, SkipTiles& tiles) {
+  const std::int64_t tokens = input.k.size(1), dim = input.q.size(2);
+  const std::int64_t group = input.q.size(0) / input.k.size(0), begin = query_tile * s.rows;
+  const std::int64_t end = std::min(begin + s.rows, input.q.size(1));
+  const double* q = input.q.const_data_ptr<double>();
+  const double* k = input.k.const_data_ptr<double>();
+  const double threshold = std::log(s.scale / static_cast<double>(tokens));
+  const std::int64_t count = (input.q_start + end - 1) / s.keys + 1;
+  std::vector<double> most(static_cast<std::size_t>((last - first) * (end - begin)), -INFINITY);
+  for (std::int64_t visit = 0; visit < count; ++visit) {
+    const std::int64_t tile = s.descending ? count - 1 - visit : visit;
+    std::vector<double> here;
+    double nearest = -INFINITY;  // how far the row that holds the tile most lies above its maximum
+    for (std::int64_t h = first; h < last; ++h) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        double best = -INFINITY;
+        for (std::int64_t j = tile * s.keys;
+             j < std::min((tile + 1) * s.keys, input.q_start + i + 1); ++j) {
+          double score = 0;
+          for (std::int64_t c = 0; c < dim; ++c) {
+            score += q[(h * input.q.size(1) + i) * dim + c] * k[(h / group * tokens + j) * dim + c];
+          }
+          best = std::max(best, score * input.scale);
+        }
+        if (best > -INFINITY) nearest = std::max(nearest, best - most[here.size()]);
+        here.push_back(best);
+      }
+    }
+    ++tiles.causal;
+    if (visit > 0) tiles.margin = std::min(tiles.margin, std::abs(nearest - threshold));
+    if (visit > 0 && threshold < 0 && nearest < threshold) continue;
+    ++tiles.computed;
+    for (std::int64_t h = first; h < last; ++h) tiles.kept.at(h, query_tile, tile) = 1;
+    for (std::size_t r = 0; r < most.size(); ++r) most[r] = std::max(most[r], here[r]);
+  }
+}
+
+inline SkipTiles skip_tiles(engine::AttentionInput input, const SkipSetting& s) {
+  input.q = input.q.to(at::kDouble).contiguous();
+  input.k = input.k.to(at::kDouble).contiguous();
+  const std::int64_t heads = input.q.size(0), query_tiles = (input.q.size(1) - 1) / s.rows + 1;
+  const std::int64_t together = s.group_decides ? heads / input.k.size(0) : 1;
+  SkipTiles tiles{Cube(heads, query_tiles, (input.k.size(1) - 1) / s.keys + 1)};
+  for (std::int64_t h = 0; h < heads; h += together) {
+    for (std::int64_t t = 0; t < query_tiles; ++t) skip_loop(input, s, h, h + together, t, tiles);
+  }
+  return tiles;
+}
+
+inline Visibility skip_visibility(const engine::AttentionInput& input, const SkipSetting& s) {
+  const auto tiles = std::make_shared<SkipTiles>(skip_tiles(input, s));
+  return [=, q_start = input.q_start](std::int64_t h, std::int64_t p, std::int64_t j) {
+    return tiles->kept.at(h, (p - q_start) / s.rows, j / s.keys) > 0;
   };
 }
 

@@ -30,6 +30,9 @@ TEST(ResultJson, LogitsAreNullWhereNoRouterDecides) {
   EXPECT_EQ(layers[0].at("router_logits")[1][0], 2.0);
   EXPECT_EQ(layers[1].at("is_sparse"), Json::array({1}));
   EXPECT_TRUE(layers[1].at("router_logits").is_null());
+  EXPECT_TRUE(trace_json(trace).at("pv_density").is_null()) << "nothing is passed over";
+  trace.pv_density = 0.5;
+  EXPECT_EQ(trace_json(trace).at("pv_density"), 0.5);
 }
 
 }  // namespace

@@ -119,6 +119,7 @@ TEST(MalformedRun, SampleLines) {
       {"msr of 9", with(R"("msr": 9)"), "`msr`"},
       {"negative msr", with(R"("msr": -0.1)"), "`msr`"},
       {"block density above one", with(R"("block_density": 1.5)"), "`block_density`"},
+      {"negative pv density", with(R"("pv_density": -0.5)"), "`pv_density`"},
       {"esr above one", with(R"("esr": {"last_query": 2})"), "`last_query`"},
       {"negative time", with(R"("prefill_ms": -5)"), "`prefill_ms`"},
       {"time without end", with(R"("prefill_ms": 1e308)"), "`prefill_ms`"},
