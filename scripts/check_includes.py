@@ -34,7 +34,7 @@ MAY_INCLUDE = {
     "engine/generate": [*API, "engine/config", "engine/io", "engine/router", "engine/attention", "engine/device", "engine/model"],
     "engine/train": [*API, "engine/config", "engine/io", "engine/router", "engine/kernels", "engine/attention", "engine/device",
                      "engine/model"],
-    "engine/cuda": ["engine/kernels", "engine/attention", "engine/device"],
+    "engine/cuda": ["engine/router", "engine/kernels", "engine/attention", "engine/device"],
     "engine/no_engine": API,
     "tasks": [*API, "datasets"],
     "tasks/metrics": ["base", "datasets"],

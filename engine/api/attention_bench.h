@@ -32,6 +32,7 @@ struct AttentionBenchRow {
   double max_error = 0;       // against the reference, over sampled rows
   double visible_flop = 0;    // two products over the visible pairs
   std::vector<double> milliseconds;
+  std::vector<double> select_milliseconds;  // what heads see: masks, estimates
 };
 
 /// Throws kInvalidArgument for options that make no sense, kMeasurement where a result is wrong.

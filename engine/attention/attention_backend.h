@@ -26,7 +26,7 @@ struct HeadGroup {
   BlockChoice choice;         // estimated on an accelerator; undefined elsewhere
   std::optional<SkipRule> skip = std::nullopt;  // of the loop over the keys of a dense mask
 
-  bool is_estimated() const { return choice.keep.defined(); }
+  bool is_estimated() const { return choice.is_defined(); }
 };
 
 /// What the backend must know of one call beside the tensors.
@@ -46,6 +46,8 @@ struct DecodeRow {
   at::Tensor q, k, v, out;
 };
 
+struct StripRule;  // xattention.h
+
 class AttentionBackend {
  public:
   virtual ~AttentionBackend() = default;
@@ -56,6 +58,13 @@ class AttentionBackend {
   /// visible).
   virtual void prefill(const AttentionInput& input, const HeadGroups& groups, at::Tensor& out,
                        at::Tensor* lse) const = 0;
+
+  /// The rule's choice for the query heads of `heads`, by a kernel; nothing where there is none for
+  /// such an input or rule.
+  virtual std::optional<BlockChoice> choose_by_strips(const AttentionInput&, const CandidateHeads&,
+                                                      const StripRule&) const {
+    return std::nullopt;
+  }
 
   /// One token of each sequence of a batch. Any number of tokens runs at the same speed the first
   /// time.

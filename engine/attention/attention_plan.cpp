@@ -35,7 +35,7 @@ void add_group(HeadGroups& chosen, const HeadMode* mode, HeadGroup group,
   if (!mode->places().estimates || input.q.is_cpu()) {
     group.mask = mode->block_mask(input, group.kv_heads);
   } else {
-    group.choice = mode->choose_blocks(input, group.kv_heads);
+    group.choice = mode->choose_blocks(input, {group.kv_heads, chosen.decided, group.sparse});
   }
   group.skip = mode->skip_rule(input.k.size(1), false);
   if (group.skip && !chosen.tiles.defined()) {

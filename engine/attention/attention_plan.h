@@ -74,8 +74,9 @@ struct PlanName {
 };
 std::vector<PlanName> list_plans();
 
-/// What every head sees of rows of `input`, retrieval heads first; blocks are estimated here: of
-/// the heads that need it where the host knows which, of all where only the device does.
+/// What every head sees of rows of `input`, retrieval heads first; blocks are estimated here, of
+/// the heads that need it. Where only the device knows which, kernels do the same; without one, all
+/// heads are estimated.
 HeadGroups select_heads(const AttentionPlan& plan, const HeadDecision& decision,
                         const AttentionInput& input);
 

@@ -59,8 +59,9 @@ HeadGroups read_decided(const HeadGroups& groups) {
       if (decision[head] != group.sparse) continue;
       chosen.kv_heads.push_back(head);
       if (!group.is_estimated()) continue;
-      const std::int64_t heads = group.choice.keep.size(0) / bytes.numel();
-      keep.push_back(group.choice.keep.narrow(0, head * heads, heads));
+      const at::Tensor table = group.choice.table();
+      const std::int64_t heads = table.size(0) / bytes.numel();
+      keep.push_back(table.narrow(0, head * heads, heads));
     }
     if (chosen.kv_heads.empty()) continue;
     if (!keep.empty()) chosen.choice = {at::cat(keep), group.choice.block};

@@ -1,6 +1,8 @@
 #include "engine/attention/head_mode.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/tensor.h>
 
 #include <numeric>
 
@@ -8,8 +10,20 @@
 
 namespace elastic::engine {
 
+at::Tensor BlockChoice::table() const {
+  if (keep.defined()) return keep;
+  const at::Tensor rows = bits.index_select(0, at::tensor(heads, at::kInt).to(bits.device()));
+  const at::Tensor place = at::arange(32, bits.options());
+  return rows.unsqueeze(3)
+      .bitwise_right_shift(place)
+      .bitwise_and(1)
+      .to(at::kBool)
+      .flatten(2)
+      .narrow(2, 0, key_blocks);
+}
+
 BlockMask mask_of(const BlockChoice& choice, const RowSpan& span) {
-  const at::Tensor table = choice.keep.to(at::kCPU, at::kByte).contiguous();
+  const at::Tensor table = choice.table().to(at::kCPU, at::kByte).contiguous();
   const std::span visible(table.const_data_ptr<std::uint8_t>(),
                           static_cast<std::size_t>(table.numel()));
   return table_mask({visible, table.size(0), table.size(1), table.size(2), choice.block}, span);
@@ -30,14 +44,14 @@ std::vector<int> query_heads(const AttentionInput& input, std::span<const int> k
   return heads;
 }
 
-BlockChoice HeadMode::choose_blocks(const AttentionInput&, std::span<const int>) const {
+BlockChoice HeadMode::choose_blocks(const AttentionInput&, const CandidateHeads&) const {
   check(false, "a mode that estimates chooses blocks");
   return {};
 }
 
 BlockMask HeadMode::block_mask(const AttentionInput& input, std::span<const int> kv_heads) const {
   if (!places().estimates) return dense_mask(input.span());
-  return mask_of(choose_blocks(input, kv_heads), input.span());
+  return mask_of(choose_blocks(input, {kv_heads}), input.span());
 }
 
 BlockMask HeadMode::decode_mask(const AttentionInput& input, std::span<const int>,

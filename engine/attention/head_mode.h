@@ -72,12 +72,30 @@ struct HeadState {
   std::int64_t tokens = 0;  // keys that they cover
 };
 
+/// Which KV heads of a call are meant.
+struct CandidateHeads {
+  std::span<const int> kv_heads;
+  // uint8 [heads_kv] on the device, where it alone knows: of kv_heads, then all, those of the byte
+  // `sparse` are meant. What is made for others is never read.
+  at::Tensor decided = {};
+  std::uint8_t sparse = 0;
+};
+
 /// Key blocks that each query block keeps: bool [query heads, query blocks, key blocks], both sides
 /// in blocks of `block` tokens counted from position 0, on the device of the queries; nothing right
 /// of the diagonal.
 struct BlockChoice {
-  at::Tensor keep;
+  at::Tensor keep;  // undefined where a kernel left `bits`
   std::int64_t block = kMaskBlock;
+  // Of every query head of the call: int32 [heads_q, query blocks, words], bit b of word w is key
+  // block 32 w + b; how many each row has, int32 [heads_q, query blocks]. `heads`: those of keep.
+  at::Tensor bits = {}, counts = {};
+  std::vector<int> heads = {};
+  std::int64_t key_blocks = 0;
+
+  bool is_defined() const { return keep.defined() || bits.defined(); }
+  /// `keep`, from the bits where need be.
+  at::Tensor table() const;
 };
 
 /// The choice as key ranges on the host.
@@ -106,10 +124,9 @@ class HeadMode {
   /// Layers from the first that stay dense where every head is in this mode.
   virtual std::int64_t dense_layers() const { return 0; }
 
-  /// Of a mode that estimates: the choice of the query heads that belong to `kv_heads`, made where
-  /// the tensors are.
-  virtual BlockChoice choose_blocks(const AttentionInput& input,
-                                    std::span<const int> kv_heads) const;
+  /// Of a mode that estimates: the choice of the query heads that belong to `heads`, made where the
+  /// tensors are.
+  virtual BlockChoice choose_blocks(const AttentionInput& input, const CandidateHeads& heads) const;
 
   /// Key ranges that query rows [q_start, q_start + rows) may see, before token causality. The one
   /// source of truth for kernels, sparsity ratios and tests. Of a mode that estimates: its choice.

@@ -26,6 +26,8 @@ struct HeadDecision {
   bool on_host() const { return !is_sparse.empty(); }
 };
 
+struct RouterWeights;  // engine/router/router.h
+
 /// What only the device knows, read into is_sparse and router_logits: one wait for all decisions.
 void read_decisions(std::span<HeadDecision> decisions);
 
@@ -44,6 +46,9 @@ class HeadPolicy {
   /// layer's keys of one sequence before RoPE (Qwen3: after k_norm); undefined where needs_keys()
   /// is false.
   virtual HeadDecision decide(std::int64_t layer, const at::Tensor& pooled_keys) const = 0;
+
+  /// The router that decide() asks, for devices with a kernel for it; null without.
+  virtual const RouterWeights* router(std::int64_t) const { return nullptr; }
 };
 
 }  // namespace elastic::engine

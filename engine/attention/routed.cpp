@@ -18,8 +18,7 @@ class RoutedPolicy final : public HeadPolicy {
   bool needs_keys() const override { return true; }
 
   HeadDecision decide(std::int64_t layer, const at::Tensor& pooled_keys) const override {
-    check(layer >= 0 && layer < static_cast<std::int64_t>(routers_.size()), "a router per layer");
-    const at::Tensor logits = router_logits(routers_[static_cast<std::size_t>(layer)], pooled_keys);
+    const at::Tensor logits = router_logits(*router(layer), pooled_keys);
     HeadDecision decision{.is_sparse = {},
                           .router_logits = {},
                           .device_sparse = sparse_heads(logits),
@@ -27,6 +26,11 @@ class RoutedPolicy final : public HeadPolicy {
                           .pooled_keys = pooled_keys};
     if (logits.is_cpu()) read_decisions({&decision, 1});
     return decision;
+  }
+
+  const RouterWeights* router(std::int64_t layer) const override {
+    check(layer >= 0 && layer < static_cast<std::int64_t>(routers_.size()), "a router per layer");
+    return &routers_[static_cast<std::size_t>(layer)];
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
@@ -44,11 +45,30 @@ at::Tensor tiles_of(const at::Tensor& keep, std::int64_t side, std::int64_t firs
       .sum({1, 2});
 }
 
+// Of each row of a choice: int64 [query heads, query blocks], and tiles with a block in them.
+struct KeptBlocks {
+  at::Tensor diagonal, others, tiles;
+};
+
+KeptBlocks kept_blocks(const BlockChoice& choice, std::int64_t first) {
+  if (choice.counts.defined()) {  // of tiles; such a choice has the whole diagonal
+    at::Tensor counts = choice.counts;
+    if (static_cast<std::int64_t>(choice.heads.size()) < counts.size(0)) {
+      counts =
+          counts.index_select(0, on_device(at::tensor(choice.heads, at::kInt), counts.device()));
+    }
+    return {at::ones_like(counts, at::kLong), counts.to(at::kLong) - 1, counts.sum(1)};
+  }
+  const at::Tensor diagonal = choice.keep.diagonal(first, 1, 2).to(at::kLong);
+  return {diagonal, choice.keep.sum(2) - diagonal, tiles_of(choice.keep, choice.block, first)};
+}
+
 // What rows of the span see of a choice, where it lies: int64 [query heads, 3] = pairs, tiles, keys
 // of the last row. Blocks left of the diagonal are seen whole.
 at::Tensor count_choice(const BlockChoice& choice, const RowSpan& span) {
   const std::int64_t side = choice.block, first = span.q_start / side;
-  const std::int64_t blocks = choice.keep.size(1), end = span.q_start + span.rows;
+  const KeptBlocks kept = kept_blocks(choice, first);
+  const std::int64_t blocks = kept.others.size(1), end = span.q_start + span.rows;
   std::vector<std::int64_t> whole, own;  // pairs of a block of keys and of the diagonal one
   for (std::int64_t b = first; b < first + blocks; ++b) {
     const std::int64_t from = std::max(b * side, span.q_start) - b * side;
@@ -57,14 +77,12 @@ at::Tensor count_choice(const BlockChoice& choice, const RowSpan& span) {
     own.push_back(rows * (2 * from + rows + 1) / 2);
   }
   const auto there = [&](const std::vector<std::int64_t>& values) {
-    return on_device(at::tensor(values, at::TensorOptions(at::kLong)), choice.keep.device());
+    return on_device(at::tensor(values, at::TensorOptions(at::kLong)), kept.others.device());
   };
-  const at::Tensor diagonal = choice.keep.diagonal(first, 1, 2).to(at::kLong);  // [heads, blocks]
-  const at::Tensor others = choice.keep.sum(2) - diagonal;
-  const at::Tensor pairs = (others * there(whole) + diagonal * there(own)).sum(1);
-  const at::Tensor last = others.select(1, blocks - 1) * side +
-                          diagonal.select(1, blocks - 1) * (end - (first + blocks - 1) * side);
-  return at::stack({pairs, tiles_of(choice.keep, side, first), last}, 1);
+  const at::Tensor pairs = (kept.others * there(whole) + kept.diagonal * there(own)).sum(1);
+  const at::Tensor last = kept.others.select(1, blocks - 1) * side +
+                          kept.diagonal.select(1, blocks - 1) * (end - (first + blocks - 1) * side);
+  return at::stack({pairs, kept.tiles, last}, 1);
 }
 
 }  // namespace

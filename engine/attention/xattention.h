@@ -14,6 +14,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 
 #include "engine/attention/head_mode.h"
 
@@ -39,6 +40,14 @@ at::Tensor strip_block_mass(const AttentionInput& input, std::int64_t kv_head,
 struct BlockRows {
   std::int64_t first_block = 0;   // absolute block of the first row
   std::int64_t chunk_blocks = 0;  // blocks of the published code's first chunk (kPublic)
+};
+
+/// What a kernel must know to choose as strip_block_mass() and select_blocks() do.
+struct StripRule {
+  StripSizes sizes;
+  std::span<const double> taus;  // one, or one a query head
+  XattentionRule rule = XattentionRule::kExact;
+  std::int64_t chunk_blocks = 0;
 };
 
 /// bool [group, query blocks, key blocks] of the mass; `tau` fp64, [group, 1, 1] or a scalar.

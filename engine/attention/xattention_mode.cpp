@@ -7,10 +7,14 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/attention/attention_backend.h"
 #include "engine/attention/attention_plan.h"
 #include "engine/attention/registry.h"
 #include "engine/attention/xattention.h"
@@ -45,14 +49,19 @@ class XattentionMode final : public HeadMode {
   }
 
   BlockChoice choose_blocks(const AttentionInput& input,
-                            std::span<const int> kv_heads) const override {
+                            const CandidateHeads& heads) const override {
     const std::int64_t block = options_.sizes.block, group = input.q.size(0) / input.k.size(0);
     const std::int64_t chunk =
         options_.chunk > 0 ? options_.chunk : default_xattention_chunk(input.k.size(1));
     const BlockRows rows{input.q_start / block, chunk / block};
+    std::optional<BlockChoice> chosen = attention_backend(input.q.device())
+                                            .choose_by_strips(input, heads,
+                                                              {options_.sizes, taus(input.layer),
+                                                               options_.rule, rows.chunk_blocks});
+    if (chosen) return std::move(*chosen);
     std::vector<at::Tensor> keep;
-    keep.reserve(kv_heads.size());
-    for (const int head : kv_heads) {
+    keep.reserve(heads.kv_heads.size());
+    for (const int head : heads.kv_heads) {
       const at::Tensor mass = strip_block_mass(input, head, options_.sizes);
       const at::Tensor tau = taus(input.layer, head * group, group, mass.device());
       keep.push_back(select_blocks(mass, tau, options_.rule, rows));
@@ -61,14 +70,21 @@ class XattentionMode final : public HeadMode {
   }
 
  private:
+  // Of the layer's query heads, or one for all.
+  std::span<const double> taus(std::int64_t layer) const {
+    if (options_.taus.size() == 1) return options_.taus;
+    return std::span(options_.taus)
+        .subspan(static_cast<std::size_t>(layer * options_.heads_q),
+                 static_cast<std::size_t>(options_.heads_q));
+  }
+
   // fp64 [group, 1, 1] of query heads [first, first + group) of a layer, or one number.
   at::Tensor taus(std::int64_t layer, std::int64_t first, std::int64_t group,
                   at::Device device) const {
     if (options_.taus.size() == 1) {  // of the host, without dimensions: a scalar on any device
       return at::tensor(options_.taus[0], at::kDouble).squeeze();
     }
-    const double* row = options_.taus.data() + layer * options_.heads_q + first;
-    const at::ArrayRef<double> own(row, static_cast<std::size_t>(group));
+    const at::ArrayRef<double> own(taus(layer).data() + first, static_cast<std::size_t>(group));
     return on_device(at::tensor(own, at::kDouble).view({group, 1, 1}), device);
   }
 

@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "engine/attention/attention_backend.h"
+#include "engine/cuda/cuda_strips.h"
 #include "engine/cuda/prefill_call.h"
 #include "engine/device/cuda_interface.h"
 
@@ -84,7 +85,9 @@ std::optional<GroupVisits> visits_of(const AttentionInput& input, const HeadGrou
   if (group.skip) return std::nullopt;
   if (group.is_estimated()) {
     if (group.choice.block != kMaskBlock) return std::nullopt;
-    GroupVisits chosen{{.kind = VisitKind::kBits}, all_bit_rows(input, group)};
+    const at::Tensor& bits = group.choice.bits;
+    GroupVisits chosen{{.kind = VisitKind::kBits},
+                       bits.defined() ? bits : all_bit_rows(input, group)};
     chosen.visits.bits = static_cast<const std::uint32_t*>(chosen.bits.const_data_ptr());
     chosen.visits.words = static_cast<std::int32_t>(chosen.bits.size(2));
     return chosen;
@@ -144,6 +147,13 @@ class CudaBackend final : public AttentionBackend {
     if (!kernel_takes(input, out) || !launch(input, groups, out, lse)) {
       prefill_otherwise(input, groups, out, lse);
     }
+  }
+
+  std::optional<BlockChoice> choose_by_strips(const AttentionInput& input,
+                                              const CandidateHeads& heads,
+                                              const StripRule& rule) const override {
+    if (!runs_on_hopper()) return std::nullopt;
+    return engine::choose_by_strips(input, heads, rule);
   }
 
   // Flash splits the keys of a single row over the whole GPU and needs no plan. LibTorch's own

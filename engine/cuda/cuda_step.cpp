@@ -9,11 +9,14 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <cmath>
+#include <iterator>
 #include <memory>
 
+#include "engine/cuda/router_call.h"
 #include "engine/cuda/step_call.h"
 #include "engine/device/cuda_interface.h"
 #include "engine/device/step_kernels.h"
+#include "engine/router/router.h"
 
 namespace elastic::engine {
 namespace {
@@ -112,6 +115,30 @@ void rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
   C10_CUDA_CHECK(rotate_rows(call, c10::cuda::getCurrentCUDAStream()));
 }
 
+void route(const RouterWeights& router, const RouterKeys& read, const at::Tensor& pooled,
+           const at::Tensor& logits, const at::Tensor& is_sparse) {
+  RouterCall call;
+  static_assert(std::size(call.chunks) == kMostRouterRows);
+  RouterChunk* chunk = call.chunks;
+  for (const RouterRows& rows : read.rows) {
+    *chunk++ = {numbers(rows.keys), rows.keys.stride(0), rows.keys.stride(1), rows.first_row};
+  }
+  call.tokens = read.tokens;
+  call.window = static_cast<std::int32_t>(read.window);
+  call.heads_kv = static_cast<std::int32_t>(pooled.size(0));
+  call.head_dim = static_cast<std::int32_t>(pooled.size(1));
+  call.wide = static_cast<std::int32_t>(router.task_up.size(0));
+  call.outputs = static_cast<std::int32_t>(router.logits.size(0));
+  RouterMap* map = call.maps;
+  for (const RouterLinear& linear : kRouterLinears) {
+    *map++ = {numbers(router.*linear.weight), numbers(router.*linear.bias)};
+  }
+  call.pooled = writable(pooled);
+  call.logits = logits.data_ptr<float>();
+  call.is_sparse = is_sparse.data_ptr<std::uint8_t>();
+  C10_CUDA_CHECK(route_heads(call, c10::cuda::getCurrentCUDAStream()));
+}
+
 // On a stream of its own: the default one cannot be recorded.
 std::function<void()> record(const std::function<void()>& work) {
   const c10::cuda::CUDAStream caller = c10::cuda::getCurrentCUDAStream();
@@ -132,7 +159,7 @@ std::function<void()> record(const std::function<void()>& work) {
 }  // namespace
 
 extern "C" void elastic_cuda_step(StepKernels& table) {
-  table = {linear, norm, append, attend, gate, rotate, record};
+  table = {linear, norm, append, attend, gate, rotate, route, record};
 }
 
 }  // namespace elastic::engine

@@ -24,18 +24,39 @@ struct BoxedMatrix {
   bool is_half = false;
 };
 
-/// The descriptor of `matrix`; the driver's function is looked up once, so that nothing links to
-/// the driver.
-inline cudaError_t make_tensor_map(const BoxedMatrix& matrix, CUtensorMap& map) {
-  using Encode = decltype(&cuTensorMapEncodeTiled);
-  static const Encode encode = [] {
+using EncodeTensorMap = decltype(&cuTensorMapEncodeTiled);
+
+/// The driver's function, looked up once, so that nothing links to the driver; null without.
+inline EncodeTensorMap tensor_map_encoder() {
+  static const EncodeTensorMap encode = [] {
     void* function = nullptr;
     cudaDriverEntryPointQueryResult found{};
     const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function,
                                                                12000, cudaEnableDefault, &found);
-    return error == cudaSuccess ? reinterpret_cast<Encode>(function) : nullptr;
+    return error == cudaSuccess ? reinterpret_cast<EncodeTensorMap>(function) : nullptr;
   }();
+  return encode;
+}
+
+/// A descriptor of kDims dimensions of 2-byte elements; strides in bytes, of all but the first.
+template <int kDims>
+cudaError_t encode_map(CUtensorMap& map, const void* data, bool is_half,
+                       const cuuint64_t (&extents)[kDims], const cuuint64_t (&strides)[kDims - 1],
+                       const cuuint32_t (&box)[kDims]) {
+  const EncodeTensorMap encode = tensor_map_encoder();
   if (encode == nullptr) return cudaErrorNotSupported;
+  cuuint32_t steps[kDims];
+  for (cuuint32_t& step : steps) step = 1;
+  const CUresult result =
+      encode(&map, is_half ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+             kDims, const_cast<void*>(data), extents, strides, box, steps,
+             CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+             CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  return result == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+/// The descriptor of `matrix`.
+inline cudaError_t make_tensor_map(const BoxedMatrix& matrix, CUtensorMap& map) {
   // The stride of a dimension of one element is never used, but must be valid.
   const std::int64_t row = matrix.rows == 1 ? matrix.head_dim : matrix.row_stride;
   const std::int64_t head = matrix.heads == 1 ? matrix.head_dim : matrix.head_stride;
@@ -45,13 +66,7 @@ inline cudaError_t make_tensor_map(const BoxedMatrix& matrix, CUtensorMap& map) 
   const cuuint64_t strides[] = {static_cast<cuuint64_t>(2 * row),
                                 static_cast<cuuint64_t>(2 * head)};
   const cuuint32_t box[] = {kBoxColumns, static_cast<cuuint32_t>(matrix.box_rows), 1};
-  const cuuint32_t steps[] = {1, 1, 1};
-  const CUresult result = encode(
-      &map, matrix.is_half ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3,
-      const_cast<void*>(matrix.data), extents, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-      CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  return result == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
+  return encode_map(map, matrix.data, matrix.is_half, extents, strides, box);
 }
 
 /// How long lines stay in L2: keys and values are read by many thread blocks, queries by one.

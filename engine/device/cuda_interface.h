@@ -9,7 +9,7 @@ namespace elastic::engine {
 class AttentionBackend;
 struct StepKernels;
 
-inline constexpr int kCudaInterfaceVersion = 3;
+inline constexpr int kCudaInterfaceVersion = 4;
 
 struct CudaDeviceInfo {
   char name[256];

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "engine/kernels/step_linear.h"
 
@@ -20,6 +21,21 @@ struct StepLayer {
   at::Tensor positions;  // int32 [batch]: of the new tokens; -1: a row without a sequence
   at::Tensor slots;      // uint8 [batch * heads_kv * sizeof(KvSlot)]
 };
+
+struct RouterWeights;  // engine/router/router.h
+
+/// Keys before RoPE of a prompt's rows from first_row on: [rows, heads_kv, head_dim].
+struct RouterRows {
+  at::Tensor keys;
+  std::int64_t first_row = 0;
+};
+
+/// What a layer's router reads of a prompt: the rows of its two windows. bf16, head_dim 64 or 128.
+struct RouterKeys {
+  std::vector<RouterRows> rows;  // ascending, at most kMostRouterRows
+  std::int64_t tokens = 0, window = 0;
+};
+inline constexpr std::size_t kMostRouterRows = 4;
 
 /// Of rows that go through a step together each result is the same bits as alone.
 struct StepKernels {
@@ -51,6 +67,11 @@ struct StepKernels {
   /// rows, head_dim]; the last dimensions contiguous.
   void (*rotate)(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
                  const at::Tensor& out) = nullptr;
+
+  /// The mean of both windows, to pooled [heads_kv, head_dim], through both MLPs: fp32 logits
+  /// [heads_kv, 2] and bytes as router_logits() and sparse_heads() have them.
+  void (*route)(const RouterWeights& router, const RouterKeys& keys, const at::Tensor& pooled,
+                const at::Tensor& logits, const at::Tensor& is_sparse) = nullptr;
 
   /// Runs `work` once to warm up, records it and returns what replays it.
   std::function<void()> (*record)(const std::function<void()>& work) = nullptr;

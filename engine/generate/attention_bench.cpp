@@ -27,6 +27,7 @@ constexpr std::int64_t kCheckedRows = 4;       // at each of the places that are
 
 struct Problem {
   AttentionInput input;
+  HeadDecision decision;
   HeadGroups groups;
   at::Tensor out;
   AttentionBenchRow row;
@@ -85,15 +86,12 @@ std::vector<std::int64_t> distinct_counts(const AttentionBenchOptions& options) 
 
 Problem make_problem(const AttentionBenchOptions& options, const AttentionPlan& plan,
                      const AttentionInput& input, std::int64_t sparse) {
-  HeadDecision decision;
-  for (std::int64_t h = 0; h < options.heads_kv; ++h) decision.is_sparse.push_back(h < sparse);
-  Problem p{input,
-            select_heads(plan, decision, input),
-            at::empty(input.q.sizes(), input.q.options()),
-            {}};
+  Problem p{input, {}, {}, at::empty(input.q.sizes(), input.q.options()), {}};
+  for (std::int64_t h = 0; h < options.heads_kv; ++h) p.decision.is_sparse.push_back(h < sparse);
+  p.groups = select_heads(plan, p.decision, input);
   SparsityMeter meter(1, options.heads_q / options.heads_kv);
   meter.add(0, p.groups, input.span());
-  meter.settle({&decision, 1});
+  meter.settle({&p.decision, 1});
   Trace trace;
   meter.fill(trace);
   const double tokens = static_cast<double>(input.k.size(1));
@@ -109,6 +107,13 @@ Problem make_problem(const AttentionBenchOptions& options, const AttentionPlan& 
   p.row.visible_flop = (1 - trace.esr.last_layer) * tokens * (tokens + 1) / 2 * 4 *
                        static_cast<double>(options.heads_q * options.head_dim);
   return p;
+}
+
+double select(Problem& p, const AttentionPlan& plan) {
+  const Stopwatch watch;
+  p.groups = select_heads(plan, p.decision, p.input);
+  synchronize(p.input.q.device());
+  return watch.milliseconds();
 }
 
 double run(Problem& p) {
@@ -174,7 +179,10 @@ std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& give
       check_result(problems.back());
     }
     for (int i = 0; i < options.repetitions; ++i) {
-      for (Problem& p : problems) p.row.milliseconds.push_back(run(p));
+      for (Problem& p : problems) {
+        p.row.select_milliseconds.push_back(select(p, plan));
+        p.row.milliseconds.push_back(run(p));
+      }
     }
     for (Problem& p : problems) rows.push_back(std::move(p.row));
   }

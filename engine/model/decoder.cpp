@@ -16,7 +16,6 @@
 #include "engine/model/norm.h"
 
 namespace elastic::engine {
-namespace {}  // namespace
 
 void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan,
                std::int64_t tokens) {
@@ -113,9 +112,9 @@ void Decoder::keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) con
                                   at::TensorOptions(dtype()).device(device()));
 }
 
-// K and V of all rows into the cache; the keys before RoPE also into `pool`, where there is one.
-void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x, KeyPool* pool,
-                         StageClock& clock) {
+// K and V of all rows into the cache; the keys before RoPE also to the router, where it reads them.
+void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x,
+                         LayerRouter& router) {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
   const std::int64_t tokens = x.size(0), q_rows = c.heads_q * c.head_dim,
@@ -128,7 +127,7 @@ void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tenso
     const at::Tensor kv = at::linear(h, weight, bias);
     const at::Tensor k = split_heads(kv.narrow(1, 0, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
     const at::Tensor v = split_heads(kv.narrow(1, kv_rows, kv_rows), c.heads_kv, {}, 0);
-    if (pool != nullptr) clock.time(Stage::kRouter, [&] { pool->add(k, start); });
+    if (router.reads(start, rows)) router.add(k, start);
     if (sequence.plain_keys.defined()) {
       sequence.plain_keys.narrow(1, start, rows).copy_(k.transpose(0, 1));
     }
@@ -143,12 +142,9 @@ void Decoder::route_layer(Sequence& sequence, std::int64_t layer, const at::Tens
                           const AttentionPlan& plan, StageClock& clock) {
   const std::int64_t tokens = x.size(0);
   const std::int64_t pool_rows = config().routing.pooling_rows.value_or(kPoolRows);
-  KeyPool pool(tokens, pool_rows == 0 ? tokens : pool_rows);
-  const bool routed = plan.policy->needs_keys();
-  fill_cache(sequence, layer, x, routed ? &pool : nullptr, clock);
-  clock.time(Stage::kRouter, [&] {
-    sequence.decisions.push_back(plan.policy->decide(layer, routed ? pool.mean() : at::Tensor()));
-  });
+  LayerRouter router(*plan.policy, layer, {tokens, pool_rows == 0 ? tokens : pool_rows}, clock);
+  fill_cache(sequence, layer, x, router);
+  sequence.decisions.push_back(router.decide());
 }
 
 // Attention and MLP of a layer whose heads are decided.

@@ -22,9 +22,9 @@
 #include "engine/attention/sparsity.h"
 #include "engine/device/stage_clock.h"
 #include "engine/model/kv_cache.h"
+#include "engine/model/layer_router.h"
 #include "engine/model/rotary.h"
 #include "engine/model/weights.h"
-#include "engine/router/pooling.h"
 
 namespace elastic::engine {
 
@@ -93,8 +93,7 @@ class Decoder {
                    const AttentionPlan& plan, StageClock& clock);
   void run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x, const AttentionPlan& plan,
                  StageClock& clock);
-  void fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x, KeyPool* pool,
-                  StageClock& clock);
+  void fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x, LayerRouter& router);
   void keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) const;
   void attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,
                     const AttentionPlan& plan, StageClock& clock);

@@ -94,6 +94,7 @@ std::vector<Piece> weave(const std::vector<Chain>& chains, const MixSources& sou
   random.shuffle(turns);
   std::vector<std::size_t> next(chains.size());
   std::vector<Piece> links;
+  links.reserve(turns.size());
   for (const std::size_t turn : turns) {
     links.push_back(sources.encoder().inside(chains[turn].links[next[turn]++]));
   }

@@ -30,6 +30,7 @@ TEST(AttentionBench, RowsAreSharesThatRoundToOtherHeads) {
     EXPECT_EQ(row.tokens, i < 3 ? 65 : 400);
     EXPECT_DOUBLE_EQ(row.msr, std::vector<double>({0, 1. / 3, 1})[i % 3]);
     EXPECT_EQ(row.milliseconds.size(), 3u);
+    EXPECT_EQ(row.select_milliseconds.size(), 3u);
     EXPECT_GT(row.max_error, 0);
     EXPECT_LT(row.max_error, 2e-5);
     EXPECT_EQ(row.device, "cpu");

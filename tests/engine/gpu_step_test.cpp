@@ -254,6 +254,7 @@ Spoken speak(Decoder& decoder, const AttentionPlan& plan, std::size_t batch, std
       running.push_back(next++);
     }
     std::vector<StepRow> rows;
+    rows.reserve(running.size());
     for (const std::size_t i : running) {
       rows.push_back({&sequences[i], spoken.ids[i].back(), &plan});
     }

@@ -5,6 +5,7 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -170,6 +171,55 @@ TEST(Sparsity, WhatTheDeviceKnowsIsCountedLikeTheHosts) {
       EXPECT_DOUBLE_EQ(a.esr.last_query, b.esr.last_query) << side << " " << span.q_start;
       EXPECT_DOUBLE_EQ(a.block_density, b.block_density) << side << " " << span.q_start;
     }
+  }
+}
+
+// Bit rows as kernels leave them: of all query heads, garbage in those that nobody asked for.
+TEST(Sparsity, BitRowsAreCountedLikeTables) {
+  std::mt19937 random(5);
+  for (const RowSpan& span : {RowSpan{0, 300, 300}, RowSpan{256, 9000, 9256}}) {
+    const std::int64_t first = span.q_start / 128, end = (span.q_start + span.rows - 1) / 128 + 1;
+    const std::int64_t blocks = end - first, words = (end + 31) / 32;
+    const std::vector<int> heads = {0, 1, 4, 5};
+    std::vector<std::uint8_t> table;
+    std::vector<std::int32_t> bits(static_cast<std::size_t>(6 * blocks * words), -1);
+    std::vector<std::int32_t> counts(static_cast<std::size_t>(6 * blocks), -1);
+    for (const int head : heads) {
+      for (std::int64_t b = 0; b < blocks; ++b) {
+        const std::int64_t row = head * blocks + b, own = first + b;
+        std::int32_t& count = counts[static_cast<std::size_t>(row)] = 0;
+        std::fill_n(bits.begin() + row * words, words, 0);
+        for (std::int64_t key = 0; key < end; ++key) {
+          const bool keep = key == own || (key < own && random() % 2 == 0);
+          table.push_back(keep ? 1 : 0);
+          if (!keep) continue;
+          ++count;
+          bits[static_cast<std::size_t>(row * words + key / 32)] |=
+              static_cast<std::int32_t>(std::uint32_t{1} << key % 32);
+        }
+      }
+    }
+    const BlockChoice listed{at::tensor(table, at::kByte).view({4, blocks, end}).to(at::kBool),
+                             128};
+    BlockChoice rows{.keep = {}, .block = 128};
+    rows.bits = at::tensor(bits, at::kInt).view({6, blocks, words});
+    rows.counts = at::tensor(counts, at::kInt).view({6, blocks});
+    rows.heads = heads;
+    rows.key_blocks = end;
+    EXPECT_TRUE(rows.table().equal(listed.keep));
+    HeadDecision decision;
+    decision.is_sparse = {1, 0, 1};
+    std::vector<Trace> traces(2);
+    for (std::size_t i = 0; i < 2; ++i) {
+      SparsityMeter meter(1, 2);
+      const BlockChoice& choice = i == 0 ? listed : rows;
+      meter.add(0, {{{0, {1}, dense_mask(span), {}}, {1, {0, 2}, {}, choice}}, {}}, span);
+      meter.settle({&decision, 1});
+      meter.fill(traces[i]);
+    }
+    EXPECT_DOUBLE_EQ(traces[0].esr.all_layers, traces[1].esr.all_layers);
+    EXPECT_DOUBLE_EQ(traces[0].esr.last_query, traces[1].esr.last_query);
+    EXPECT_DOUBLE_EQ(traces[0].block_density, traces[1].block_density);
   }
 }
 
