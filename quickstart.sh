@@ -1,22 +1,17 @@
 #!/usr/bin/env bash
 # From a fresh clone to a report: installs what is missing, builds, runs RULER on the demo model with full,
-# streaming and routed heads, prints the table and the path of the report. Where there are an NVIDIA driver and a CUDA 13
-# toolkit (nvcc), the model runs on the GPU. Safe to run again: what is done is kept.
+# streaming and routed heads, prints the table and the path of the report. Where there is an NVIDIA driver, the model runs
+# on the GPU. Safe to run again: what is done is kept.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/environment.sh
 
 output=build/quickstart
-if ! has_gpu; then
-  scripts/setup.sh
-elif has_nvcc; then
-  echo "== NVIDIA driver and CUDA toolkit found: the model will run on the GPU" >&2
-  scripts/setup.sh --cuda
+if has_gpu; then
+  echo "== NVIDIA driver found: the model will run on the GPU" >&2
   output=build/quickstart-gpu  # its records are not those of a CPU
-else
-  echo "== NVIDIA driver found, but no CUDA 13 toolkit (nvcc): the model will run on the CPU" >&2
-  scripts/setup.sh
 fi
+setup_this_machine
 scripts/build.sh elastic-bench
 
 tasks=ruler/niah_single_1,ruler/niah_single_2,ruler/niah_multikey_1,ruler/niah_multikey_2,ruler/vt

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/environment.sh
 
-scripts/setup.sh
+setup_this_machine
 scripts/build.sh
 echo "== tests" >&2
 ctest --test-dir build --parallel 2 --output-on-failure --progress "$@"

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Holds build/libelastic_cuda.so to what the program expects when it opens it, without a GPU: its functions and their
 version, the libraries it needs, that these define every symbol it leaves open, and code for each GPU asked for.
-Exit 1 on a fault, and where there is a CUDA toolkit but no library."""
+Exit 1 on a fault."""
 import pathlib
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -84,9 +83,8 @@ def architecture_faults():
 
 def main():
     if not LIBRARY.exists():
-        toolkit = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
-        print("cuda: " + (f"{toolkit} is there, but no {LIBRARY.relative_to(ROOT)}" if toolkit else "no toolkit, no library"))
-        return 1 if toolkit else 0
+        print(f"cuda: no {LIBRARY.relative_to(ROOT)}; scripts/setup.sh --nvcc brings its compiler, scripts/build.sh makes it")
+        return 1
     faults = [*interface_faults(), *linking_faults(), *architecture_faults()]
     for fault in faults:
         print(f"{LIBRARY.relative_to(ROOT)}: {fault}")

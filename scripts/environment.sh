@@ -8,5 +8,4 @@ export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 export ASAN_OPTIONS="intercept_memmem=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
 has_gpu() { [[ -e /dev/nvidiactl ]]; }
-# Where CMake looks for it, too.
-has_nvcc() { command -v nvcc >/dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]; }
+setup_this_machine() { if has_gpu; then scripts/setup.sh --cuda; else scripts/setup.sh; fi; }

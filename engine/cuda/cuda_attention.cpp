@@ -4,7 +4,6 @@
 // composed.
 
 #include <ATen/TensorOperators.h>
-#include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/constant_pad_nd.h>
@@ -12,6 +11,7 @@
 #include <ATen/ops/zeros.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
 
 #include <algorithm>
 #include <cmath>
@@ -133,8 +133,11 @@ bool kernel_takes(const AttentionInput& input, const at::Tensor& out) {
 bool runs_on_hopper() {
   static const bool hopper = [] {
     const char* portable = std::getenv("ELASTIC_PORTABLE_KERNELS");
-    const cudaDeviceProp* device = at::cuda::getCurrentDeviceProperties();
-    return device->major == 9 && device->minor == 0 && (portable == nullptr || *portable != '1');
+    int device = 0, major = 0, minor = 0;
+    C10_CUDA_CHECK(cudaGetDevice(&device));
+    C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+    C10_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+    return major == 9 && minor == 0 && (portable == nullptr || *portable != '1');
   }();
   return hopper;
 }

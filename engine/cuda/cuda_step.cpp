@@ -1,6 +1,5 @@
 // StepKernels of CUDA devices: our kernels behind LibTorch tensors, steps recorded as CUDA graphs.
 
-#include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>

@@ -64,7 +64,7 @@ CudaLibrary open_library() {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
     return without_gpu(fmt::format(
-        "{} is not there: it is built where a CUDA 13 toolkit (nvcc) is installed", path.string()));
+        "{} is not there: run scripts/setup.sh --cuda, then scripts/build.sh", path.string()));
   }
   void* handle = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (handle == nullptr) {
