@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "engine/router": ["base"],
     "engine/kernels": ["base"],
     "engine/attention": [*API, "engine/io", "engine/router", "engine/kernels"],
-    "engine/device": ["base", "engine/attention"],
+    "engine/device": ["base", "engine/kernels", "engine/attention"],
     "engine/model": ["base", "engine/config", "engine/io", "engine/router", "engine/kernels", "engine/attention", "engine/device"],
     "engine/generate": [*API, "engine/config", "engine/io", "engine/router", "engine/attention", "engine/device", "engine/model"],
     "engine/train": [*API, "engine/config", "engine/io", "engine/router", "engine/kernels", "engine/attention", "engine/device",
