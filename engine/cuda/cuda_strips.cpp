@@ -78,7 +78,7 @@ void run(StripCall& call, const at::TensorOptions& numbers) {
   const std::int64_t tile_blocks = kStripTile * call.stride / kMaskBlock;
   const std::int64_t most_tiles =
       divided(divided(call.q_start + call.rows, call.stride), kStripTile);
-  const std::int64_t kept = call.heads_q * kBand * most_tiles;
+  const std::int64_t kept = std::int64_t{call.heads_q} * kBand * most_tiles;
   const at::Tensor workspace = at::empty({kept * (2 + tile_blocks)}, numbers);
   call.tops = static_cast<StripTop*>(workspace.data_ptr());
   call.sums = workspace.data_ptr<float>() + 2 * kept;
