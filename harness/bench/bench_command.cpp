@@ -25,6 +25,7 @@ std::string csv_text(const Json& value) {
 void add_bench(CLI::App& sub, int& exit_code) {
   sub.require_subcommand(1);
   add_bench_attention(sub, exit_code);
+  add_bench_batch(sub, exit_code);
   add_bench_decode(sub, exit_code);
   add_bench_prefill(sub, exit_code);
   add_bench_ruler(sub, exit_code);

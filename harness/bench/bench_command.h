@@ -15,6 +15,7 @@
 namespace elastic::harness {
 
 void add_bench_attention(CLI::App& bench, int& exit_code);
+void add_bench_batch(CLI::App& bench, int& exit_code);
 void add_bench_decode(CLI::App& bench, int& exit_code);
 void add_bench_prefill(CLI::App& bench, int& exit_code);
 void add_bench_tokenizer(CLI::App& bench, int& exit_code);

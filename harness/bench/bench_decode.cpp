@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "engine/api/mode_list.h"
@@ -33,21 +32,6 @@ struct Cell {
   double msr = 0;               // of the last run
   std::int64_t kv_bytes = 0, kv_bytes_full = 0, peak_bytes = 0;
 };
-
-std::vector<std::int64_t> batch_sizes(const std::string& list) {
-  constexpr std::int64_t kMost = 4096;
-  std::vector<std::int64_t> sizes;
-  for (const std::string& item : split_list(list)) {
-    const auto size = parse_int(item);
-    if (!size || *size < 1 || *size > kMost) {
-      throw Error(ErrorKind::kInvalidArgument,
-                  fmt::format("--batch {}: not whole numbers from 1 to {}", list, kMost));
-    }
-    sizes.push_back(*size);
-  }
-  if (sizes.empty()) throw Error(ErrorKind::kInvalidArgument, "--batch names no size");
-  return sizes;
-}
 
 void run_once(engine::Generator& engine, const std::string& mode, std::int64_t new_tokens,
               Cell& cell, bool keep) {
@@ -111,7 +95,7 @@ void print_rows(const Json& result) {
 int bench_decode(const BenchDecodeOptions& options) {
   const ModelBenchOptions& shared = options.model;
   const std::vector<std::int64_t> lengths = bench_lengths(shared);
-  const std::vector<std::int64_t> batches = batch_sizes(options.batches);
+  const std::vector<std::int64_t> batches = bench_sizes("--batch", options.batches);
   const std::unique_ptr<engine::Generator> engine = open_engine(shared);
   const std::vector<std::string> modes = bench_modes(shared, engine->model().has_router);
   const std::size_t dense = static_cast<std::size_t>(

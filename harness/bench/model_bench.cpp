@@ -65,6 +65,23 @@ std::vector<std::int64_t> bench_lengths(const ModelBenchOptions& options) {
   return lengths;
 }
 
+std::vector<std::int64_t> bench_sizes(std::string_view flag, const std::string& list) {
+  constexpr std::int64_t kMost = 4096;
+  std::vector<std::int64_t> sizes;
+  for (const std::string& item : split_list(list)) {
+    const auto size = parse_int(item);
+    if (!size || *size < 1 || *size > kMost) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("{} {}: not whole numbers from 1 to {}", flag, list, kMost));
+    }
+    sizes.push_back(*size);
+  }
+  if (sizes.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, fmt::format("{} names no size", flag));
+  }
+  return sizes;
+}
+
 std::vector<std::int32_t> prompt_ids(std::int64_t tokens, std::int64_t vocab) {
   std::uint64_t state = 42;
   std::vector<std::int32_t> ids;

@@ -1,13 +1,14 @@
 #pragma once
 
-// What `bench prefill` and `bench decode` share: a model or the shape of one, the modes that take
-// turns, prompts whose words do not matter.
+// What `bench batch`, `decode` and `prefill` share: a model or the shape of one, the modes that
+// take turns, prompts whose words do not matter.
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/api/make_generator.h"
@@ -35,6 +36,9 @@ std::vector<std::string> bench_modes(const ModelBenchOptions& options, bool has_
 
 /// Prompt tokens of each length; kInvalidArgument where there is none.
 std::vector<std::int64_t> bench_lengths(const ModelBenchOptions& options);
+
+/// Sequences at once, of a flag's comma-separated list; kInvalidArgument naming the flag.
+std::vector<std::int64_t> bench_sizes(std::string_view flag, const std::string& list);
 
 /// Ids that repeat nowhere near, the same for every run: time does not depend on what they say.
 std::vector<std::int32_t> prompt_ids(std::int64_t tokens, std::int64_t vocab);

@@ -53,6 +53,26 @@ TEST_F(BenchCommand, PrefillRowsCarryWhatWasMeasured) {
   EXPECT_GT(streaming.at("attention_ms"), 0.0);
 }
 
+TEST_F(BenchCommand, BatchRowsAreOneAModeAndSizeWithTheAnswersOfOneAtATime) {
+  const auto run = bench(
+      "batch --shape tiny-4x8x64 --random-weights --device cpu --lengths 90,200 --in-flight 3,1 "
+      "--requests 7 --max-new-tokens 6 --modes ssa:sink=0,local=128,decode=sparse -r 2 -o json");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json rows = parse_json(run.out, "bench batch").at("rows");
+  ASSERT_EQ(rows.size(), 4u);  // fa is added
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i].at("in_flight"), i % 2 == 0 ? 1 : 3);
+    EXPECT_EQ(rows[i].at("together"), rows[i].at("in_flight"));
+    EXPECT_EQ(rows[i].at("same_answers"), 7);
+    const double seconds = rows[i].at("seconds").get<double>();
+    EXPECT_DOUBLE_EQ(rows[i].at("requests_per_second").get<double>(), 7 / seconds);
+    EXPECT_DOUBLE_EQ(rows[i].at("tokens_per_second").get<double>(), (4 * 6 + 3 * 3) / seconds);
+    EXPECT_LE(rows[i].at("seconds_min"), rows[i].at("seconds"));
+  }
+  EXPECT_EQ(rows[0].at("speedup_vs_alone"), 1.0);
+  EXPECT_EQ(bench("batch --shape tiny-4x8x64 --random-weights --in-flight 0").code, 2);
+}
+
 TEST_F(BenchCommand, DecodeRowsAreOneABatchAndMode) {
   const auto run = bench(
       "decode --shape tiny-4x8x64 --random-weights --device cpu --lengths 300 --batch 1,3 "
