@@ -2,7 +2,6 @@
 
 #include <ATen/cuda/CUDAGraph.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -56,26 +55,8 @@ void attend(const StepLayer& layer, const at::Tensor& q, const at::Tensor& out) 
   C10_CUDA_CHECK(decode_step(call, c10::cuda::getCurrentCUDAStream()));
 }
 
-// More rows than a weight is read once for: enough work for the library's products.
-void library_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                    LinearEnd end, const at::Tensor& y) {
-  const at::Tensor product = at::linear(x, weight, bias);
-  switch (end) {
-    case LinearEnd::kStore:
-      y.copy_(product);
-      return;
-    case LinearEnd::kAdd:
-      y.add_(product);
-      return;
-    case LinearEnd::kGate:
-      C10_CUDA_CHECK(gate_rows(numbers(product), writable(y), y.size(0), y.size(1),
-                               c10::cuda::getCurrentCUDAStream()));
-  }
-}
-
 void linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, LinearEnd end,
             const at::Tensor& y) {
-  if (x.size(0) > kStepRows) return library_linear(x, weight, bias, end, y);
   const LinearCall call{numbers(x),
                         numbers(weight),
                         numbers(bias),

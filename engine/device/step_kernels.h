@@ -39,9 +39,8 @@ inline constexpr std::size_t kMostRouterRows = 4;
 
 /// Of rows that go through a step together each result is the same bits as alone.
 struct StepKernels {
-  /// x [rows, in], weight [out, in] (kGate: [2 out, in]), y [rows, out], bias of every output or
-  /// undefined; contiguous, `in` a multiple of kStepInner. More than kStepRows rows: by LibTorch,
-  /// where a result may differ from that of fewer rows.
+  /// x [rows, in] of at most kStepRows, weight [out, in] (kGate: [2 out, in]), y [rows, out], bias
+  /// of every output or undefined; contiguous, `in` a multiple of kStepInner.
   void (*linear)(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                  LinearEnd end, const at::Tensor& y) = nullptr;
 

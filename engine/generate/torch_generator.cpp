@@ -260,7 +260,10 @@ void TorchGenerator::step(std::span<Answer* const> batch) {
   for (Answer* answer : batch) {
     (step_.takes(*answer->plan) ? recorded : composed[answer->plan.get()]).push_back(answer);
   }
-  if (!recorded.empty()) step_recorded(recorded);
+  constexpr std::size_t kMost = RecordedStep::kMostRows;
+  for (std::size_t begin = 0; begin < recorded.size(); begin += kMost) {
+    step_recorded(std::span(recorded).subspan(begin, std::min(kMost, recorded.size() - begin)));
+  }
   for (const auto& [plan, answers] : composed) step_composed(answers);
   const double spent = watch.milliseconds();
   for (Answer* answer : batch) {

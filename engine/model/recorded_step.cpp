@@ -22,11 +22,9 @@ namespace {
 constexpr std::int64_t kMostGroup = 16;  // query heads a KV head: rows of one tensor-core tile
 
 // Rows of the recording that a batch takes, the next power of two: sequences that come and go need
-// few recordings. Large batches stay as they are.
-std::int64_t recorded_rows(std::int64_t batch) {
-  return batch > kStepRows
-             ? batch
-             : static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(batch)));
+// few recordings.
+std::int64_t recorded_rows(std::size_t batch) {
+  return static_cast<std::int64_t>(std::bit_ceil(batch));
 }
 
 }  // namespace
@@ -108,7 +106,8 @@ RecordedStep::Recording& RecordedStep::recording_of(std::int64_t rows) {
 }
 
 StepResult RecordedStep::run(std::span<const StepRow> batch) {
-  const std::int64_t rows = recorded_rows(std::ssize(batch));
+  check(!batch.empty() && batch.size() <= kMostRows, "rows of a step");
+  const std::int64_t rows = recorded_rows(batch.size());
   std::vector<std::int32_t> inputs(static_cast<std::size_t>(2 * rows), 0);  // ids, positions
   std::fill(inputs.begin() + rows, inputs.end(), -1);
   for (std::size_t row = 0; row < batch.size(); ++row) {

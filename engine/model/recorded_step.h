@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/kernels/step_linear.h"
 #include "engine/model/decoder.h"
 
 namespace elastic::engine {
@@ -35,14 +36,16 @@ struct StepResult {
 
 class RecordedStep {
  public:
+  static constexpr std::size_t kMostRows = kStepRows;
+
   /// `decoder` outlives it.
   explicit RecordedStep(Decoder& decoder) : decoder_(decoder) {}
 
   /// True where the device brings kernels for the model, and the plan's steps read whole caches.
   bool takes(const AttentionPlan& plan) const;
 
-  /// As Decoder::step(), and the output head. A sequence's result is the same bits in any batch of
-  /// at most kStepRows (engine/kernels/step_linear.h).
+  /// As Decoder::step(), and the output head, of at most kMostRows sequences. A sequence's result
+  /// is the same bits in any batch.
   StepResult run(std::span<const StepRow> batch);
 
  private:
