@@ -20,8 +20,6 @@ using T = RouterNumber;
 
 constexpr int kPad = 32;  // between heads, against bank conflicts
 
-__device__ float rounded(float x) { return __bfloat162float(__float2bfloat16(x)); }
-
 __device__ float silu(float x) { return rounded(x / (1 + expf(-x))); }
 
 /// Who computes: thread blocks that share the outputs of a map, KV heads that they take along.

@@ -5,6 +5,7 @@
 
 #include "engine/cuda/dependent_launch.cuh"
 #include "engine/cuda/step_call.h"
+#include "engine/cuda/tensor_core.cuh"
 
 namespace elastic::engine {
 namespace {
@@ -15,8 +16,6 @@ using T = __nv_bfloat16;
 struct alignas(16) Eight {
   T at[8];
 };
-
-__device__ float rounded(float x) { return __bfloat162float(__float2bfloat16(x)); }
 
 // The sum of x over a block of kWarps warps.
 template <int kWarps>

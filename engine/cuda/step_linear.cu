@@ -101,8 +101,6 @@ struct Sums {
   }
 };
 
-__device__ float rounded(float x) { return __bfloat162float(__float2bfloat16(x)); }
-
 /// The sums of all warps of a block.
 template <int kOuts, int kRows>
 struct Block {

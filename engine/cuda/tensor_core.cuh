@@ -85,6 +85,9 @@ __device__ inline std::uint32_t pack<__half>(float low, float high) {
   return *reinterpret_cast<const std::uint32_t*>(&pair);
 }
 
+/// x as bf16 has it.
+__device__ inline float rounded(float x) { return __bfloat162float(__float2bfloat16(x)); }
+
 __device__ inline float power_of_two(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));

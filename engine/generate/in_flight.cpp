@@ -1,8 +1,12 @@
 #include "engine/generate/in_flight.h"
 
 #include <algorithm>
+#include <deque>
 #include <exception>
+#include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 
@@ -27,8 +31,6 @@ class InFlight {
   }
 
  private:
-  using Answers = std::vector<std::unique_ptr<Answer>>;
-
   // The request whose turn it is, or null.
   const Answer* waiting() {
     while (waiting_.empty() && !ended_) {
@@ -134,7 +136,7 @@ class InFlight {
   const RequestStream& stream_;
   std::size_t most_, room_;
   std::deque<std::unique_ptr<Answer>> waiting_;
-  Answers running_;  // in the order in which they began
+  std::vector<std::unique_ptr<Answer>> running_;  // in the order in which they began
   std::int64_t asked_ = 0;
   bool ended_ = false;
 };

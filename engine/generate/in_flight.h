@@ -9,11 +9,8 @@
 // runs out, the one that began last begins again later; its answer is the same.
 
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <memory>
-#include <optional>
-#include <vector>
+#include <span>
 
 #include "engine/api/generator.h"
 #include "engine/generate/answer.h"

@@ -36,7 +36,6 @@ class TorchGenerator final : public Generator {
                                               std::int64_t layers) override;
 
  private:
-  void run(const RequestStream& stream, std::int64_t most);
   void check_request(const Request& request) const;
   Answer start(Request request) const;
   void prefill(Answer& answer);

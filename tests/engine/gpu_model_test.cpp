@@ -8,12 +8,15 @@
 #include "engine/api/make_generator.h"
 #include "tests/engine/golden_run.h"
 #include "tests/engine/gpu.h"
+#include "tests/engine/jobs.h"
 
 namespace elastic::engine {
 namespace {
 
+using elastic::testing::answered_alone;
 using elastic::testing::cpu_generator;
 using elastic::testing::demo;
+using elastic::testing::expect_as_alone;
 using elastic::testing::tensor_named;
 
 // The demo's window of 256 and routers decide at these lengths;
@@ -135,46 +138,20 @@ TEST_F(Gpu_Model, DecisionsAndTokensOfARaggedBatchAreThoseOfItsRequestsInBf16) {
   }
 }
 
-// More memory than any card has, refused without harm to the next request.
 // bf16, the model's own dtype: every token of every answer, however many were in flight.
 TEST_F(Gpu_Model, RequestsInFlightAreAnsweredAsIfEachWereAlone) {
   const auto generator = gpu_generator("bf16");
-  struct Job {
-    Request request;
-    std::string mode;
-    Result alone;
-  };
-  std::vector<Job> jobs;
+  std::vector<elastic::testing::Job> jobs;
   for (std::int64_t i = 0; i < 40; ++i) {
-    Job job{
-        prompt(1 + i * 97 % 2500, 1 + i * 13 % 50), i % 2 == 0 ? "fa" : "fa-ssa:decode=sparse", {}};
-    generator->set_mode(job.mode);
-    job.alone = generator->generate(job.request);
-    jobs.push_back(std::move(job));
+    jobs.push_back(answered_alone(*generator, prompt(1 + i * 97 % 2500, 1 + i * 13 % 50),
+                                  i % 2 == 0 ? "fa" : "fa-ssa:decode=sparse"));
   }
   for (const std::int64_t most : {5, 32}) {
-    std::size_t next = 0, done = 0;
-    std::int64_t together = 0;
-    const RequestStream stream{
-        [&]() -> std::optional<Request> {
-          if (next == jobs.size()) return std::nullopt;
-          generator->set_mode(jobs[next].mode);
-          return jobs[next++].request;
-        },
-        [&](std::int64_t number, std::variant<Result, std::exception_ptr> outcome) {
-          const Result& alone = jobs[static_cast<std::size_t>(number)].alone;
-          const Result& result = std::get<Result>(outcome);
-          EXPECT_EQ(result.ids, alone.ids) << "request " << number << " of " << most;
-          EXPECT_EQ(result.trace.routing, alone.trace.routing);
-          together = std::max(together, result.batch);
-          ++done;
-        }};
-    generator->generate(stream, most);
-    EXPECT_EQ(done, jobs.size());
-    EXPECT_GT(together, most / 2);
+    EXPECT_GT(expect_as_alone(*generator, jobs, most), most / 2);
   }
 }
 
+// More memory than any card has, refused without harm to the next request.
 TEST_F(Gpu_Model, OutOfMemoryIsItsOwnErrorAndTheDeviceGoesOn) {
   const auto generator = gpu_generator("bf16");
   const std::vector<std::int32_t> before = generator->generate(prompt(100, 4)).ids;

@@ -19,6 +19,7 @@
 
 #include "engine/device/stage_clock.h"
 #include "engine/device/step_kernels.h"
+#include "engine/generate/torch_generator.h"
 #include "engine/kernels/kv_slot.h"
 #include "engine/kernels/step_linear.h"
 #include "engine/model/recorded_step.h"
@@ -169,17 +170,18 @@ ModelConfig step_config(bool qk_norm) {
   return config;
 }
 
+AttentionPlan plan_of(const Decoder& decoder, const char* mode) {
+  PlanContext context = plan_context(decoder.config());
+  context.routers = decoder.weights().routers;
+  return make_attention_plan(mode, context);
+}
+
 TEST_F(Gpu_Step, ARecordedStepEqualsOneOfAtenOperations) {
   const c10::InferenceMode no_gradients;
   for (const bool qk_norm : {false, true}) {
     for (const char* mode : {"fa", "fa-ssa:sink=128,local=256,decode=sparse", "ssa:decode=full"}) {
       Decoder decoder(random_weights(step_config(qk_norm), at::kBFloat16, device_, 5), 0);
-      PlanContext context;
-      context.layers = 3;
-      context.heads_q = 8;
-      context.heads_kv = 4;
-      context.routers = decoder.weights().routers;
-      const AttentionPlan plan = make_attention_plan(mode, context);
+      const AttentionPlan plan = plan_of(decoder, mode);
       RecordedStep recorded(decoder);
       ASSERT_TRUE(recorded.takes(plan));
       // 381 and 384 reach the window of the cut on the way, 130 outgrows what its cache began with.
@@ -269,12 +271,7 @@ TEST_F(Gpu_Step, ASequenceIsTheSameBitsAloneAndInAnyBatch) {
   const c10::InferenceMode no_gradients;
   for (const char* mode : {"fa", "fa-ssa:sink=128,local=256,decode=sparse"}) {
     Decoder decoder(random_weights(step_config(true), at::kBFloat16, device_, 6), 0);
-    PlanContext context;
-    context.layers = 3;
-    context.heads_q = 8;
-    context.heads_kv = 4;
-    context.routers = decoder.weights().routers;
-    const AttentionPlan plan = make_attention_plan(mode, context);
+    const AttentionPlan plan = plan_of(decoder, mode);
     const Spoken alone = speak(decoder, plan, 1, 40);
     for (const std::size_t batch : {2, 3, 7, 12}) {
       const Spoken together = speak(decoder, plan, batch, 40);

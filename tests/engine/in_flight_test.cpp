@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "tests/engine/golden_run.h"
+#include "tests/engine/jobs.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {
@@ -177,41 +178,16 @@ TEST(InFlight, EachIsAnsweredAsIfItWereAlone) {
   const std::vector<std::string> modes = {"fa", "fa-ssa", "fa-ssa:decode=sparse",
                                           "quest:budget=64"};
   std::mt19937 random(7);
-  struct Job {
-    Request request;
-    std::string mode;
-    Result alone;
-  };
-  std::vector<Job> jobs;
+  std::vector<elastic::testing::Job> jobs;
   for (int i = 0; i < 14; ++i) {
-    Job job{request_of(some_ids(1 + random() % 400, 3 + i), random() % 9),
-            modes[random() % modes.size()],
-            {}};
-    if (i % 3 == 0) job.request.sampling = {.temperature = 1, .top_k = 20, .seed = 4};
-    generator->set_mode(job.mode);
-    job.alone = generator->generate(job.request);
-    jobs.push_back(std::move(job));
+    Request request = request_of(some_ids(1 + random() % 400, 3 + i), random() % 9);
+    if (i % 3 == 0) request.sampling = {.temperature = 1, .top_k = 20, .seed = 4};
+    jobs.push_back(elastic::testing::answered_alone(*generator, std::move(request),
+                                                    modes[random() % modes.size()]));
   }
   for (const std::int64_t most : {1, 3, 14}) {
     std::shuffle(jobs.begin(), jobs.end(), random);
-    std::size_t next = 0, done = 0;
-    const RequestStream stream{
-        [&]() -> std::optional<Request> {
-          if (next == jobs.size()) return std::nullopt;
-          generator->set_mode(jobs[next].mode);
-          return jobs[next++].request;
-        },
-        [&](std::int64_t number, std::variant<Result, std::exception_ptr> outcome) {
-          const Result& alone = jobs[static_cast<std::size_t>(number)].alone;
-          const Result& result = std::get<Result>(outcome);
-          EXPECT_EQ(result.ids, alone.ids);
-          EXPECT_EQ(result.finish, alone.finish);
-          EXPECT_EQ(result.trace.routing, alone.trace.routing);
-          EXPECT_LE(result.batch, most);
-          ++done;
-        }};
-    generator->generate(stream, most);
-    EXPECT_EQ(done, jobs.size());
+    elastic::testing::expect_as_alone(*generator, jobs, most);
   }
 }
 
