@@ -73,7 +73,7 @@ def room_of(path):
 
 
 def torch_allowed(path):
-    return not path.endswith(".cu") and (path in TORCH_FILES or path.startswith("tests/engine/") or room_of(path) in TORCH_ROOMS)
+    return not path.endswith((".cu", ".cuh")) and (path in TORCH_FILES or path.startswith("tests/engine/") or room_of(path) in TORCH_ROOMS)
 
 
 def violation(path, header, quoted):
@@ -121,7 +121,7 @@ def main():
         return print(table())
     rooms = check_table()
     listed = subprocess.run(["find", *sorted({room.split("/")[0] for room in MAY_INCLUDE}), "tests", "-name", "*.h", "-o", "-name",
-                             "*.cpp", "-o", "-name", "*.cu"], cwd=ROOT, text=True, capture_output=True, check=True)
+                             "*.cpp", "-o", "-name", "*.cu", "-o", "-name", "*.cuh"], cwd=ROOT, text=True, capture_output=True, check=True)
     faults = checked = 0
     if table() not in (ROOT / DRAWN).read_text():
         faults += 1
