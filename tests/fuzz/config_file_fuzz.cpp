@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                           "fuzz");
   } catch (const Error&) {
   }
-  check(options.batch_size >= 1 && options.batch_size <= harness::kMostBatch, "batch size");
+  const auto& batch = options.batch_size;
+  check(!batch || (*batch >= 1 && *batch <= harness::kMostBatch), "batch size");
   check(!options.limit || (*options.limit >= 1 && *options.limit <= harness::kMostSamples),
         "limit");
   check(!options.limit_share || (*options.limit_share > 0 && *options.limit_share < 1), "share");
