@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <iterator>
 
 #include "base/error.h"
@@ -20,20 +19,21 @@ std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext&
 
 namespace {
 
-// Those that read more keys first: A-B is listed where A stands before B.
+// Those that read more keys first: A-B is listed where A stands before B. A method of all heads
+// does not mix; `mixes` is the third entry.
 constexpr ModeEntry kModes[] = {
-    {"fa", "full", "full causal attention", make_full},
-    {"skip", nullptr,
+    {"fa", "full", true, "full causal attention", make_full},
+    {"skip", nullptr, true,
      "skip-softmax, passes over tiles that the softmax would all but lose; options scale, "
      "decode_scale, tile, order",
      make_skip_softmax},
-    {"xa", "xattn",
+    {"xa", "xattn", true,
      "XAttention, blocks chosen by antidiagonal sums; options stride, tau, block, rule",
      make_xattention},
-    {"ssa", "streaming",
+    {"ssa", "streaming", true,
      "streaming, attention sinks and a local window; options sink, local, block, decode",
      make_streaming},
-    {"quest", nullptr,
+    {"quest", nullptr, true,
      "Quest, decode reads the pages of keys that may matter most; options page, budget, rule, "
      "share, dense",
      make_quest},
@@ -73,19 +73,27 @@ ModePair trained_pair(const PlanContext& context) {
   return pair;
 }
 
-bool is_mode(const std::string& name) {
-  const auto modes = head_modes();
-  return std::any_of(modes.begin(), modes.end(),
-                     [&](const ModeEntry& entry) { return name == entry.name; });
+const ModeEntry* find_mode(const std::string& name) {
+  for (const ModeEntry& entry : head_modes()) {
+    if (name == entry.name) return &entry;
+  }
+  return nullptr;
 }
 
+// Names may hold a dash of their own; A-B is what is left.
 ModePair parse_name(const std::string& name, const PlanContext& context) {
   if (name == kRouted) return trained_pair(context);
-  const std::size_t dash = name.find('-');
-  const ModePair pair{name.substr(0, dash),
-                      dash == std::string::npos ? std::string() : name.substr(dash + 1)};
-  const bool known = is_mode(pair.retrieval) && (dash == std::string::npos || is_mode(pair.sparse));
-  if (known && pair.retrieval != pair.sparse) return pair;
+  if (find_mode(name) != nullptr) return {name, ""};
+  for (std::size_t dash = name.find('-'); dash != std::string::npos;
+       dash = name.find('-', dash + 1)) {
+    const ModePair pair{name.substr(0, dash), name.substr(dash + 1)};
+    const ModeEntry *retrieval = find_mode(pair.retrieval), *sparse = find_mode(pair.sparse);
+    if (retrieval == nullptr || sparse == nullptr || retrieval == sparse) continue;
+    if (retrieval->mixes && sparse->mixes) return pair;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("mode `{}`: {} is a method for all heads of a model; name it alone",
+                            name, retrieval->mixes ? pair.sparse : pair.retrieval));
+  }
   std::vector<std::string> names;
   for (const PlanName& plan : list_plans()) names.push_back(plan.name);
   throw_unknown_name("mode", name, names);
@@ -185,6 +193,7 @@ std::vector<PlanName> list_plans() {
   for (const ModeEntry& entry : kModes) names.push_back({entry.name, entry.summary});
   for (std::size_t b = 1; b < std::size(kModes); ++b) {
     for (std::size_t a = 0; a < b; ++a) {
+      if (!kModes[a].mixes || !kModes[b].mixes) continue;
       names.push_back({fmt::format("{}-{}", kModes[a].name, kModes[b].name),
                        fmt::format("{} on retrieval heads, {} on sparse heads, as the routers "
                                    "decide, or a pattern file (pattern, sparsity, threshold)",

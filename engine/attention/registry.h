@@ -1,7 +1,8 @@
 #pragma once
 
 // Head modes and policies as plain arrays. A new mode is one file and one line in registry.cpp: its
-// name is a plan for all heads, and A-B the plan of modes A and B.
+// name is a plan for all heads, and A-B the plan of modes A and B where both can be given to heads
+// one by one.
 
 #include <memory>
 #include <span>
@@ -16,6 +17,7 @@ namespace elastic::engine {
 struct ModeEntry {
   const char* name;
   const char* config_name;  // what config.json calls it in toggle_type and retrieval_mode, or null
+  bool mixes;               // heads beside it may be in another mode: it has a place in A-B
   const char* summary;
   std::unique_ptr<HeadMode> (*make)(ModeOptions& options, const PlanContext& context);
 };
