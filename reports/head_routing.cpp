@@ -66,7 +66,10 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
                                            {"esr_last_layer", "ESR last layer", 3},
                                            {"esr_all_layers", "ESR all layers", 3},
                                            {"block_density", "Block density", 3},
-                                           {"kv_saved", "KV saved", 3},
+                                           {"token_density", "Token density", 3},
+                                           {"pv_density", "PV density", 3},
+                                           {"read_share", "Read share", 3},
+                                           {"cache_share", "Cache share", 3},
                                            {"n", "n"}}) {
     table.columns.push_back(std::move(column));
   }
@@ -92,7 +95,9 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
                requested_msr(*cell), number(sparsity.msr), msr_range(run, *cell),
                number(sparsity.esr_last_query), number(sparsity.esr_last_layer),
                number(sparsity.esr_all_layers), number(sparsity.block_density),
-               number(sparsity.kv_saved), count(static_cast<std::int64_t>(cell->samples.size()))}) {
+               number(sparsity.token_density()), number(sparsity.pv_density),
+               number(sparsity.read_share), number(sparsity.cache_share),
+               count(static_cast<std::int64_t>(cell->samples.size()))}) {
         row.push_back(reports::cell(std::move(value)));
       }
       table.rows.push_back(std::move(row));
@@ -103,8 +108,11 @@ Table decisions_table(const ReportInput& input, const std::vector<Subject>& all)
       "single samples; router: no number is asked for, the router chooses per prompt. ESR: share "
       "of tokens pruned, 0 for full heads, averaged over heads: last layer at the last query, last "
       "layer over the causal area, all layers over the causal area. Block density: computed blocks "
-      "over causally valid blocks of the prefill. KV saved: share of the K/V cache that the mode "
-      "does not keep (decode=sparse).";
+      "over causally valid blocks of the prefill; token density: the same in pairs of query and "
+      "key. PV density: of skip-softmax, tiles whose values were used. Read share: bytes that "
+      "decode steps read of the cache and to choose among it, over those of dense steps. Cache "
+      "share: what the K/V cache keeps. MSR says how many heads may leave out keys, not what work "
+      "remains: methods are compared by the other columns, prefill and decode apart.";
   return table;
 }
 

@@ -13,9 +13,32 @@ constexpr double kPercent = 100;
 
 std::vector<Column> result_columns(bool several_runs) {
   std::vector<Column> columns;
-  for (const char* key :
-       {"model", "mode", "task", "category", "length", "metric", "value", "ci_low", "ci_high", "n",
-        "planned", "msr", "esr", "ttft_ms_p50", "ttft_ms_p95", "tpot_ms_p50", "peak_bytes"}) {
+  for (const char* key : {"model",
+                          "mode",
+                          "task",
+                          "category",
+                          "length",
+                          "metric",
+                          "value",
+                          "ci_low",
+                          "ci_high",
+                          "n",
+                          "planned",
+                          "msr",
+                          "esr",
+                          "ttft_ms_p50",
+                          "ttft_ms_p95",
+                          "tpot_ms_p50",
+                          "peak_bytes",
+                          "esr_last_layer",
+                          "esr_all_layers",
+                          "block_density",
+                          "token_density",
+                          "pv_density",
+                          "read_share",
+                          "cache_share",
+                          "prefill_ms_p50",
+                          "select_ms_p50"}) {
     columns.push_back({key, ""});
   }
   if (several_runs) columns.push_back({"run", ""});
@@ -37,6 +60,7 @@ std::vector<Value> result_row(const runs::Cell& cell) {
     low = cell.score->interval->low;
     high = cell.score->interval->high;
   }
+  const runs::Sparsity& sparsity = cell.sparsity;
   const runs::Latency& time = cell.latency;
   return {text_or_null(cell.model),
           cell.mode,
@@ -49,12 +73,21 @@ std::vector<Value> result_row(const runs::Cell& cell) {
           number(high, kPercent),
           count(cell.scored),
           count(cell.planned),
-          number(cell.sparsity.msr),
-          number(cell.sparsity.esr_last_query),
+          number(sparsity.msr),
+          number(sparsity.esr_last_query),
           number(p50(time.ttft), 1, 3),
           number(p95(time.ttft), 1, 3),
           number(p50(time.tpot), 1, 3),
-          time.peak_bytes ? count(*time.peak_bytes) : Value()};
+          time.peak_bytes ? count(*time.peak_bytes) : Value(),
+          number(sparsity.esr_last_layer),
+          number(sparsity.esr_all_layers),
+          number(sparsity.block_density),
+          number(sparsity.token_density()),
+          number(sparsity.pv_density),
+          number(sparsity.read_share),
+          number(sparsity.cache_share),
+          number(p50(time.prefill), 1, 3),
+          number(time.select, 1, 3)};
 }
 
 Json json_of(const Value& value) {
@@ -85,12 +118,6 @@ Json nested_cell(const runs::Cell& cell, const std::vector<Column>& columns) {
   out[metric + ",none"] = json_of(row[6]);
   out[metric + "_stderr,none"] = standard_error(cell);
   for (std::size_t i = 3; i < row.size(); ++i) out[columns[i].key] = json_of(row[i]);
-  const runs::Sparsity& sparsity = cell.sparsity;
-  out["esr_last_layer"] = json_of(number(sparsity.esr_last_layer));
-  out["esr_all_layers"] = json_of(number(sparsity.esr_all_layers));
-  out["block_density"] = json_of(number(sparsity.block_density));
-  out["kv_saved"] = json_of(number(sparsity.kv_saved));
-  out["prefill_ms_p50"] = json_of(number(p50(cell.latency.prefill), 1, 3));
   out["failed"] = cell.failed;
   out["truncated"] = cell.truncated;
   out["rule"] = cell.score ? Json(cell.score->rule) : Json(nullptr);

@@ -59,6 +59,11 @@ std::optional<double> optional_share(const JsonSource& in, std::string_view key)
   return optional_between(in, key, 1);
 }
 
+// A share that may lie above 1.
+std::optional<double> optional_ratio(const JsonSource& in, std::string_view key) {
+  return optional_between(in, key, 1000);
+}
+
 std::optional<double> optional_ms(const JsonSource& in, std::string_view key) {
   return optional_between(in, key, kLongestMs);
 }
@@ -198,6 +203,7 @@ std::string record_line(const SampleRecord& r) {
   j["esr"] = esr_json(r);
   j["block_density"] = optional_json(r.block_density);
   j["pv_density"] = optional_json(r.pv_density);
+  j["read_share"] = optional_json(r.read_share);
   j["routing"] = r.routing.empty() ? Json(nullptr) : Json(r.routing);
   j["prefill_ms"] = optional_json(r.prefill_ms);
   j["router_ms"] = optional_json(r.router_ms);
@@ -242,6 +248,7 @@ SampleRecord record_from_json(const JsonSource& in) {
   read_esr(in, r);
   r.block_density = optional_share(in, "block_density");
   r.pv_density = optional_share(in, "pv_density");
+  r.read_share = optional_ratio(in, "read_share");
   r.routing = routing_rows(in);
   read_times(in, r);
   r.output_tokens = count(in, "output_tokens");

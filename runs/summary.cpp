@@ -48,9 +48,9 @@ std::optional<Spread> spread_of(const std::vector<double>& values) {
                 static_cast<std::int64_t>(values.size())};
 }
 
-std::optional<double> kv_saved(const SampleRecord& sample) {
+std::optional<double> cache_share(const SampleRecord& sample) {
   if (!sample.kv_bytes || sample.kv_bytes_full.value_or(0) == 0) return std::nullopt;
-  return 1 - static_cast<double>(*sample.kv_bytes) / static_cast<double>(*sample.kv_bytes_full);
+  return static_cast<double>(*sample.kv_bytes) / static_cast<double>(*sample.kv_bytes_full);
 }
 
 bool has_score(const SampleRecord& sample) {
@@ -79,7 +79,9 @@ void fold_samples(const RunData& run, Cell& cell) {
                    mean_of_field(run, cell.samples, &SampleRecord::esr_last_layer),
                    mean_of_field(run, cell.samples, &SampleRecord::esr_all_layers),
                    mean_of_field(run, cell.samples, &SampleRecord::block_density),
-                   mean(collect(run, cell.samples, kv_saved))};
+                   mean_of_field(run, cell.samples, &SampleRecord::pv_density),
+                   mean_of_field(run, cell.samples, &SampleRecord::read_share),
+                   mean(collect(run, cell.samples, cache_share))};
   cell.latency = latency_of(run, cell.samples);
 }
 
@@ -127,9 +129,9 @@ void drop_unused(std::vector<std::string>& names, const std::vector<Cell>& cells
 
 Sparsity mean_sparsity(const std::vector<const Cell*>& parts) {
   Sparsity out;
-  for (const auto field :
-       {&Sparsity::msr, &Sparsity::esr_last_query, &Sparsity::esr_last_layer,
-        &Sparsity::esr_all_layers, &Sparsity::block_density, &Sparsity::kv_saved}) {
+  for (const auto field : {&Sparsity::msr, &Sparsity::esr_last_query, &Sparsity::esr_last_layer,
+                           &Sparsity::esr_all_layers, &Sparsity::block_density,
+                           &Sparsity::pv_density, &Sparsity::read_share, &Sparsity::cache_share}) {
     std::vector<double> values;
     for (const Cell* part : parts) {
       if (part->sparsity.*field) values.push_back(*(part->sparsity.*field));

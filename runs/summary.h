@@ -11,7 +11,7 @@
 //   suite, length   unweighted mean of the suite's tasks at that length (RULER's own rule)
 //   category        unweighted mean of its tasks, for suites without lengths
 //   suite           unweighted mean of the lengths; without lengths, of the tasks
-// MSR, ESR and block density are averaged with the same weights; times are pooled over samples.
+// What Sparsity holds is averaged with the same weights; times are pooled over samples.
 
 #include <cstdint>
 #include <optional>
@@ -30,10 +30,20 @@ struct Spread {
   std::int64_t n = 0;
 };
 
-/// Means over samples (elastic_attention spec 5.2).
+/// Means over samples (elastic_attention spec 5.2, sparse_attention_2 spec 7). MSR says how many
+/// heads may leave out keys, not what work remains: methods are compared by the others, prefill and
+/// decode apart.
 struct Sparsity {
-  std::optional<double> msr, esr_last_query, esr_last_layer, esr_all_layers, block_density;
-  std::optional<double> kv_saved;  // 1 - kv_bytes / kv_bytes_full
+  std::optional<double> msr;
+  std::optional<double> esr_last_query, esr_last_layer, esr_all_layers;
+  std::optional<double> block_density, pv_density;  // prefill
+  std::optional<double> read_share;                 // decode steps
+  std::optional<double> cache_share;                // kv_bytes / kv_bytes_full
+
+  /// Visible / causal pairs of the prefill, over all layers and heads.
+  std::optional<double> token_density() const {
+    return esr_all_layers ? std::optional(1 - *esr_all_layers) : std::nullopt;
+  }
 };
 
 /// Medians in milliseconds unless a Spread. `rest` = what the other parts leave of prefill's

@@ -62,6 +62,9 @@ struct Trace {
   double block_density = 1;  // visited blocks / causal blocks over all layers and heads, prefill
   // Computed / causal tiles of the heads whose kernel passes over some, prefill; of skip-softmax.
   std::optional<double> pv_density;
+  // Bytes that decode steps read of K, V and what selects among them / dense bytes; none without a
+  // step.
+  std::optional<double> read_share;
 };
 
 struct Timing {             // milliseconds; device-synchronised ends

@@ -41,7 +41,8 @@ Json trace_json(const Trace& trace) {
             {"last_layer", trace.esr.last_layer},
             {"all_layers", trace.esr.all_layers}}},
           {"block_density", trace.block_density},
-          {"pv_density", trace.pv_density ? Json(*trace.pv_density) : Json(nullptr)}};
+          {"pv_density", trace.pv_density ? Json(*trace.pv_density) : Json(nullptr)},
+          {"read_share", trace.read_share ? Json(*trace.read_share) : Json(nullptr)}};
 }
 
 }  // namespace elastic::engine

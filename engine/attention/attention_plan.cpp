@@ -27,6 +27,15 @@ std::vector<int> heads_with(const HeadDecision& decision, std::uint8_t sparse) {
   return heads;
 }
 
+// The rule of a mode that acts in the kernel's loop, and where its tiles are counted.
+void add_skip(HeadGroups& chosen, const HeadMode& mode, HeadGroup& group,
+              const AttentionInput& input, bool decode) {
+  group.skip = mode.skip_rule(input.k.size(1), decode);
+  if (group.skip && !chosen.tiles.defined()) {
+    chosen.tiles = at::zeros({2}, at::TensorOptions(at::kLong).device(input.q.device()));
+  }
+}
+
 // What the mode lets the group's heads see, and the group.
 void add_group(HeadGroups& chosen, const HeadMode* mode, HeadGroup group,
                const AttentionInput& input) {
@@ -37,10 +46,7 @@ void add_group(HeadGroups& chosen, const HeadMode* mode, HeadGroup group,
   } else {
     group.choice = mode->choose_blocks(input, {group.kv_heads, chosen.decided, group.sparse});
   }
-  group.skip = mode->skip_rule(input.k.size(1), false);
-  if (group.skip && !chosen.tiles.defined()) {
-    chosen.tiles = at::zeros({2}, at::TensorOptions(at::kLong).device(input.q.device()));
-  }
+  add_skip(chosen, *mode, group, input, false);
   chosen.groups.push_back(std::move(group));
 }
 
@@ -94,7 +100,7 @@ HeadGroups select_step(const AttentionPlan& plan, const HeadDecision& decision,
     HeadGroup group{decided, heads_with(decision, decided), {}, {}};
     if (group.kv_heads.empty()) continue;
     group.mask = (*mode)->decode_mask(input, group.kv_heads, state);
-    group.skip = (*mode)->skip_rule(input.k.size(1), true);
+    add_skip(chosen, **mode, group, input, true);
     chosen.groups.push_back(std::move(group));
   }
   return chosen;

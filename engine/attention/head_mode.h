@@ -70,6 +70,8 @@ struct SkipRule {
 struct HeadState {
   std::vector<at::Tensor> tensors;
   std::int64_t tokens = 0;  // keys that they cover
+  // What a step's selection read of them, in vectors of head_dim a KV head: into read_share.
+  std::int64_t selection_vectors = 0;
 };
 
 /// Which KV heads of a call are meant.

@@ -73,6 +73,7 @@ class QuestMode final : public HeadMode {
     const std::int64_t tokens = input.k.size(1), group = input.q.size(0) / input.k.size(0);
     add_keys(input.k, options_.page, state);
     const std::int64_t pages = state.tensors[0].size(1), wanted = options_.budget / options_.page;
+    state.selection_vectors = 2 * pages;
     if (tokens <= options_.budget || (!options_.all && pages <= wanted)) {
       return dense_mask(input.span());
     }

@@ -79,6 +79,7 @@ void finish(Answer& answer, const Tokenizer* tokenizer) {
         tokenizer->decode(result.ids, {.skip_special = true, .clean_up_spaces = std::nullopt});
   }
   const Sequence& sequence = *answer.sequence;
+  result.trace.read_share = sequence.reads.share();
   result.kv_bytes = sequence.cache.bytes(sequence.tokens);
   result.kv_bytes_full = sequence.cache.bytes_full(sequence.tokens);
 }

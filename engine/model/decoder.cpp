@@ -29,6 +29,12 @@ void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan
   sequence.cache.cut(layer, heads, tokens, window.sink, window.local);
 }
 
+void end_whole_step(Sequence& sequence) {
+  ++sequence.tokens;
+  sequence.reads.add(static_cast<double>(sequence.cache.bytes(sequence.tokens)),
+                     static_cast<double>(sequence.cache.bytes_full(sequence.tokens)));
+}
+
 namespace {
 
 std::int64_t whole_blocks(std::int64_t rows) {
@@ -53,6 +59,7 @@ Sequence Decoder::start(std::int64_t expected_tokens) const {
           {},
           std::vector<HeadState>(static_cast<std::size_t>(config().layers)),
           SparsityMeter(config().layers, config().heads_q / config().heads_kv),
+          {},
           {}};
 }
 
@@ -197,7 +204,13 @@ at::Tensor Decoder::step(std::span<Sequence* const> sequences, std::span<const s
   at::Tensor x = embed(ids);
   for (std::int64_t layer = 0; layer < config().layers; ++layer)
     step_layer(sequences, layer, x, plan);
-  for (Sequence* sequence : sequences) ++sequence->tokens;
+  for (Sequence* sequence : sequences) {
+    if (plan.selects_in_decode()) {
+      ++sequence->tokens;
+    } else {
+      end_whole_step(*sequence);
+    }
+  }
   return x;
 }
 
@@ -212,9 +225,10 @@ void Decoder::select_and_attend(Sequence& sequence, std::int64_t layer, const at
       q,    cached.k, cached.v, sequence.tokens, 1.0 / std::sqrt(static_cast<double>(c.head_dim)),
       layer};
   at::Tensor by_head = out.view({c.heads_q, 1, c.head_dim});
-  attention_backend(device()).prefill(
-      input, select_step(plan, sequence.decisions[index], input, sequence.states[index]), by_head,
-      nullptr);
+  HeadState& state = sequence.states[index];
+  const HeadGroups groups = select_step(plan, sequence.decisions[index], input, state);
+  attention_backend(device()).prefill(input, groups, by_head, nullptr);
+  count_step(sequence.reads, groups, input, state);
 }
 
 void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t layer, at::Tensor& x,

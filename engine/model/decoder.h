@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "engine/attention/attention_plan.h"
+#include "engine/attention/decode_reads.h"
 #include "engine/attention/sparsity.h"
 #include "engine/device/stage_clock.h"
 #include "engine/model/kv_cache.h"
@@ -35,6 +36,7 @@ struct Sequence {
   std::vector<HeadDecision> decisions;  // one a layer, taken in prefill
   std::vector<HeadState> states;        // one a layer, of modes that select in decode
   SparsityMeter sparsity;               // of the prefill
+  DecodeReads reads;                    // of the steps after it
   at::Tensor plain_keys;                // [heads_kv, tokens, head_dim] of the layer in hand, before
                                         // RoPE; where a mode asks for them
 };
@@ -43,6 +45,9 @@ struct Sequence {
 /// the plan keeps caches whole, or only the device knows which heads these are.
 void cut_cache(Sequence& sequence, std::int64_t layer, const AttentionPlan& plan,
                std::int64_t tokens);
+
+/// A step that read all that the sequence's caches hold is over.
+void end_whole_step(Sequence& sequence);
 
 /// Called in prefill with the activations [tokens, hidden] before layer `layer` (0 = the
 /// embedding).

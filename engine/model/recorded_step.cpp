@@ -128,7 +128,7 @@ StepResult RecordedStep::run(std::span<const StepRow> batch) {
     recording.replay = step_kernels(decoder_.device().type()).record([&] { compute(recording); });
   }
   recording.replay();
-  for (const StepRow& row : batch) ++row.sequence->tokens;
+  for (const StepRow& row : batch) end_whole_step(*row.sequence);
   const at::Tensor choices = recording.choices.to(at::kCPU);
   const std::int64_t* choice = choices.const_data_ptr<std::int64_t>();
   StepResult result{{}, {}, recording.logits.narrow(0, 0, std::ssize(batch))};

@@ -121,6 +121,7 @@ void fill(SampleRun& run, Answer answer) {
   r.esr_all_layers = result.trace.esr.all_layers;
   r.block_density = result.trace.block_density;
   r.pv_density = result.trace.pv_density;
+  r.read_share = result.trace.read_share;
   r.routing = std::move(result.trace.routing);
   r.prefill_ms = result.timing.prefill_ms;
   r.router_ms = result.timing.router_ms;

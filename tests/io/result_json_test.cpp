@@ -31,7 +31,10 @@ TEST(ResultJson, LogitsAreNullWhereNoRouterDecides) {
   EXPECT_EQ(layers[1].at("is_sparse"), Json::array({1}));
   EXPECT_TRUE(layers[1].at("router_logits").is_null());
   EXPECT_TRUE(trace_json(trace).at("pv_density").is_null()) << "nothing is passed over";
+  EXPECT_TRUE(trace_json(trace).at("read_share").is_null()) << "no step was taken";
   trace.pv_density = 0.5;
+  trace.read_share = 0.25;
+  EXPECT_EQ(trace_json(trace).at("read_share"), 0.25);
   EXPECT_EQ(trace_json(trace).at("pv_density"), 0.5);
 }
 

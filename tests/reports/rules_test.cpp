@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 #include "base/csv.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -27,6 +30,33 @@ TEST(Rules, AModeWithoutMsrTakesNoPartInThatPlane) {
   EXPECT_EQ(rows[1]["on_front_score_msr"], true);
   EXPECT_EQ(rows[2]["on_front_score_msr"], false) << "less of both than fa-ssa";
   EXPECT_EQ(rows[0]["on_front_score_speedup"], true);
+}
+
+// Quest's MSR is near 1 whatever work remains, so MSR saves no point; what decode reads does.
+TEST(Rules, TheFrontIsOfWorkNotOfHeads) {
+  runs::RunData run;
+  const auto add = [&run](const char* mode, double score, double msr, double pruned, double read) {
+    run.samples.push_back(make_sample(mode, "ruler/a", 1024, 0, score));
+    runs::SampleRecord& r = run.samples.back();
+    r.msr = msr, r.esr_all_layers = pruned, r.read_share = read;
+  };
+  add("fa", 1, 0, 0, 1);
+  add("quest", 0.5, 1, 0, 0.25);
+  add("flexprefill", 0.5, 1, 0.5, 1);
+  add("xa", 0.5, 1, 0.25, 1);
+  const Json pareto = parse_json(report_files(std::move(run)).at("pareto.json"), "pareto.json");
+  std::map<std::string, Json> rows;
+  for (const Json& row : pareto["rows"]) rows[row["mode"]] = row;
+  EXPECT_EQ(rows["fa"]["on_front"], true);
+  EXPECT_EQ(rows["quest"]["on_front"], true) << "nobody reads as little";
+  EXPECT_EQ(rows["flexprefill"]["on_front"], true);
+  EXPECT_EQ(rows["xa"]["on_front"], false) << "its MSR of 1 does not help it";
+  EXPECT_EQ(rows["xa"]["on_front_score_msr"], true);
+  EXPECT_EQ(rows["xa"]["on_front_score_density"], false);
+  EXPECT_EQ(rows["quest"]["on_front_score_reads"], true);
+  EXPECT_EQ(rows["quest"]["token_density"], 1.0);
+  EXPECT_EQ(rows["flexprefill"]["token_density"], 0.5);
+  EXPECT_EQ(rows["quest"]["read_share"], 0.25);
 }
 
 // A tenth of the context begins at its lower edge; the last one ends at 100 %.
@@ -134,16 +164,16 @@ TEST(Rules, LatencyNamesTheBatch) {
   EXPECT_EQ(batch_of({std::nullopt}), "–");
 }
 
-TEST(Rules, SavedCacheIsInTheReport) {
+TEST(Rules, ShareOfTheCacheIsInTheReport) {
   RunData run;
   run.samples.push_back(make_sample("ssa:decode=sparse", "ruler/a", 1024, 0, 1));
   run.samples.back().kv_bytes = 250;
   run.samples.back().kv_bytes_full = 1000;
   const auto files = report_files(std::move(run));
-  EXPECT_TRUE(contains(files.at("tables/router.md"), "| KV saved |"));
-  EXPECT_TRUE(contains(files.at("tables/router.md"), "0.750")) << files.at("tables/router.md");
+  EXPECT_TRUE(contains(files.at("tables/router.md"), "| Cache share |"));
+  EXPECT_TRUE(contains(files.at("tables/router.md"), "0.250")) << files.at("tables/router.md");
   const Json results = parse_json(files.at("results.json"), "results.json");
-  EXPECT_EQ(results["results"]["ruler/a"]["ssa:decode=sparse"]["1024"]["kv_saved"], 0.75);
+  EXPECT_EQ(results["results"]["ruler/a"]["ssa:decode=sparse"]["1024"]["cache_share"], 0.25);
 }
 
 // What a terminal would obey, in every place a run folder can put it.

@@ -120,6 +120,8 @@ TEST(MalformedRun, SampleLines) {
       {"negative msr", with(R"("msr": -0.1)"), "`msr`"},
       {"block density above one", with(R"("block_density": 1.5)"), "`block_density`"},
       {"negative pv density", with(R"("pv_density": -0.5)"), "`pv_density`"},
+      {"negative read share", with(R"("read_share": -0.5)"), "`read_share`"},
+      {"read share beyond belief", with(R"("read_share": 1001)"), "`read_share`"},
       {"esr above one", with(R"("esr": {"last_query": 2})"), "`last_query`"},
       {"negative time", with(R"("prefill_ms": -5)"), "`prefill_ms`"},
       {"time without end", with(R"("prefill_ms": 1e308)"), "`prefill_ms`"},

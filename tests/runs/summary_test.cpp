@@ -141,8 +141,8 @@ TEST(Summary, CacheSavedIsTheMeanOverSamplesThatKnowIt) {
   run.samples[0].batch = 4;
   run.samples[1].batch = 1;
   const Summary summary = summarise(run);
-  EXPECT_DOUBLE_EQ(*summary.cells[0].sparsity.kv_saved, 0.5);
-  EXPECT_DOUBLE_EQ(*summary.overall[0].sparsity.kv_saved, 0.5);
+  EXPECT_DOUBLE_EQ(*summary.cells[0].sparsity.cache_share, 0.5);
+  EXPECT_DOUBLE_EQ(*summary.overall[0].sparsity.cache_share, 0.5);
   EXPECT_EQ(summary.cells[0].latency.batch->min, 1);
   EXPECT_EQ(summary.cells[0].latency.batch->max, 4);
 }

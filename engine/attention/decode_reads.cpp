@@ -1,0 +1,55 @@
+#include "engine/attention/decode_reads.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+
+namespace elastic::engine {
+namespace {
+
+// Share of the tiles that a loop computed, and whose values it read.
+double computed_share(const at::Tensor& tiles) {
+  const at::Tensor counts = tiles.to(at::kCPU);
+  const std::int64_t* count = counts.const_data_ptr<std::int64_t>();
+  return count[1] == 0 ? 1 : static_cast<double>(count[0]) / static_cast<double>(count[1]);
+}
+
+}  // namespace
+
+std::int64_t keys_of_union(const BlockMask& mask, std::int64_t first, std::int64_t count) {
+  std::vector<KeyRange> ranges;
+  for (std::int64_t head = first; head < first + count; ++head) {
+    const auto own = mask.head(head).block(0);
+    ranges.insert(ranges.end(), own.begin(), own.end());
+    if (mask.heads.size() == 1) break;
+  }
+  std::sort(ranges.begin(), ranges.end(),
+            [](const KeyRange& a, const KeyRange& b) { return a.begin < b.begin; });
+  std::int64_t keys = 0, end = 0;
+  for (const KeyRange& range : ranges) {
+    keys += std::max<std::int64_t>(0, range.end - std::max(range.begin, end));
+    end = std::max(end, range.end);
+  }
+  return keys;
+}
+
+void count_step(DecodeReads& reads, const HeadGroups& groups, const AttentionInput& input,
+                const HeadState& state) {
+  const std::int64_t heads_kv = input.k.size(0), group = input.q.size(0) / heads_kv;
+  double vectors = 0;
+  for (const HeadGroup& own : groups.groups) {
+    std::int64_t keys = 0;
+    for (std::size_t head = 0; head < own.kv_heads.size(); ++head) {
+      keys += keys_of_union(own.mask, static_cast<std::int64_t>(head) * group, group);
+    }
+    const double values = own.skip && groups.tiles.defined() ? computed_share(groups.tiles) : 1;
+    vectors += static_cast<double>(keys) * (1 + values);
+    if (!own.mask.dense) {
+      vectors += static_cast<double>(std::ssize(own.kv_heads) * state.selection_vectors);
+    }
+  }
+  const auto bytes = static_cast<double>(input.k.size(2) * input.k.element_size());
+  reads.add(bytes * vectors, bytes * 2 * static_cast<double>(heads_kv * input.k.size(1)));
+}
+
+}  // namespace elastic::engine
