@@ -5,6 +5,7 @@ namespace elastic::reports {
 Document pareto_document(const ReportInput& input);
 Document needle_depth_document(const ReportInput& input);
 Document head_routing_document(const ReportInput& input);
+Document routed_against_fixed_document(const ReportInput& input);
 Document latency_document(const ReportInput& input);
 Document provenance_document(const ReportInput& input);
 
@@ -15,6 +16,7 @@ constexpr Report kReports[] = {
     {"scores", "score by task and length", scores_document},
     {"needle_depth", "score by needle depth and length", needle_depth_document},
     {"head_routing", "which heads the router made sparse", head_routing_document},
+    {"routed_against_fixed", "what routing buys at equal MSR", routed_against_fixed_document},
     {"latency", "times beside the dense baseline", latency_document},
     {"results", "tidy results for other programs", results_document},
     {"provenance", "data, licences, settings, environment", provenance_document},

@@ -1,5 +1,6 @@
 #include "engine/api/mode_list.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -11,6 +12,15 @@ std::string_view mode_name(std::string_view mode) { return mode.substr(0, mode.f
 
 bool has_two_modes(std::string_view mode) {
   return mode_name(mode).find('-') != std::string_view::npos;
+}
+
+bool has_fixed_heads(std::string_view mode) {
+  const std::size_t colon = mode.find(':');
+  if (colon == std::string_view::npos) return false;
+  const std::vector<std::string> options = split_list(mode.substr(colon + 1));
+  return std::any_of(options.begin(), options.end(), [](const std::string& option) {
+    return option.starts_with("pattern=") || option.starts_with("heads=");
+  });
 }
 
 std::vector<std::string> split_modes(std::string_view text) {

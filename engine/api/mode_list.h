@@ -22,6 +22,9 @@ std::string_view mode_name(std::string_view mode);
 /// Whether the name is one of two modes, between which a router or a pattern decides per head.
 bool has_two_modes(std::string_view mode);
 
+/// Whether an option fixes which heads are sparse, so that no router decides.
+bool has_fixed_heads(std::string_view mode);
+
 /// kInvalidArgument where the list starts with an option.
 std::vector<std::string> split_modes(std::string_view text);
 
