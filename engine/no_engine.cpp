@@ -23,6 +23,8 @@ std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions&) { t
 
 TrainResult train_router(const TrainOptions&, const BatchSource&) { throw_no_engine(); }
 
+TrainResult train_heads(const TrainOptions&, const BatchSource&) { throw_no_engine(); }
+
 TrainResult train_backbone(const TrainOptions&, const BatchSource&) { throw_no_engine(); }
 
 void check_modes(const std::filesystem::path&, const std::vector<std::string>&) {}

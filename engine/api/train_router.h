@@ -1,7 +1,8 @@
 #pragma once
 
-// Training of head routers on a frozen backbone, and of small backbones from scratch: struct in,
-// struct out, LibTorch out of sight (elastic_attention spec 4). One loop serves both.
+// Training of head routers on a frozen backbone, of head gates that no prompt moves, and of small
+// backbones from scratch: struct in, struct out, LibTorch out of sight (elastic_attention spec 4,
+// sparse_attention spec 6, 7). One loop serves all.
 //
 //   TrainOptions options{.base = "models/demo", .output = "out", .steps = 300};
 //   const TrainResult result = train_router(options, source);
@@ -56,6 +57,15 @@ struct RegularizerOptions {
   double initial = 0.5;  // multipliers start at U[0, initial)
 };
 
+/// Gates that are the same for every prompt (engine/train/head_gates.h).
+struct HeadOptions {
+  HeadMethod method = HeadMethod::kDuo;
+  std::int64_t sink = 128, local = 256;  // tokens of streaming heads' window, in blocks of 128
+  double l1 = 0.05;                      // duo: weight of mean |alpha|
+  double target = 0.7;                   // prulong: share of streaming heads
+  double ramp = 0.8;                     // prulong: share of the steps until the target is reached
+};
+
 /// One of several processes that train together, as torchrun numbers them. A step's batches are
 /// those that one process would draw in world x micro_steps; its gradient is their mean.
 struct ProcessOptions {
@@ -89,6 +99,7 @@ struct TrainOptions {
   OptimizerOptions optimizer;
   RouterOptions router;
   RegularizerOptions regularizer;
+  HeadOptions heads;
 };
 
 enum class TrainEnd { kFinished, kTimeUp, kInterrupted };
@@ -110,6 +121,10 @@ struct TrainResult {
 /// for documents that are not usable; kDevice (out of memory), kIo. The last good checkpoint stays.
 /// Throws Interrupted (base/interrupt.h) where a signal came before there was anything to keep.
 TrainResult train_router(const TrainOptions& options, const BatchSource& source);
+
+/// The same for gates of `options.heads`, on a frozen backbone. The output folder gets a pattern
+/// file instead of a model.
+TrainResult train_heads(const TrainOptions& options, const BatchSource& source);
 
 /// The same for all weights of the decoder, without routers.
 TrainResult train_backbone(const TrainOptions& options, const BatchSource& source);

@@ -32,11 +32,15 @@ enum class RouterPooling { kBoundary, kFull };
 /// kExponential: tau_start * exp(-rate p), not below tau_end.
 enum class TauSchedule { kCosine, kExponential };
 
+/// Gates that are the same for every prompt: DuoAttention's, PruLong's.
+enum class HeadMethod { kDuo, kPrulong };
+
 constexpr std::array<const char*, 3> words_of(TrainType) { return {"auto", "fp32", "bf16"}; }
 constexpr std::array<const char*, 3> words_of(LossRows) { return {"all", "answer", "mix"}; }
 constexpr std::array<const char*, 2> words_of(RouterInit) { return {"spec", "he"}; }
 constexpr std::array<const char*, 2> words_of(RouterPooling) { return {"boundary", "full"}; }
 constexpr std::array<const char*, 2> words_of(TauSchedule) { return {"cosine", "exponential"}; }
+constexpr std::array<const char*, 2> words_of(HeadMethod) { return {"duo", "prulong"}; }
 
 template <typename Enum>
 std::string to_word(Enum value) {

@@ -39,6 +39,14 @@ void check_router(const RouterOptions& r) {
   share("router.tau_share", r.tau_share);
 }
 
+void check_heads(const HeadOptions& h) {
+  expect(h.sink >= 0, "heads.sink", static_cast<double>(h.sink), "0 or more tokens");
+  positive("heads.local", static_cast<double>(h.local));
+  expect(h.l1 >= 0, "heads.l1", h.l1, "0 or more");
+  share("heads.target", h.target);
+  share("heads.ramp", h.ramp);
+}
+
 void check_optimizer(const OptimizerOptions& o) {
   positive("optimizer.lr", o.lr);
   expect(o.beta1 >= 0 && o.beta1 < 1, "optimizer.beta1", o.beta1, "0 .. 1, below 1");
@@ -70,6 +78,7 @@ void check_options(const TrainOptions& o, bool routed) {
                 "routers for random weights are not worth keeping: give no output folder");
   }
   check_router(o.router);
+  check_heads(o.heads);
   positive("regularizer.lr", o.regularizer.lr);
   expect(o.regularizer.initial >= 0, "regularizer.initial", o.regularizer.initial, "0 or more");
 }
@@ -137,6 +146,11 @@ std::string identity(const Training& t, std::span<const TrainingTask> tasks) {
                {"data", o.data},
                {"model config", t.config_json},
                {"weights of the base, sha256", t.base_sha256}};
+  if (t.heads) {
+    json["heads.method"] = to_word(o.heads.method);
+    json["heads.l1"] = o.heads.l1;
+    json["heads.ramp"] = o.heads.ramp;
+  }
   for (const TrainingTask& task : tasks) {
     json["target of " + task.name] = task.target_sparsity;
   }

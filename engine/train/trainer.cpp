@@ -1,5 +1,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/tensor.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -49,18 +50,22 @@ Optimizer make_optimizer(Training& t) {
     return Optimizer({matrices, vectors}, o);
   }
   const RegularizerOptions& r = t.options.regularizer;
-  ParameterGroup routers{router_parameters(t.weights), o.lr, o.weight_decay, false};
+  ParameterGroup choosers =
+      t.heads ? ParameterGroup{{{"heads.gates", t.heads->values}}, o.lr, 0, false}
+              : ParameterGroup{router_parameters(t.weights), o.lr, o.weight_decay, false};
   ParameterGroup multipliers{{{"sparsity_lambda1_task", t.multipliers.lambda1},
                               {"sparsity_lambda2_task", t.multipliers.lambda2}},
                              r.lr,
                              r.weight_decay,
                              true};
-  return Optimizer({routers, multipliers}, o);
+  if (t.heads && t.heads->method == HeadMethod::kDuo) return Optimizer({choosers}, o);
+  return Optimizer({choosers, multipliers}, o);
 }
 
 // A frozen backbone goes out as it came in, not as the computation rounded it.
 void export_trained(const Training& t) {
   const TrainOptions& o = t.options;
+  if (t.heads) return write_head_pattern(*t.heads, o.heads, o.output);
   const fs::path& tokenizer = o.tokenizer.empty() ? o.base : o.tokenizer;
   if (!t.routed || o.base.empty()) {
     return export_model(t.weights, t.config_json, tokenizer, o.output);
@@ -93,6 +98,7 @@ class Loop {
   void resume();
   FeedOptions feed_options() const;
   void wait_for_data(BatchFeed& feed);
+  Objective objective_of(const PackedBatch& batch, const TrainingPass& pass);
   std::int64_t add_batch(BatchFeed& feed, StepRecord& record);
   void step(BatchFeed& feed, Curves& curves);
   std::string numbers() const;
@@ -163,6 +169,17 @@ void Loop::wait_for_data(BatchFeed& feed) {
   data_wait_ms_ += wait.milliseconds();
 }
 
+Objective Loop::objective_of(const PackedBatch& batch, const TrainingPass& pass) {
+  const TrainOptions& o = t_.options;
+  if (!t_.heads) {
+    return objective(t_.weights, rotary_, batch, pass, t_.routed ? &t_.multipliers : nullptr,
+                     o.regularizer.signed_form);
+  }
+  Multipliers now = t_.multipliers;
+  now.targets = at::full_like(now.targets, ramped_target(o.heads, done_.step, o.steps));
+  return head_objective(t_.weights, rotary_, batch, pass, *t_.heads, o.heads, now);
+}
+
 // Draws one batch, adds its gradient and its numbers; returns its tokens.
 std::int64_t Loop::add_batch(BatchFeed& feed, StepRecord& record) {
   const TrainOptions& o = t_.options;
@@ -172,12 +189,12 @@ std::int64_t Loop::add_batch(BatchFeed& feed, StepRecord& record) {
   const TrainingPass pass{t_.compute, o.recompute, record.tau, upload(fed.noise, t_.device),
                           t_.sparse.get()};
   Objective value;
-  clock_.time(Stage::kForward, [&] {
-    value = objective(t_.weights, rotary_, batch, pass, t_.routed ? &t_.multipliers : nullptr,
-                      o.regularizer.signed_form);
-  });
+  clock_.time(Stage::kForward, [&] { value = objective_of(batch, pass); });
   clock_.time(Stage::kBackward, [&] {
     (record.batches == 1 ? value.total : value.total / record.batches).backward();
+    if (value.gates.defined() && value.gates.requires_grad()) {
+      value.gates.backward(value.gate_leaf.grad());
+    }
   });
   const at::Tensor values = step_values(value);
   record.values = record.values.defined() ? record.values + values : values;
@@ -330,6 +347,11 @@ TrainResult run_guarded(const TrainOptions& options, const auto& make, const Bat
 TrainResult train_router(const TrainOptions& options, const BatchSource& source) {
   return run_guarded(
       options, [&] { return set_up_router(options, source); }, source);
+}
+
+TrainResult train_heads(const TrainOptions& options, const BatchSource& source) {
+  return run_guarded(
+      options, [&] { return set_up_heads(options, source); }, source);
 }
 
 TrainResult train_backbone(const TrainOptions& options, const BatchSource& source) {

@@ -75,6 +75,23 @@ Training set_up_router(const TrainOptions& options, const BatchSource& source) {
   return t;
 }
 
+Training set_up_heads(const TrainOptions& options, const BatchSource& source) {
+  Training t = start(options, true);
+  load_base(t, t.compute);
+  t.weights.routers.clear();
+  RouterOptions window;
+  window.sink = options.heads.sink;
+  window.local = options.heads.local;
+  t.sparse = make_sparse_mode(window, t.weights.config);
+  t.heads = make_head_gates(options.heads, t.weights.config, t.device);
+  std::vector<TrainingTask> tasks = source.tasks;
+  for (TrainingTask& task : tasks) task.target_sparsity = options.heads.target;
+  t.multipliers = make_multipliers(tasks, options.regularizer, options.seed, t.device);
+  t.config_json = read_file(options.base / "config.json");
+  t.identity = identity(t, tasks);
+  return t;
+}
+
 Training set_up_backbone(const TrainOptions& options, const BatchSource& source) {
   Training t = start(options, false);
   if (options.base.empty()) {

@@ -56,12 +56,15 @@ Routing route(const Context& c, const RouterWeights& router, const at::Tensor& k
   return {straight_through(soft, noisy.detach()), (p * at::log(p + kSmall)).mean().neg()};
 }
 
-// A layer's own: its place, weights, router (or null) and noise.
+// A layer's own: its place, weights, and what chooses for its heads, if anything does.
 struct Layer {
   std::int64_t index;
   const LayerWeights& weights;
   const RouterWeights* router;
   at::Tensor noise;
+  at::Tensor gates;  // [heads_kv] instead of a router
+
+  bool chooses() const { return router != nullptr || gates.defined(); }
 };
 
 at::Tensor attend(const Context& c, const Layer& layer, const at::Tensor& qkv, Routing& routing) {
@@ -77,10 +80,14 @@ at::Tensor attend(const Context& c, const Layer& layer, const at::Tensor& qkv, R
     k = c.norm(k, c.cast(w.k_norm));
   }
   if (layer.router != nullptr) routing = route(c, *layer.router, k, layer.noise);
+  if (layer.gates.defined()) {
+    routing.gates =
+        layer.gates.unsqueeze(0).expand({std::ssize(c.batch.layout->tokens), m.heads_kv});
+  }
   q = rotate_rows(q, c.cos, c.sin);
   k = rotate_rows(k, c.cos, c.sin);
   const at::Tensor full = full_attention(q, k, v, c.batch.layout, c.scale);
-  if (layer.router == nullptr) return full.flatten(1, 2);
+  if (!layer.chooses()) return full.flatten(1, 2);
   const at::Tensor sparse =
       sparse_attention(q, k, v, c.batch.layout, *c.pass.sparse, layer.index, c.scale);
   return mix_heads(full, sparse, routing.gates, c.batch.document).flatten(1, 2);
@@ -131,14 +138,17 @@ TrainingForward forward_packed(const DecoderWeights& weights, RotaryTable& rotar
   const auto context =
       std::make_shared<Context>(Context{m, batch, pass, angles(rotary.cos()), angles(rotary.sin()),
                                         1.0 / std::sqrt(static_cast<double>(m.head_dim))});
-  const bool routed = !weights.routers.empty();
+  const bool routed = !weights.routers.empty(), gated = pass.head_gates.defined();
   at::Tensor x = at::embedding(weights.embedding, batch.ids);
-  const at::Tensor& anchor = routed ? weights.routers[0].logits_bias : weights.final_norm;
+  const at::Tensor& anchor = routed  ? weights.routers[0].logits_bias
+                             : gated ? pass.head_gates
+                                     : weights.final_norm;
   std::vector<at::Tensor> gates, entropies;
   for (std::int64_t layer = 0; layer < m.layers; ++layer) {
     const auto index = static_cast<std::size_t>(layer);
     const Layer own{layer, weights.layers[index], routed ? &weights.routers[index] : nullptr,
-                    routed ? pass.noise.select(0, layer) : at::Tensor()};
+                    routed ? pass.noise.select(0, layer) : at::Tensor(),
+                    gated ? pass.head_gates.select(0, layer) : at::Tensor()};
     const Segment segment = [context, own](const at::Tensor& input) {
       return run_layer(*context, own, input);
     };

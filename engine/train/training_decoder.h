@@ -25,7 +25,9 @@ struct TrainingPass {
   bool recompute = true;                // per layer
   double tau = 1;
   at::Tensor noise;  // fp32 [layers, documents, heads_kv, 2], standard Gumbel; routers only
-  const HeadMode* sparse = nullptr;  // of sparse heads, the batch's own; routers only
+  const HeadMode* sparse = nullptr;  // of sparse heads, the batch's own; with gates only
+  at::Tensor head_gates = {};        // fp32 [layers, heads_kv], leaf: the same for every document,
+                                     // instead of routers
 };
 
 struct TrainingForward {

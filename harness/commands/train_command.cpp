@@ -1,5 +1,5 @@
-// `train`: head routers on a frozen backbone, a small backbone from scratch, or the tokenizer of
-// one.
+// `train`: head routers or fixed head gates on a frozen backbone, a small backbone from scratch, or
+// the tokenizer of one.
 
 #include <fmt/format.h>
 
@@ -30,7 +30,7 @@ struct TrainFlags {
   double max_minutes = 0;
 };
 
-TrainConfig read_flags(const TrainFlags& flags, bool routed) {
+TrainConfig read_flags(const TrainFlags& flags, Trainer trainer) {
   TrainConfig config = read_train_config(flags.config);
   engine::TrainOptions& options = config.options;
   options.output = flags.output;
@@ -39,19 +39,19 @@ TrainConfig read_flags(const TrainFlags& flags, bool routed) {
   options.max_minutes = flags.max_minutes;
   options.processes = processes_from_environment();
   if (!flags.base.empty()) options.base = flags.base;
-  if (routed) {
-    require_base(options, flags.config);
-  } else {
+  if (trainer == engine::train_backbone) {
     require_start(options, flags.config);
+  } else {
+    require_base(options, flags.config);
   }
   return config;
 }
 
-int train(const TrainFlags& flags, bool routed) {
-  const TrainConfig config = read_flags(flags, routed);
+int train(const TrainFlags& flags, Trainer trainer) {
+  const TrainConfig config = read_flags(flags, trainer);
   set_log_rank(config.options.processes.rank);
   const InterruptGuard guard(kNotice);
-  const engine::TrainResult result = run_training(config, routed);
+  const engine::TrainResult result = run_training(config, trainer);
   if (config.options.processes.rank > 0) return kExitComplete;
   if (result.end == engine::TrainEnd::kFinished && result.tokens_per_second == 0) {
     fmt::print("all {} steps were done before\n", result.steps);
@@ -72,7 +72,8 @@ int train(const TrainFlags& flags, bool routed) {
                                                       : kExitComplete;
 }
 
-void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summary, bool routed) {
+void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summary,
+              Trainer trainer) {
   CLI::App& part = *sub.add_subcommand(name, summary);
   const auto flags = std::make_shared<TrainFlags>();
   part.add_option("--config", flags->config, "JSON file of the training (docs/training.md)")
@@ -85,7 +86,7 @@ void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summa
   part.add_flag("--resume", flags->resume, "Go on from the last checkpoint, if there is one");
   part.add_option("--max-minutes", flags->max_minutes, "Stop with a checkpoint after this time")
       ->transform(real_number(0, kMostMinutes));
-  part.callback([&exit_code, flags, routed] { exit_code = train(*flags, routed); });
+  part.callback([&exit_code, flags, trainer] { exit_code = train(*flags, trainer); });
 }
 
 struct TokenizerFlags {
@@ -130,8 +131,12 @@ void add_tokenizer_part(CLI::App& sub) {
 
 void add_train(CLI::App& sub, int& exit_code) {
   sub.require_subcommand(1);
-  add_part(sub, exit_code, "router", "Head routers of a checkpoint, its backbone frozen", true);
-  add_part(sub, exit_code, "backbone", "A small model from scratch", false);
+  add_part(sub, exit_code, "router", "Head routers of a checkpoint, its backbone frozen",
+           engine::train_router);
+  add_part(sub, exit_code, "heads",
+           "A fixed pattern of full and streaming heads: DuoAttention's gates, PruLong's masks",
+           engine::train_heads);
+  add_part(sub, exit_code, "backbone", "A small model from scratch", engine::train_backbone);
   add_tokenizer_part(sub);
 }
 

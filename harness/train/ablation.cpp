@@ -153,7 +153,7 @@ class Ablation {
     TrainConfig config = training_of(setting);
     config.options.max_minutes = minutes_left();
     const InterruptGuard guard(kNotice);
-    const engine::TrainResult result = run_training(config, true);
+    const engine::TrainResult result = run_training(config, engine::train_router);
     if (result.end == engine::TrainEnd::kInterrupted) return stopped(result.signal);
     return result.end == engine::TrainEnd::kTimeUp ? Outcome::kTimeUp : Outcome::kDone;
   }

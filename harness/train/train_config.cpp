@@ -113,6 +113,17 @@ void read_regularizer(Fields fields, engine::RegularizerOptions& r) {
   fields.finish();
 }
 
+void read_heads(Fields fields, engine::HeadOptions& h) {
+  fields.read_word("method", "heads.method", h.method);
+  if (h.method == engine::HeadMethod::kPrulong) h.local = 1024;
+  fields.read("sink", h.sink);
+  fields.read("local", h.local);
+  fields.read("l1", h.l1);
+  fields.read("target", h.target);
+  fields.read("ramp", h.ramp);
+  fields.finish();
+}
+
 }  // namespace
 
 TrainConfig read_train_config(const std::filesystem::path& path) {
@@ -136,11 +147,13 @@ TrainConfig parse_train_config(const Json& json, const std::string& source) {
   fields.read("checkpoint_every", o.checkpoint_every);
   fields.read("feed_threads", o.feed_threads);
   const Json loss = fields.object("loss"), optimizer = fields.object("optimizer"),
-             router = fields.object("router"), regularizer = fields.object("regularizer");
+             router = fields.object("router"), regularizer = fields.object("regularizer"),
+             heads = fields.object("heads");
   read_loss({loss, fields.inside("loss")}, o.loss);
   read_optimizer({optimizer, fields.inside("optimizer")}, o.optimizer);
   read_router({router, fields.inside("router")}, o.router);
   read_regularizer({regularizer, fields.inside("regularizer")}, o.regularizer);
+  read_heads({heads, fields.inside("heads")}, o.heads);
   config.data = fields.object("data");
   fields.finish();
   Json identity = config.data;
@@ -159,8 +172,8 @@ void require_base(engine::TrainOptions& options, const std::string& source) {
   if (options.base.empty()) {
     throw Error(ErrorKind::kInvalidArgument,
                 source +
-                    ": `base` is missing; name the checkpoint to train routers for, there or with "
-                    "`train router --base`");
+                    ": `base` is missing; name the checkpoint to train for, there or with "
+                    "`--base`");
   }
   resolve_folders(options);
 }
@@ -176,11 +189,10 @@ void require_start(engine::TrainOptions& options, const std::string& source) {
   resolve_folders(options);
 }
 
-engine::TrainResult run_training(const TrainConfig& config, bool routed) {
+engine::TrainResult run_training(const TrainConfig& config, Trainer train) {
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(config.options.tokenizer);
   const engine::BatchSource source = tasks::make_training_mix(config.data, tokenizer);
-  return routed ? engine::train_router(config.options, source)
-                : engine::train_backbone(config.options, source);
+  return train(config.options, source);
 }
 
 }  // namespace elastic::harness

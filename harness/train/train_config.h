@@ -1,7 +1,7 @@
 #pragma once
 
 // The JSON file of `train`: an object with the keys of engine::TrainOptions (docs/training.md), the
-// objects `loss`, `optimizer`, `router`, `regularizer`, and `data`, which belongs to
+// objects `loss`, `optimizer`, `router`, `regularizer`, `heads`, and `data`, which belongs to
 // tasks/training/training_mix.h.
 //
 //   const TrainConfig config = read_train_config("models/demo/training/router.json");
@@ -29,15 +29,18 @@ TrainConfig parse_train_config(const Json& json, const std::string& source);
 /// is named.
 void resolve_folders(engine::TrainOptions& options);
 
-/// The same for routers, which need a checkpoint: throws kInvalidArgument where `base` is missing.
+/// The same for routers and head gates, which need a checkpoint: throws kInvalidArgument where
+/// `base` is missing.
 void require_base(engine::TrainOptions& options, const std::string& source);
 
 /// The same for a backbone: throws kInvalidArgument unless the file names a checkpoint to go on
 /// from, or a new model and its tokenizer.
 void require_start(engine::TrainOptions& options, const std::string& source);
 
-/// Routers or a backbone, of the data that the file names. Throws as make_training_mix(),
-/// train_router() and train_backbone().
-engine::TrainResult run_training(const TrainConfig& config, bool routed);
+/// engine::train_router(), train_heads() or train_backbone().
+using Trainer = engine::TrainResult (*)(const engine::TrainOptions&, const engine::BatchSource&);
+
+/// One of them, of the data that the file names. Throws as make_training_mix() and the trainer.
+engine::TrainResult run_training(const TrainConfig& config, Trainer train);
 
 }  // namespace elastic::harness

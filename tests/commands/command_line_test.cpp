@@ -73,7 +73,7 @@ TEST_F(CommandLine, SingularAndPluralAreOneFlag) {
                 .out,
             plural.out);
   for (const char* help :
-       {"run", "report", "score", "compare", "train router", "train tokenizer",
+       {"run", "report", "score", "compare", "train router", "train heads", "train tokenizer",
         "ablate pool-budget", "similarity", "bench attention", "bench prefill", "bench ruler",
         "bench tokenizer", "bench training router", "data generate", "data bundle"}) {
     EXPECT_TRUE(program(std::string(help) + " --help").says("-o,--output")) << help;

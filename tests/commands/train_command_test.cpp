@@ -52,6 +52,23 @@ TEST_F(TrainCommand, BackboneThenRoutersThenAnAnswer) {
   EXPECT_EQ(result.code, 0) << result.err;
 }
 
+TEST_F(TrainCommand, HeadsEndInAPatternFile) {
+  ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
+  Json config = router();
+  config.erase("router");
+  config["heads"] = {{"method", "prulong"}, {"target", 0.5}};
+  write_config("heads.json", config);
+  const ProgramResult result = train("heads", "heads.json", "heads");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(read_file(path("heads/masks.tsv")).find_first_not_of("01\t\n"), std::string::npos);
+  EXPECT_FALSE(fs::exists(path("heads/model.safetensors")));
+  config["heads"]["method"] = "dou";
+  write_config("heads.json", config);
+  const ProgramResult wrong = train("heads", "heads.json", "other");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_TRUE(wrong.says("did you mean `duo`?")) << wrong.err;
+}
+
 TEST_F(TrainCommand, TheBaseOfTheCommandLineTakesThePlaceOfTheFiles) {
   ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
   Json config = router();
