@@ -45,17 +45,13 @@ struct Pairs {
   }
 };
 
-bool has_score(const runs::SampleRecord& sample) {
-  return sample.outcome == runs::Outcome::kOk && sample.score && sample.msr;
-}
-
 Pairs pairs_of(const runs::RunData& run, const std::string& model, const std::string& suite,
                const Rivals& rivals) {
   using Place = std::tuple<std::string_view, std::int64_t, std::int64_t>;
   std::map<Place, const runs::SampleRecord*> fixed;
   const auto counts = [&](const runs::SampleRecord& sample, const std::string& mode) {
     return sample.model == model && sample.mode == mode && runs::suite_of(sample.task) == suite &&
-           has_score(sample);
+           runs::has_score(sample) && sample.msr;
   };
   for (const runs::SampleRecord& sample : run.samples) {
     if (counts(sample, rivals.fixed)) fixed[{sample.task, sample.length, sample.index}] = &sample;
@@ -65,12 +61,9 @@ Pairs pairs_of(const runs::RunData& run, const std::string& model, const std::st
   for (const runs::SampleRecord& sample : run.samples) {
     const auto other = fixed.find({sample.task, sample.length, sample.index});
     if (!counts(sample, rivals.routed) || other == fixed.end()) continue;
-    const auto document = sample.strata.find("document");
     runs::PairedCell& cell = cells[{sample.task, sample.length}];
     cell.length = sample.length;
-    cell.pairs.push_back({*other->second->score, *sample.score,
-                          document == sample.strata.end() ? std::string_view()
-                                                          : std::string_view(document->second)});
+    cell.pairs.push_back({*other->second->score, *sample.score, runs::document_of(sample)});
     pairs.msr_fixed += *other->second->msr;
     pairs.msr_routed += *sample.msr;
     ++pairs.n;

@@ -48,16 +48,12 @@ bool differ(const std::string& a, const std::string& b) {
 // What the samples of one cell have in common.
 struct Matched {
   std::vector<Pair> pairs;
+  Work work;
   std::int64_t shared = 0;                            // in both runs
   std::int64_t failed = 0;                            // of these, without two scores
   std::int64_t prompts = 0, ids = 0, references = 0;  // of these, unlike
   std::int64_t only_a = 0, only_b = 0;
 };
-
-std::string_view document_of(const SampleRecord& record) {
-  const auto document = record.strata.find("document");
-  return document == record.strata.end() ? std::string_view() : std::string_view(document->second);
-}
 
 Matched match(const Index& a, const Index& b) {
   Matched m;
@@ -71,10 +67,11 @@ Matched match(const Index& a, const Index& b) {
     m.ids += !differ(x.prompt_sha256, y.prompt_sha256) && differ(x.ids_sha256, y.ids_sha256);
     if (x.references != y.references) {
       ++m.references;  // scored against other truths: no pair
-    } else if (x.outcome != Outcome::kOk || y.outcome != Outcome::kOk || !x.score || !y.score) {
+    } else if (!has_score(x) || !has_score(y)) {
       ++m.failed;
     } else {
       m.pairs.push_back({*x.score, *y.score, document_of(x)});
+      m.work.add(x, y);
     }
   }
   m.only_a = static_cast<std::int64_t>(a.size()) - m.shared;
@@ -182,6 +179,7 @@ class Comparison {
     const Cells a = cells_of(a_, mode_a), b = cells_of(b_, mode_b);
     std::map<std::string_view, std::vector<PairedCell>> suites;
     std::map<std::string_view, std::int64_t> left_out;
+    std::map<std::string_view, Work> work;
     for (const auto& [cell, samples] : a) {
       const auto other = b.find(cell);
       if (other == b.end()) continue;
@@ -191,14 +189,15 @@ class Comparison {
       if (m.pairs.empty()) continue;
       const std::int64_t out = m.only_a + m.only_b + m.failed + m.references;
       const PairedResult result = compare_pairs(m.pairs);
-      out_.rows.push_back({mode_a, mode_b, cell.task, cell.length, out, result});
+      out_.rows.push_back({mode_a, mode_b, cell.task, cell.length, out, result, m.work});
       left_out[suite_of(cell.task)] += out;
+      work[suite_of(cell.task)].add(m.work);
       suites[suite_of(cell.task)].push_back({cell.length, std::move(m.pairs), result});
     }
     for (const auto& [suite, cells] : suites) {
       if (cells.size() < 2) continue;
-      out_.suites.push_back(
-          {mode_a, mode_b, std::string(suite), 0, left_out[suite], compare_suite(cells)});
+      out_.suites.push_back({mode_a, mode_b, std::string(suite), 0, left_out[suite],
+                             compare_suite(cells), work[suite]});
     }
   }
 
@@ -209,6 +208,34 @@ class Comparison {
 };
 
 }  // namespace
+
+void PairedMean::add(const std::optional<double>& of_a, const std::optional<double>& of_b) {
+  if (!of_a || !of_b) return;
+  a += *of_a;
+  b += *of_b;
+  ++n;
+}
+
+void PairedMean::add(const PairedMean& other) {
+  a += other.a;
+  b += other.b;
+  n += other.n;
+}
+
+void Work::add(const SampleRecord& a, const SampleRecord& b) {
+  const auto density = [](const SampleRecord& r) {
+    return r.esr_all_layers ? std::optional(1 - *r.esr_all_layers) : std::nullopt;
+  };
+  token_density.add(density(a), density(b));
+  read_share.add(a.read_share, b.read_share);
+  prefill_ms.add(a.prefill_ms, b.prefill_ms);
+}
+
+void Work::add(const Work& other) {
+  token_density.add(other.token_density);
+  read_share.add(other.read_share);
+  prefill_ms.add(other.prefill_ms);
+}
 
 ComparedRuns compare_runs(const RunData& a, const RunData& b, const CompareOptions& options) {
   return Comparison(a, b, options).compare();

@@ -11,6 +11,7 @@
 // counted and noted. Everything else that makes the runs unlike is refused, or noted where allowed.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,32 @@ struct CompareOptions {
   bool allow_different = false;  // unlike runs are compared and `unlike` says in what
 };
 
+/// Sums over the pairs in which both sides have the number.
+struct PairedMean {
+  double a = 0, b = 0;
+  std::int64_t n = 0;
+
+  void add(const std::optional<double>& of_a, const std::optional<double>& of_b);
+  void add(const PairedMean& other);
+};
+
+/// What the scores of a row cost on both sides.
+struct Work {
+  PairedMean token_density;  // of prefill
+  PairedMean read_share;     // of decode steps
+  PairedMean prefill_ms;
+
+  void add(const SampleRecord& a, const SampleRecord& b);
+  void add(const Work& other);
+};
+
 struct ComparedRow {
   std::string mode_a, mode_b;
   std::string task;           // of a suite's row: the suite
   std::int64_t length = 0;    // 0: none, or a suite over its lengths
   std::int64_t left_out = 0;  // samples that only one run has, that failed, or that are no pair
   PairedResult result;
+  Work work;
 };
 
 struct ComparedRuns {

@@ -53,10 +53,6 @@ std::optional<double> cache_share(const SampleRecord& sample) {
   return static_cast<double>(*sample.kv_bytes) / static_cast<double>(*sample.kv_bytes_full);
 }
 
-bool has_score(const SampleRecord& sample) {
-  return sample.outcome == Outcome::kOk && sample.score && std::isfinite(*sample.score);
-}
-
 void fold_samples(const RunData& run, Cell& cell) {
   std::vector<Observation> scores;
   for (const std::size_t i : cell.samples) {
@@ -66,10 +62,7 @@ void fold_samples(const RunData& run, Cell& cell) {
     cell.truncated += sample.truncated_tokens > 0;
     cell.truncated_tokens += sample.truncated_tokens;
     if (!has_score(sample)) continue;
-    const auto document = sample.strata.find("document");
-    scores.push_back({*sample.score, document == sample.strata.end()
-                                         ? std::string_view()
-                                         : std::string_view(document->second)});
+    scores.push_back({*sample.score, document_of(sample)});
   }
   cell.scored = static_cast<std::int64_t>(scores.size());
   cell.planned = std::max(cell.planned, static_cast<std::int64_t>(cell.samples.size()));
@@ -215,6 +208,15 @@ std::vector<Cell> aggregate_categories(const RunData& run, const std::vector<Cel
 }
 
 }  // namespace
+
+bool has_score(const SampleRecord& sample) {
+  return sample.outcome == Outcome::kOk && sample.score && std::isfinite(*sample.score);
+}
+
+std::string_view document_of(const SampleRecord& sample) {
+  const auto document = sample.strata.find("document");
+  return document == sample.strata.end() ? std::string_view() : std::string_view(document->second);
+}
 
 std::string_view suite_of(std::string_view task) { return task.substr(0, task.find('/')); }
 

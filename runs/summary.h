@@ -84,6 +84,12 @@ struct Summary {
 
 Summary summarise(const RunData& run);
 
+/// Ended well, with a score that is a number.
+bool has_score(const SampleRecord& sample);
+
+/// The source document that samples may share, a cluster in intervals; empty stands alone.
+std::string_view document_of(const SampleRecord& sample);
+
 /// "ruler" of "ruler/niah_single_1"; a name without a slash is its own suite.
 std::string_view suite_of(std::string_view task);
 

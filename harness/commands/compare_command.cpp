@@ -6,8 +6,10 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -32,6 +34,12 @@ struct CommandOptions {
   std::optional<double> max_loss;  // points of 100
 };
 
+// {mean of a, mean of b}, or null where no pair has the number on both sides.
+Json to_json(const runs::PairedMean& mean) {
+  if (mean.n == 0) return nullptr;
+  return {mean.a / static_cast<double>(mean.n), mean.b / static_cast<double>(mean.n)};
+}
+
 Json to_json(const runs::ComparedRow& row) {
   const runs::PairedResult& r = row.result;
   return {{"task", row.task},
@@ -50,7 +58,10 @@ Json to_json(const runs::ComparedRow& row) {
           {"test", r.test},
           {"p_value", r.p_value},
           {"adjusted_p", r.adjusted_p},
-          {"smallest_visible", kPercent * r.smallest_visible}};
+          {"smallest_visible", kPercent * r.smallest_visible},
+          {"token_density", to_json(row.work.token_density)},
+          {"read_share", to_json(row.work.read_share)},
+          {"prefill_ms", to_json(row.work.prefill_ms)}};
 }
 
 Json to_json(const CommandOptions& options, const runs::ComparedRuns& compared) {
@@ -83,11 +94,32 @@ void print_row(const runs::ComparedRow& row, bool suite) {
       kPercent * r.difference, interval, r.p_value, r.adjusted_p, kPercent * r.smallest_visible);
 }
 
+// What the scores of a pair of modes cost, over all rows: scores are compared at their work.
+void print_work(const runs::ComparedRuns& compared) {
+  std::map<std::string, runs::Work> by_modes;
+  for (const runs::ComparedRow& row : compared.rows) {
+    by_modes[row.mode_a + " -> " + row.mode_b].add(row.work);
+  }
+  const auto shown = [](const char* name, const runs::PairedMean& mean, int digits) {
+    const auto n = static_cast<double>(mean.n);
+    return mean.n == 0 ? std::string()
+                       : fmt::format("; {} {:.{}f} -> {:.{}f}", name, mean.a / n, digits,
+                                     mean.b / n, digits);
+  };
+  for (const auto& [modes, work] : by_modes) {
+    const std::string text = shown("token density", work.token_density, 3) +
+                             shown("read share", work.read_share, 3) +
+                             shown("prefill ms", work.prefill_ms, 1);
+    if (!text.empty()) fmt::print("work of {}{}\n", visible(modes), text);
+  }
+}
+
 void print_table(const runs::ComparedRuns& compared) {
   fmt::print("{:<30} {:>7} {:<16} {:>5} {:>7} {:>7} {:>8} {:>18} {:>7} {:>7} {:>8}\n", "task",
              "length", "mode", "n", "a", "b", "b - a", "95 % interval", "p", "p (BH)", "visible");
   for (const runs::ComparedRow& row : compared.rows) print_row(row, false);
   for (const runs::ComparedRow& row : compared.suites) print_row(row, true);
+  print_work(compared);
   for (const std::string& note : compared.notes) fmt::print("shared: {}\n", visible(note));
   for (const std::string& note : compared.unlike) fmt::print("unlike: {}\n", visible(note));
   fmt::print("visible: smallest difference that this many samples show with a power of 80 %\n");

@@ -196,6 +196,34 @@ TEST(Comparison, LeftOutCountsWhatIsNoPair) {
 }
 
 // Two cells, one with a difference and one without: both p values are of the whole table.
+// Means over the pairs in which both sides know the number; a suite adds its rows.
+TEST(Comparison, WorkStandsBesideTheScores) {
+  RunData a = run_of("a", 3, 1), b = run_of("b", 3, 1);
+  add_cell(a, "ruler/cwe", 1024, 1, 1);
+  add_cell(b, "ruler/cwe", 1024, 1, 1);
+  for (std::size_t i = 0; i < 4; ++i) {
+    a.samples[i].esr_all_layers = 0;
+    b.samples[i].esr_all_layers = 0.25 * static_cast<double>(i);
+    a.samples[i].read_share = 1;
+    if (i > 0) b.samples[i].read_share = 0.5;
+  }
+  const ComparedRuns compared = compare_runs(a, b, {});
+  ASSERT_EQ(compared.rows.size(), 2u);
+  const Work& cwe = compared.rows[0].work;
+  EXPECT_EQ(cwe.token_density.n, 1);
+  EXPECT_DOUBLE_EQ(cwe.token_density.b, 0.25);
+  const Work& vt = compared.rows[1].work;
+  EXPECT_EQ(vt.token_density.n, 3);
+  EXPECT_DOUBLE_EQ(vt.token_density.a, 3);
+  EXPECT_DOUBLE_EQ(vt.token_density.b, 1 + 0.75 + 0.5);
+  EXPECT_EQ(vt.read_share.n, 2) << "one side does not know the third";
+  EXPECT_DOUBLE_EQ(vt.read_share.b, 1);
+  EXPECT_EQ(vt.prefill_ms.n, 0);
+  ASSERT_EQ(compared.suites.size(), 1u);
+  EXPECT_EQ(compared.suites[0].work.token_density.n, 4);
+  EXPECT_DOUBLE_EQ(compared.suites[0].work.token_density.b, 2.5);
+}
+
 TEST(Comparison, PValuesAreAdjustedOverTheTable) {
   RunData a = run_of("a", 20, 1), b = run_of("b", 20, 0);
   add_cell(a, "ruler/vt", 2048, 20, 1);
