@@ -9,6 +9,9 @@
 //                 sparse = streaming heads keep only sink + local tokens
 //   stride, tau   xa: tokens a strip; share of the mass to reach, or a file of one a query head
 //   rule, chunk   xa: exact (default) or public, whose first `chunk` rows differ
+//   gamma, tau    flexprefill: share of the mass to take; distance below which queries are averaged
+//   min, max      flexprefill: tokens of columns, and of diagonals; min of flashprefill: blocks
+//   alpha         flashprefill: share of a row's best score; its sink, window, last are in blocks
 //   page, budget  quest: tokens a page, tokens a step reads; rule=current (default: the newest page
 //                 always) or all; share=head or group_sum; dense: first layers left alone
 //   scale, decode_scale   skip: the threshold is scale / keys of the prompt, and of a step

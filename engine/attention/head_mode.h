@@ -48,6 +48,7 @@ struct ModePlaces {
   bool eviction = false;          // decode_window(): what the cache may keep after prefill
   bool kernel_loop = false;       // skip_rule(): tiles that are passed over once they are scored
   bool plain_keys = false;        // not a place: choose_blocks() reads AttentionInput::plain_k
+  bool whole_prompt = false;      // not a place: choose_blocks() sees all rows of a prompt at once
 
   bool any() const {
     return prefill_mask || estimates || decode_selection || eviction || kernel_loop;

@@ -10,6 +10,8 @@
 namespace elastic::engine {
 
 std::unique_ptr<HeadMode> make_full(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_flex_prefill(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_flash_prefill(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_skip_softmax(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& context);
@@ -30,6 +32,12 @@ constexpr ModeEntry kModes[] = {
     {"xa", "xattn", true,
      "XAttention, blocks chosen by antidiagonal sums; options stride, tau, block, rule",
      make_xattention},
+    {"flexprefill", nullptr, false,
+     "FlexPrefill, blocks chosen by what the last queries see; options gamma, tau, block, min, max",
+     make_flex_prefill},
+    {"flashprefill", nullptr, false,
+     "FlashPrefill, blocks chosen by mean keys; options alpha, block, sink, window, last, min",
+     make_flash_prefill},
     {"ssa", "streaming", true,
      "streaming, attention sinks and a local window; options sink, local, block, decode",
      make_streaming},

@@ -17,20 +17,12 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/attention/block_ops.h"
 
 namespace elastic::engine {
 namespace {
 
 constexpr std::int64_t kScoreBudget = std::int64_t{1} << 24;  // strip scores held at once
-
-std::int64_t divided(std::int64_t x, std::int64_t by) { return (x + by - 1) / by; }
-
-// Zeros behind dimension `dim` (from the end: 1 = last) up to `size`.
-at::Tensor padded(const at::Tensor& x, std::int64_t dim, std::int64_t size) {
-  std::vector<std::int64_t> pad(static_cast<std::size_t>(2 * dim), 0);
-  pad.back() = size - x.size(-dim);
-  return pad.back() == 0 ? x : at::constant_pad_nd(x, pad);
-}
 
 // Query strips [group, a, stride * dim] of rows [start, start + rows), last token first.
 at::Tensor query_strips(const at::Tensor& q, std::int64_t start, std::int64_t rows,

@@ -37,6 +37,14 @@ void end_whole_step(Sequence& sequence) {
 
 namespace {
 
+// Whether a mode of the plan asks for something beside its places.
+bool asks(const AttentionPlan& plan, bool ModePlaces::*what) {
+  const auto does = [what](const HeadMode* mode) {
+    return mode != nullptr && mode->places().*what;
+  };
+  return does(plan.retrieval.get()) || does(plan.sparse.get());
+}
+
 std::int64_t whole_blocks(std::int64_t rows) {
   return (rows + kMaskBlock - 1) / kMaskBlock * kMaskBlock;
 }
@@ -111,10 +119,7 @@ std::vector<HeadDecision> Decoder::decide(std::span<const std::int32_t> ids,
 
 // Room for a layer's keys before RoPE, for modes that read them.
 void Decoder::keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) const {
-  const auto asks = [](const std::unique_ptr<HeadMode>& mode) {
-    return mode != nullptr && mode->places().plain_keys;
-  };
-  if (!asks(plan.retrieval) && !asks(plan.sparse)) return;
+  if (!asks(plan, &ModePlaces::plain_keys)) return;
   sequence.plain_keys = at::empty({config().heads_kv, sequence.tokens, config().head_dim},
                                   at::TensorOptions(dtype()).device(device()));
 }
@@ -154,14 +159,19 @@ void Decoder::route_layer(Sequence& sequence, std::int64_t layer, const at::Tens
   sequence.decisions.push_back(router.decide());
 }
 
-// Attention and MLP of a layer whose heads are decided.
+// Attention and MLP of a layer whose heads are decided. A mode that sees a whole prompt takes the
+// rows of a chunk's attention for all of it, (hidden + 3 * query width) * tokens elements; the MLP,
+// which takes more a row, stays in chunks.
 void Decoder::run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
                         const AttentionPlan& plan, StageClock& clock) {
-  const std::int64_t tokens = x.size(0);
-  for (std::int64_t start = 0; start < tokens; start += chunk_rows_) {
-    at::Tensor part = x.narrow(0, start, std::min(chunk_rows_, tokens - start));
+  const std::int64_t tokens = x.size(0),
+                     step = asks(plan, &ModePlaces::whole_prompt) ? tokens : chunk_rows_;
+  for (std::int64_t start = 0; start < tokens; start += step) {
+    at::Tensor part = x.narrow(0, start, std::min(step, tokens - start));
     attend_chunk(sequence, layer, start, part, plan, clock);
-    add_mlp(weights_.layers[static_cast<std::size_t>(layer)], config(), part);
+    for (at::Tensor& rows : part.split(chunk_rows_)) {
+      add_mlp(weights_.layers[static_cast<std::size_t>(layer)], config(), rows);
+    }
   }
   cut_cache(sequence, layer, plan, tokens);
 }

@@ -24,6 +24,7 @@
 #include "engine/attention/registry.h"
 #include "engine/attention/xattention.h"
 #include "tests/engine/modes.h"
+#include "tests/engine/prefill_visibility.h"
 #include "tests/engine/visibility.h"
 #include "tests/testing/tolerance.h"
 
@@ -40,11 +41,13 @@ at::Tensor attention_by_definition(const AttentionInput& input, const Visibility
   at::Tensor out = at::zeros(q.sizes(), at::kDouble);
   for (std::int64_t h = 0; h < q.size(0); ++h) {
     const at::Tensor scores = q[h].matmul(k[h / group].t()).mul(input.scale).exp();
-    const at::Tensor weights = at::zeros_like(scores);
+    at::Tensor weights = at::zeros_like(scores);
+    const auto from = scores.accessor<double, 2>();
+    auto to = weights.accessor<double, 2>();
     for (std::int64_t i = 0; i < q.size(1); ++i) {
       const std::int64_t p = input.q_start + i;
       for (std::int64_t j = 0; j <= p; ++j) {
-        if (visible(h, p, j)) weights[i][j].copy_(scores[i][j]);
+        if (visible(h, p, j)) to[i][j] = from[i][j];
       }
     }
     out[h].copy_(weights.matmul(v[h / group]).div(weights.sum(1, true).clamp_min(1e-300)));
@@ -56,6 +59,7 @@ struct ParityCase {
   std::string mode;
   std::int64_t start_step;  // rows start at multiples of this
   std::function<Visibility(const AttentionInput&)> visible;
+  bool whole_prompt = false;  // rows are all of the tokens, now and then
 };
 
 ParityCase xattention_case(const std::string& mode, const testing::XattentionSetting& s) {
@@ -70,6 +74,16 @@ ParityCase streaming_case(std::int64_t sink, std::int64_t local, std::int64_t bl
 
 ParityCase skip_case(const std::string& mode, const testing::SkipSetting& s) {
   return {mode, 1, [s](const AttentionInput& input) { return testing::skip_visibility(input, s); }};
+}
+
+ParityCase flex_case(const std::string& options, const testing::FlexSetting& s) {
+  return {"flexprefill" + options, 1,
+          [s](const AttentionInput& input) { return testing::flex_visibility(input, s); }, true};
+}
+
+ParityCase flash_case(const std::string& options, const testing::FlashSetting& s) {
+  return {"flashprefill:" + options, s.block,
+          [s](const AttentionInput& input) { return testing::flash_visibility(input, s); }};
 }
 
 std::vector<ParityCase> parity_cases() {
@@ -91,6 +105,19 @@ std::vector<ParityCase> parity_cases() {
       xattention_case("xa:stride=8,tau=0.6,block=16,rule=public,chunk=64", {8, 16, {0.6}, true, 4}),
       xattention_case("xa:stride=4,tau=0.9,block=32,rule=public", {4, 32, {0.9}, true, 64}),
       xattention_case("xa:stride=4,tau=0,block=16,rule=public", {4, 16, {0}, true, 128}),
+      flex_case(":gamma=0.7,tau=0,block=16,min=16", {0.7, 0, 16, 16}),
+      flex_case(":gamma=0.99,tau=0,block=8,min=1", {0.99, 0, 8, 1}),
+      flex_case(":gamma=0.6,tau=1,block=16,min=17", {0.6, 1, 16, 17}),
+      flex_case(":gamma=0.8,tau=0.3,block=8,min=8,max=16", {0.8, 0.3, 8, 8, 16}),
+      flex_case(":gamma=0.999,tau=0,block=4,min=4,max=4", {0.999, 0, 4, 4, 4}),
+      flex_case(":gamma=0,tau=1,block=32,min=32", {0, 1, 32, 32}),
+      flex_case("", {}),  // dense: no prompt is that long
+      flash_case("alpha=0.5,block=16,sink=1,window=1,last=1", {0.5, 16, 1, 1, 1}),
+      flash_case("alpha=0.9,block=8,sink=0,window=1,last=0", {0.9, 8, 0, 1, 0}),
+      flash_case("alpha=1,block=16,sink=0,window=2,last=0,min=3", {1, 16, 0, 2, 0, 3}),
+      flash_case("alpha=0.3,block=32", {0.3, 32}),
+      flash_case("alpha=0.7,sink=0,window=1,last=0", {0.7, 128, 0, 1, 0}),
+      flash_case("alpha=0,block=8,sink=0,window=1,last=0", {0, 8, 0, 1, 0}),
       skip_case("skip:scale=90,tile=1x16", {90, 1, 16}),
       skip_case("skip:scale=60,tile=2x8,order=descending", {60, 2, 8, true}),
       skip_case("skip:scale=99.5,tile=4x7", {99.5, 4, 7}),
@@ -116,8 +143,9 @@ TEST(ModeParity, EveryModeEqualsItsDefinition) {
   for (const ParityCase& one : parity_cases()) {
     for (int trial = 0; trial < 3; ++trial) {
       const std::int64_t heads_kv = pick(1, 2), group = pick(1, 3), dim = 8 * pick(1, 3);
-      const std::int64_t start = pick(0, 260) / one.start_step * one.start_step;
-      const std::int64_t rows = pick(1, 200), tokens = start + rows + pick(0, 40);
+      const bool whole = one.whole_prompt && trial > 0;
+      const std::int64_t start = whole ? 0 : pick(0, 260) / one.start_step * one.start_step;
+      const std::int64_t rows = pick(1, 200), tokens = start + rows + (whole ? 0 : pick(0, 40));
       const AttentionInput input{
           at::randn({heads_kv * group, rows, dim}).mul(2), at::randn({heads_kv, tokens, dim}),
           at::randn({heads_kv, tokens, dim}), start, 1 / std::sqrt(static_cast<double>(dim))};
@@ -135,9 +163,6 @@ TEST(ModeParity, EveryModeEqualsItsDefinition) {
 TEST(ModeParity, MasksOfASubsetAreThoseOfItsHeads) {
   const AttentionInput input{at::randn({6, 150, 16}), at::randn({3, 150, 16}),
                              at::randn({3, 150, 16}), 0, 0.25};
-  const auto mode = testing::mode_of("xa:stride=4,tau=0.6,block=16");
-  const BlockMask all = mode->block_mask(input, std::vector<int>{0, 1, 2});
-  const BlockMask some = mode->block_mask(input, std::vector<int>{2, 0});
   const auto same = [](const HeadMask& a, const HeadMask& b) {
     return a.offsets == b.offsets &&
            std::equal(a.ranges.begin(), a.ranges.end(), b.ranges.begin(), b.ranges.end(),
@@ -145,9 +170,16 @@ TEST(ModeParity, MasksOfASubsetAreThoseOfItsHeads) {
                         return x.begin == y.begin && x.end == y.end;
                       });
   };
-  ASSERT_EQ(some.heads.size(), 4u);
-  EXPECT_TRUE(same(some.heads[0], all.heads[4]) && same(some.heads[1], all.heads[5]));
-  EXPECT_TRUE(same(some.heads[2], all.heads[0]) && same(some.heads[3], all.heads[1]));
+  for (const char* text : {"xa:stride=4,tau=0.6,block=16", "flexprefill:tau=0.3,block=16,min=16",
+                           "flashprefill:alpha=0.8,block=16,sink=0,window=1,last=0"}) {
+    const auto mode = testing::mode_of(text);
+    const BlockMask all = mode->block_mask(input, std::vector<int>{0, 1, 2});
+    const BlockMask some = mode->block_mask(input, std::vector<int>{2, 0});
+    ASSERT_EQ(some.heads.size(), 4u) << text;
+    EXPECT_TRUE(same(some.heads[0], all.heads[4]) && same(some.heads[1], all.heads[5])) << text;
+    EXPECT_TRUE(same(some.heads[2], all.heads[0]) && same(some.heads[3], all.heads[1])) << text;
+    EXPECT_FALSE(same(all.heads[0], all.heads[5])) << text;
+  }
 }
 
 // A call in slices selects what one call does: the layer's rows come in chunks.
@@ -156,7 +188,8 @@ TEST(ModeParity, SlicesOfRowsSelectTheSameBlocks) {
   const AttentionInput whole{at::randn({2, rows, 16}), at::randn({1, rows, 16}),
                              at::randn({1, rows, 16}), 0, 0.25};
   for (const char* text :
-       {"xa:stride=4,tau=0.6,block=16", "xa:stride=8,tau=0.7,block=16,rule=public,chunk=64"}) {
+       {"xa:stride=4,tau=0.6,block=16", "xa:stride=8,tau=0.7,block=16,rule=public,chunk=64",
+        "flashprefill:alpha=0.8,block=16,sink=0,window=1,last=2,min=2"}) {
     const auto mode = testing::mode_of(text);
     const BlockMask all = mode->block_mask(whole, std::vector<int>{0});
     for (const std::int64_t start : {std::int64_t{0}, 5 * block, 11 * block}) {
