@@ -74,6 +74,9 @@ std::optional<Interval> median_interval(std::vector<double> values);
 
 std::optional<double> mean(std::span<const double> values);
 
+/// Standard deviation of a sample, 0 for fewer than two values.
+double deviation(std::span<const double> values);
+
 /// Quantile q in [0, 1] by linear interpolation between order statistics.
 /// Nothing for an empty list.
 std::optional<double> quantile(std::vector<double> values, double q);

@@ -50,18 +50,20 @@ Json row_of(const engine::AttentionBenchRow& row, const engine::AttentionBenchRo
   const double middle = runs::median(row.milliseconds), baseline = runs::median(dense.milliseconds);
   // The same work at the dense rate, by visited blocks.
   const double ideal = baseline * row.visited_blocks;
-  return {{"mode", row.mode},
-          {"tokens", row.tokens},
-          {"msr", row.msr},
-          {"visited_blocks", row.visited_blocks},
-          {"ms", middle},
-          {"ms_min", *low},
-          {"ms_max", *high},
-          {"select_ms", runs::median(row.select_milliseconds)},
-          {"gflop_per_s", row.visible_flop / middle / 1e6},
-          {"speedup_vs_dense", baseline / middle},
-          {"time_over_ideal", middle / ideal},
-          {"max_error", row.max_error}};
+  Json out = {{"mode", row.mode},
+              {"tokens", row.tokens},
+              {"msr", row.msr},
+              {"visited_blocks", row.visited_blocks},
+              {"ms", middle},
+              {"ms_min", *low},
+              {"ms_max", *high},
+              {"select_ms", runs::median(row.select_milliseconds)},
+              {"gflop_per_s", row.visible_flop / middle / 1e6},
+              {"speedup_vs_dense", baseline / middle},
+              {"time_over_ideal", middle / ideal},
+              {"max_error", row.max_error}};
+  add_samples(out, row.milliseconds, static_cast<double>(row.tokens));
+  return out;
 }
 
 void print_markdown(const Json& result) {
@@ -115,7 +117,8 @@ int bench_attention_command(BenchAttentionOptions options) {
     check_interval(options.flags, fmt::format("{} tokens, MSR {:.3f}", row.tokens, row.msr),
                    row.milliseconds, faults);
   }
-  return print_result(std::move(result), faults, options.flags, print_rows, print_markdown);
+  return print_result("attention", std::move(result), faults, options.flags, print_rows,
+                      print_markdown);
 }
 
 }  // namespace

@@ -159,7 +159,7 @@ int bench_batch(const BenchBatchOptions& options) {
   for (const std::string& mode : bench_modes(shared, engine->model().has_router)) {
     bench_mode(*engine, options, sizes, mode, result, faults);
   }
-  return print_result(std::move(result), faults, shared.flags, print_rows, print_markdown);
+  return print_result("batch", std::move(result), faults, shared.flags, print_rows, print_markdown);
 }
 
 }  // namespace

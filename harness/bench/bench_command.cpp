@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "base/csv.h"
@@ -17,7 +17,53 @@ namespace elastic::harness {
 namespace {
 
 std::string csv_text(const Json& value) {
-  return value.is_string() ? csv_field(value.get<std::string>()) : value.dump();
+  if (value.is_string()) return csv_field(value.get<std::string>());
+  return value.is_structured() ? csv_field(value.dump()) : value.dump();
+}
+
+// A row with what the measurement as a whole has to say in front: its keys that are one value each.
+Json whole_row(const Json& result, const Json& row) {
+  Json whole = Json::object();
+  for (const auto& [key, value] : result.items()) {
+    if (!value.is_structured()) whole[key] = value;
+  }
+  for (const auto& [key, value] : row.items()) whole[key] = value;
+  return whole;
+}
+
+std::string sql_type(const Json& value) {
+  if (value.is_number_float()) return "REAL";
+  return value.is_number_integer() || value.is_boolean() ? "INTEGER" : "TEXT";
+}
+
+std::string sql_value(const Json& value) {
+  if (value.is_null()) return "NULL";
+  if (value.is_boolean()) return value.get<bool>() ? "1" : "0";
+  if (value.is_number()) return value.dump();
+  std::string text = "'";
+  for (const char c : value.is_string() ? value.get<std::string>() : value.dump()) {
+    text += c;
+    if (c == '\'') text += c;
+  }
+  return text + "'";
+}
+
+// A table bench_NAME and one INSERT a row; lists are JSON text.
+void print_sql(std::string_view name, const Json& result) {
+  for (const Json& row : result.at("rows")) {
+    const Json whole = whole_row(result, row);
+    std::string columns, names, values;
+    for (const auto& [key, value] : whole.items()) {
+      const char* comma = names.empty() ? "" : ", ";
+      columns += fmt::format("{}\"{}\" {}", comma, key, sql_type(value));
+      names += fmt::format("{}\"{}\"", comma, key);
+      values += comma + sql_value(value);
+    }
+    if (&row == &result.at("rows").front()) {
+      fmt::print("CREATE TABLE IF NOT EXISTS bench_{} ({});\n", name, columns);
+    }
+    fmt::print("INSERT INTO bench_{} ({}) VALUES ({});\n", name, names, values);
+  }
 }
 
 }  // namespace
@@ -35,9 +81,9 @@ void add_bench(CLI::App& sub, int& exit_code) {
 
 void add_format_flag(CLI::App& sub, BenchFlags& flags) {
   sub.add_option(std::string(kOutputFlag) + ",--format", flags.format,
-                 "Output format: md, csv or json")
+                 "Output format: md, csv, json, jsonl (one row a line) or sql")
       ->capture_default_str()
-      ->check(CLI::IsMember({"json", "csv", "md"}, CLI::ignore_case));
+      ->check(CLI::IsMember({"json", "jsonl", "csv", "md", "sql"}, CLI::ignore_case));
 }
 
 void add_interval_flag(CLI::App& sub, BenchFlags& flags) {
@@ -81,13 +127,36 @@ void print_csv(const Json& result, const std::vector<std::string>& leading) {
   }
 }
 
-int print_result(Json result, const Faults& faults, const BenchFlags& flags,
+void add_samples(Json& row, const std::vector<double>& milliseconds, double tokens) {
+  constexpr double kNanoseconds = 1e6;
+  std::vector<double> rates;
+  std::vector<std::int64_t> times;
+  for (const double time : milliseconds) {
+    rates.push_back(1000 * tokens / time);
+    times.push_back(std::llround(kNanoseconds * time));
+  }
+  for (const int percent : {50, 90, 95, 99}) {
+    row[fmt::format("ms_p{}", percent)] = *runs::quantile(milliseconds, percent / 100.0);
+  }
+  row["avg_ns"] = std::llround(kNanoseconds * *runs::mean(milliseconds));
+  row["stddev_ns"] = std::llround(kNanoseconds * runs::deviation(milliseconds));
+  row["avg_ts"] = *runs::mean(rates);
+  row["stddev_ts"] = runs::deviation(rates);
+  row["samples_ns"] = times;
+  row["samples_ts"] = rates;
+}
+
+int print_result(std::string_view name, Json result, const Faults& faults, const BenchFlags& flags,
                  void (*csv)(const Json&), void (*markdown)(const Json&)) {
   const char* verdict = faults.empty() ? "VALID" : "INVALID";
   result["verdict"] = verdict;
   result["invalid_because"] = faults;
   if (flags.format == "json") {
     std::fputs(dump_pretty(result).c_str(), stdout);
+  } else if (flags.format == "jsonl") {
+    for (const Json& row : result["rows"]) fmt::print("{}\n", dump_line(whole_row(result, row)));
+  } else if (flags.format == "sql") {
+    print_sql(name, result);
   } else if (flags.format == "csv") {
     csv(result);
   } else {

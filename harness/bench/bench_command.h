@@ -41,9 +41,15 @@ void check_interval(const BenchFlags& flags, std::string_view what,
 /// Header and a line for each of result["rows"], the keys `leading` of `result` in front.
 void print_csv(const Json& result, const std::vector<std::string>& leading);
 
+/// Adds to a row the raw times of its repetitions, each of `tokens` tokens, their quantiles, and
+/// mean and deviation under llama-bench's names: avg_ns, stddev_ns, avg_ts (tokens a second),
+/// stddev_ts, samples_ns, samples_ts.
+void add_samples(Json& row, const std::vector<double>& milliseconds, double tokens);
+
 /// Adds the verdict to `result`, prints it in the format asked for and says the faults on standard
-/// error. Returns the exit code: 7 where there are any.
-int print_result(Json result, const Faults& faults, const BenchFlags& flags,
+/// error. `name`: of the measurement, as in the table bench_NAME. Returns the exit code: 7 where
+/// there are any.
+int print_result(std::string_view name, Json result, const Faults& faults, const BenchFlags& flags,
                  void (*print_csv)(const Json&), void (*print_markdown)(const Json&));
 
 }  // namespace elastic::harness

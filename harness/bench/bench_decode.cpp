@@ -51,13 +51,16 @@ void run_once(engine::Generator& engine, const std::string& mode, std::int64_t n
   if (keep) cell.step_ms.push_back(last.timing.decode_ms / static_cast<double>(new_tokens - 1));
 }
 
-Json row_of(const Cell& cell, const Cell& dense) {
+Json row_of(const Cell& cell, const Cell& dense, std::int64_t new_tokens) {
   const auto [low, high] = std::minmax_element(cell.step_ms.begin(), cell.step_ms.end());
   const double step = runs::median(cell.step_ms);
-  return {
+  Json row = {
       {"mode", cell.mode},
       {"prompt_tokens", cell.tokens},
       {"batch", cell.batch},
+      {"n_prompt", 0},
+      {"n_gen", new_tokens},
+      {"n_depth", cell.tokens},
       {"step_ms", step},
       {"step_ms_min", *low},
       {"step_ms_max", *high},
@@ -67,6 +70,8 @@ Json row_of(const Cell& cell, const Cell& dense) {
       {"kv_share", static_cast<double>(cell.kv_bytes) / static_cast<double>(cell.kv_bytes_full)},
       {"speedup_vs_fa", runs::median(dense.step_ms) / step},
       {"peak_bytes", cell.peak_bytes}};
+  add_samples(row, cell.step_ms, static_cast<double>(cell.batch));
+  return row;
 }
 
 void print_markdown(const Json& result) {
@@ -111,14 +116,15 @@ int bench_decode(const BenchDecodeOptions& options) {
                    run_once(*engine, modes[i], options.new_tokens, cells[i], keep);
                  });
       for (const Cell& cell : cells) {
-        result["rows"].push_back(row_of(cell, cells[dense]));
+        result["rows"].push_back(row_of(cell, cells[dense], options.new_tokens));
         check_interval(shared.flags,
                        fmt::format("{} tokens, batch {}, {}", length, batch, cell.mode),
                        cell.step_ms, faults);
       }
     }
   }
-  return print_result(std::move(result), faults, shared.flags, print_rows, print_markdown);
+  return print_result("decode", std::move(result), faults, shared.flags, print_rows,
+                      print_markdown);
 }
 
 }  // namespace

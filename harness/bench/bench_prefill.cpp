@@ -67,21 +67,27 @@ Json row_of(const Cell& cell, const Cell& dense) {
   const double total = runs::median(prefill), router = runs::median(column(cell, &Split::router)),
                select = runs::median(column(cell, &Split::select)),
                attention = runs::median(column(cell, &Split::attention));
-  return {{"mode", cell.mode},
-          {"prompt_tokens", cell.tokens},
-          {"prefill_ms", total},
-          {"prefill_ms_min", *low},
-          {"prefill_ms_max", *high},
-          {"router_ms", router},
-          {"select_ms", select},
-          {"attention_ms", attention},
-          {"rest_ms", total - router - select - attention},
-          {"msr", cell.msr},
-          {"visited_blocks", cell.visited},
-          {"speedup_vs_fa", runs::median(baseline) / total},
-          {"speedup_vs_fa_min", *std::min_element(baseline.begin(), baseline.end()) / *low},
-          {"attention_speedup_vs_fa", runs::median(column(dense, &Split::attention)) / attention},
-          {"peak_bytes", cell.peak_bytes}};
+  Json row = {
+      {"mode", cell.mode},
+      {"prompt_tokens", cell.tokens},
+      {"n_prompt", cell.tokens},
+      {"n_gen", 0},
+      {"n_depth", 0},
+      {"prefill_ms", total},
+      {"prefill_ms_min", *low},
+      {"prefill_ms_max", *high},
+      {"router_ms", router},
+      {"select_ms", select},
+      {"attention_ms", attention},
+      {"rest_ms", total - router - select - attention},
+      {"msr", cell.msr},
+      {"visited_blocks", cell.visited},
+      {"speedup_vs_fa", runs::median(baseline) / total},
+      {"speedup_vs_fa_min", *std::min_element(baseline.begin(), baseline.end()) / *low},
+      {"attention_speedup_vs_fa", runs::median(column(dense, &Split::attention)) / attention},
+      {"peak_bytes", cell.peak_bytes}};
+  add_samples(row, prefill, static_cast<double>(cell.tokens));
+  return row;
 }
 
 void print_markdown(const Json& result) {
@@ -126,7 +132,8 @@ int bench_prefill(const ModelBenchOptions& options) {
                      column(cell, &Split::prefill), faults);
     }
   }
-  return print_result(std::move(result), faults, options.flags, print_rows, print_markdown);
+  return print_result("prefill", std::move(result), faults, options.flags, print_rows,
+                      print_markdown);
 }
 
 }  // namespace

@@ -219,7 +219,8 @@ int bench_tokenizer(const BenchTokenizerOptions& options) {
   }
   result["peers"] =
       compare_peers(options.peers, encode_rate, result["ids_sha256"].get<std::string>());
-  return print_result(std::move(result), faults, options.flags, print_rows, print_markdown);
+  return print_result("tokenizer", std::move(result), faults, options.flags, print_rows,
+                      print_markdown);
 }
 
 }  // namespace

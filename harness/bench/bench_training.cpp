@@ -101,7 +101,7 @@ int bench_training(const BenchTrainingOptions& flags, bool routed) {
   if (result["rows"].empty()) {
     throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
   }
-  return print_result(std::move(result), {}, flags.flags, print_rows, print_markdown);
+  return print_result("training", std::move(result), {}, flags.flags, print_rows, print_markdown);
 }
 
 void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summary, bool routed) {

@@ -109,6 +109,8 @@ Json result_header(const engine::Generator& engine, int repetitions) {
   return {{"model", engine.model().name},
           {"device", engine.device()},
           {"dtype", engine.dtype()},
+          {"model_n_params", engine.model().parameters},
+          {"test_time", utc_now()},
           {"repetitions", repetitions},
           {"warm_up", 1},
           {"clock", "monotonic wall clock between synchronised ends"},

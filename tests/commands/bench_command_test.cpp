@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -144,6 +146,34 @@ TEST_F(BenchCommand, MeasurementsAreValidOrExitCodeSeven) {
     EXPECT_EQ(forced.code, 7) << forced.err;
     EXPECT_TRUE(forced.says("ATEN_CPU_CAPABILITY=default")) << forced.err;
   }
+}
+
+// One object a line and one INSERT a row, each whole without the others.
+TEST_F(BenchCommand, RowsStandAloneInJsonLinesAndSql) {
+  const std::string decode =
+      "decode --shape tiny-4x8x64 --random-weights --device cpu --lengths 64,65 --modes fa "
+      "--max-new-tokens 3 -r 2 -o ";
+  const std::string lines = bench(decode + "jsonl").out;
+  std::int64_t depth = 64;
+  for (const std::string_view line : split(strip(lines), '\n')) {
+    const Json row = parse_json(std::string(line), "a line");
+    EXPECT_EQ(row["verdict"], "VALID");
+    EXPECT_EQ(row["model_n_params"].get<std::int64_t>() > 1000, true);
+    EXPECT_EQ(row["n_depth"], depth++);
+    EXPECT_EQ(row["n_gen"], 3);
+    ASSERT_EQ(row["samples_ns"].size(), 2u);
+    const double a = row["samples_ns"][0], b = row["samples_ns"][1];
+    EXPECT_NEAR(row["avg_ns"], (a + b) / 2, 1);
+    EXPECT_NEAR(row["stddev_ns"], std::abs(a - b) / std::sqrt(2), 1);
+    EXPECT_NEAR(row["ms_p50"].get<double>() * 1e6, (a + b) / 2, 1);
+    EXPECT_NEAR(row["avg_ts"], (1e9 / a + 1e9 / b) / 2, 1e-3 * 1e9 / a);
+  }
+  EXPECT_EQ(depth, 66);
+  const std::string sql = bench(decode + "sql").out;
+  EXPECT_TRUE(sql.starts_with("CREATE TABLE IF NOT EXISTS bench_decode (\"model\" TEXT, ")) << sql;
+  EXPECT_EQ(std::ranges::count(sql, '\n'), 3) << sql;
+  EXPECT_NE(sql.find("\nINSERT INTO bench_decode (\"model\", "), std::string::npos) << sql;
+  EXPECT_NE(sql.find("'VALID'"), std::string::npos);
 }
 
 TEST_F(BenchCommand, TrainingHasFormats) {
