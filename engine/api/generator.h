@@ -146,7 +146,12 @@ class Generator {
   /// Throws kOutOfMemory (naming bytes) when an allocation is refused, kDevice when the device
   /// failed and can run nothing more, kNonFinite where logits are NaN or infinite, kInvalidArgument
   /// for ids outside the vocabulary or an empty prompt.
-  virtual std::vector<Result> generate(std::span<const Request> requests) = 0;
+  virtual std::vector<Result> generate(std::span<const Request> requests) {
+    return generate(requests, std::ssize(requests));
+  }
+
+  /// The same with at most `most` in flight.
+  std::vector<Result> generate(std::span<const Request> requests, std::int64_t most);
 
   /// Up to `most` requests in flight together, a new one as soon as there is room for it; results
   /// are those of generate(). Throws kDevice, and what the stream's functions throw.

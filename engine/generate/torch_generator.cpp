@@ -140,21 +140,6 @@ void TorchGenerator::check_request(const Request& request) const {
   }
 }
 
-std::vector<Result> TorchGenerator::generate(std::span<const Request> requests) {
-  std::vector<Result> results(requests.size());
-  std::size_t asked = 0;
-  const RequestStream stream{
-      [&] { return asked < requests.size() ? std::optional(requests[asked++]) : std::nullopt; },
-      [&](std::int64_t number, std::variant<Result, std::exception_ptr> outcome) {
-        if (const auto* failure = std::get_if<std::exception_ptr>(&outcome)) {
-          std::rethrow_exception(*failure);
-        }
-        results[static_cast<std::size_t>(number)] = std::move(std::get<Result>(outcome));
-      }};
-  generate(stream, std::ssize(requests));
-  return results;
-}
-
 std::vector<RouterFeatures> TorchGenerator::router_features(std::span<const std::int32_t> ids,
                                                             std::int64_t layers) {
   check_request({.ids = {ids.begin(), ids.end()}, .max_new_tokens = 0});

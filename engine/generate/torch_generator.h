@@ -29,7 +29,6 @@ class TorchGenerator final : public Generator {
   std::string dtype() const override;
   void set_mode(std::string_view mode) override;
   std::string mode() const override { return plan_->describe(); }
-  std::vector<Result> generate(std::span<const Request> requests) override;
   void generate(const RequestStream& stream, std::int64_t most) override;
   using Generator::generate;
   std::vector<RouterFeatures> router_features(std::span<const std::int32_t> ids,

@@ -57,24 +57,18 @@ std::vector<engine::Request> queue(const BenchBatchOptions& options, std::int64_
 void run_queue(engine::Generator& engine, const std::vector<engine::Request>& requests, Cell& cell,
                bool keep) {
   engine.set_mode(cell.mode);
-  cell.answers.assign(requests.size(), {});
+  cell.answers.clear();
   cell.tokens = cell.together = 0;
-  std::size_t asked = 0;
-  const engine::RequestStream stream{
-      [&] { return asked < requests.size() ? std::optional(requests[asked++]) : std::nullopt; },
-      [&](std::int64_t number, std::variant<engine::Result, std::exception_ptr> outcome) {
-        if (const auto* failure = std::get_if<std::exception_ptr>(&outcome)) {
-          std::rethrow_exception(*failure);
-        }
-        engine::Result& result = std::get<engine::Result>(outcome);
-        cell.tokens += std::ssize(result.ids);
-        cell.together = std::max(cell.together, result.batch);
-        cell.peak_bytes = std::max(cell.peak_bytes, result.peak_bytes);
-        cell.answers[static_cast<std::size_t>(number)] = std::move(result.ids);
-      }};
   const Stopwatch watch;
-  engine.generate(stream, cell.in_flight);
-  if (keep) cell.seconds.push_back(watch.milliseconds() / 1000);
+  std::vector<engine::Result> results = engine.generate(requests, cell.in_flight);
+  const double seconds = watch.milliseconds() / 1000;
+  for (engine::Result& result : results) {
+    cell.tokens += std::ssize(result.ids);
+    cell.together = std::max(cell.together, result.batch);
+    cell.peak_bytes = std::max(cell.peak_bytes, result.peak_bytes);
+    cell.answers.push_back(std::move(result.ids));
+  }
+  if (keep) cell.seconds.push_back(seconds);
 }
 
 Json row_of(const Cell& cell, const Cell& alone) {
