@@ -11,6 +11,8 @@
 //   rule, chunk   xa: exact (default) or public, whose first `chunk` rows differ
 //   page, budget  quest: tokens a page, tokens a step reads; rule=current (default: the newest page
 //                 always) or all; share=head or group_sum; dense: first layers left alone
+//   k, p          oracle-topk: tokens, or a share of those there are; oracle-topp: share of the mass;
+//                 sink, local: tokens that are always read beside (default 0)
 //   scale, decode_scale   skip: the threshold is scale / keys of the prompt, and of a step
 //   tile, order   skip: ROWSxKEYS of a prompt's tiles; ascending (default) or descending
 //   pattern       TSV of [layers][KV heads] gates: heads are fixed by the file, no router decides

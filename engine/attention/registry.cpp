@@ -13,6 +13,8 @@ std::unique_ptr<HeadMode> make_full(ModeOptions& options, const PlanContext& con
 std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_skip_softmax(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_oracle_topk(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_oracle_topp(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
@@ -37,6 +39,13 @@ constexpr ModeEntry kModes[] = {
      "Quest, decode reads the pages of keys that may matter most; options page, budget, rule, "
      "share, dense",
      make_quest},
+    {"oracle-topk", nullptr, false,
+     "oracle, decode attends to the keys of the largest scores; options k, sink, local",
+     make_oracle_topk},
+    {"oracle-topp", nullptr, false,
+     "oracle, decode attends to the fewest keys that hold a share of the mass; options p, sink, "
+     "local",
+     make_oracle_topp},
 };
 
 constexpr PolicyEntry kMixedPolicies[] = {
