@@ -6,9 +6,13 @@
 
 namespace elastic::engine {
 
+at::Tensor best_indices(const at::Tensor& scores, std::int64_t count) {
+  return std::get<1>(at::sort(scores, true, 1, true)).narrow(1, 0, count);
+}
+
 at::Tensor best_of_rows(const at::Tensor& scores, std::int64_t count) {
-  const at::Tensor best = std::get<1>(at::sort(scores, true, 1, true)).narrow(1, 0, count);
-  return at::zeros_like(scores, scores.options().dtype(at::kBool)).scatter(1, best, true);
+  const at::Tensor none = at::zeros_like(scores, scores.options().dtype(at::kBool));
+  return none.scatter(1, best_indices(scores, count), true);
 }
 
 at::Tensor key_scores(const AttentionInput& input, std::int64_t kv_head) {

@@ -10,7 +10,11 @@
 
 namespace elastic::engine {
 
-/// bool [rows, n]: the `count` largest scores of each row [rows, n]; of equal ones the first.
+/// int64 [rows, count]: where the largest scores of each row [rows, n] stand, the largest first; of
+/// equal ones the first.
+at::Tensor best_indices(const at::Tensor& scores, std::int64_t count);
+
+/// The same as a table, bool [rows, n].
 at::Tensor best_of_rows(const at::Tensor& scores, std::int64_t count);
 
 /// Scaled scores, fp32 [group, rows, tokens], of the query heads of one KV head.

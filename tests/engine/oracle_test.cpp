@@ -210,9 +210,7 @@ void check_oracle_steps(const SafetensorsFile& file, const std::string& suffix,
   }
 }
 
-TEST(Golden_attention2, OracleSteps) {
-  const std::filesystem::path folder = testing::golden_folder("attention2");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention2";
+int check_oracle_folder(const std::filesystem::path& folder) {
   int ran = 0;
   const Json manifest = read_json(folder / "manifest.json");
   for (const Json& entry : manifest.at("files")) {
@@ -225,8 +223,16 @@ TEST(Golden_attention2, OracleSteps) {
       ++ran;
     }
   }
-  EXPECT_EQ(ran, 4);
+  return ran;
 }
+
+TEST(Golden_attention2, OracleSteps) {
+  const std::filesystem::path folder = testing::golden_folder("attention2");
+  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention2";
+  EXPECT_EQ(check_oracle_folder(folder), 4);
+}
+
+TEST(Oracle, OwnFolder) { EXPECT_EQ(check_oracle_folder(testing::fixture("attention2")), 4); }
 
 }  // namespace
 }  // namespace elastic::engine
