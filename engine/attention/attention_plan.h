@@ -14,6 +14,14 @@
 //   alpha         flashprefill: share of a row's best score; its sink, window, last are in blocks
 //   page, budget  quest: tokens a page, tokens a step reads; rule=current (default: the newest page
 //                 always) or all; share=head or group_sum; dense: first layers left alone
+//   k, p          oracle-topk: tokens, or a share of those there are; oracle-topp: a share of the
+//                 mass; sink, local: tokens that are always read beside (default 0)
+//   budget, ratio snapkv, tova, streamingllm, expected-attention: tokens of a prompt that each KV
+//                 head keeps, or the share that it evicts; adakv=SHARE (not streamingllm): heads
+//                 compete for all but this share of their budgets
+//   window, kernel, pool  snapkv: queries that score, width of the pooling, avg (default) or max
+//   future, eps   expected-attention: positions to come, what is added to scores; and, as of
+//                 streamingllm, sink: first tokens that are always kept (default 4)
 //   scale, decode_scale   skip: the threshold is scale / keys of the prompt, and of a step
 //   tile, order   skip: ROWSxKEYS of a prompt's tiles; ascending (default) or descending
 //   pattern       TSV of [layers][KV heads] gates: heads are fixed by the file, no router decides
@@ -41,6 +49,12 @@
 
 namespace elastic::engine {
 
+/// RoPE of a model: dimensions i and i + head_dim / 2 turn by position * frequencies[i].
+struct RopeAngles {
+  at::Tensor frequencies = {};  // fp32 [head_dim / 2] on the CPU; undefined where there is no model
+  double magnitude = 1;         // that cosine and sine are multiplied with (YaRN)
+};
+
 /// What the checkpoint brings to a plan.
 struct PlanContext {
   std::int64_t layers = 0, heads_q = 0, heads_kv = 0;
@@ -49,6 +63,7 @@ struct PlanContext {
   std::optional<std::string> toggle_type, retrieval_mode;
   std::optional<std::string> sparse_mode;  // with options, for those that a mode string leaves out
   std::span<const RouterWeights> routers;  // one per layer; empty without. Must outlive the plan
+  RopeAngles rope = {};
 };
 
 struct AttentionPlan {
@@ -64,6 +79,9 @@ struct AttentionPlan {
 
   /// True where a decode step does not simply read all that its caches hold: select_step() says.
   bool selects_in_decode() const;
+
+  /// True where keys of a prompt are evicted: the sparse mode's keep_keys() says which.
+  bool evicts() const { return sparse != nullptr && sparse->places().prompt_eviction; }
 };
 
 /// Throws kInvalidArgument for an unknown name (listing those there are), an unknown option or a

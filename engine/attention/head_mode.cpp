@@ -59,6 +59,8 @@ BlockMask HeadMode::decode_mask(const AttentionInput& input, std::span<const int
   return dense_mask(input.span());
 }
 
+KeptKeys HeadMode::keep_keys(const AttentionInput&, HeadState&) const { return {}; }
+
 std::optional<SkipRule> HeadMode::skip_rule(std::int64_t, bool) const { return std::nullopt; }
 
 }  // namespace elastic::engine

@@ -40,18 +40,21 @@ struct AttentionInput {
 };
 
 /// Where a mode leaves out keys: the mask of a prompt's rows (by positions or by estimates), what a
-/// decode step selects, what the cache evicts, or inside the kernel's loop.
+/// decode step selects, what the cache evicts, at its window or once of a prompt, or inside the
+/// kernel's loop.
 struct ModePlaces {
   bool prefill_mask = false;      // block_mask(): what rows of a prompt see, by their positions
   bool estimates = false;         // choose_blocks(): ... by their queries and keys
   bool decode_selection = false;  // decode_mask(): what a step reads of the whole cache
   bool eviction = false;          // decode_window(): what the cache may keep after prefill
+  bool prompt_eviction = false;   // keep_keys(): what the cache keeps of a prompt
   bool kernel_loop = false;       // skip_rule(): tiles that are passed over once they are scored
   bool plain_keys = false;        // not a place: choose_blocks() reads AttentionInput::plain_k
   bool whole_prompt = false;      // not a place: choose_blocks() sees all rows of a prompt at once
 
   bool any() const {
-    return prefill_mask || estimates || decode_selection || eviction || kernel_loop;
+    return prefill_mask || estimates || decode_selection || eviction || prompt_eviction ||
+           kernel_loop;
   }
 };
 
@@ -67,7 +70,12 @@ struct SkipRule {
   bool group_decides = false;  // all query heads of a KV head vote on a tile, else each on its own
 };
 
-/// What a mode keeps of one sequence and layer between decode steps, e.g. bounds of key pages.
+/// Positions of a prompt whose keys the cache keeps, of each KV head: int64 [kept], ascending, on
+/// the device. Empty where it keeps all.
+using KeptKeys = std::vector<at::Tensor>;
+
+/// What a mode keeps of one sequence and layer between decode steps, e.g. bounds of key pages, or
+/// between the rows of a prompt.
 struct HeadState {
   std::vector<at::Tensor> tensors;
   std::int64_t tokens = 0;  // keys that they cover
@@ -140,6 +148,10 @@ class HeadMode {
   /// sequence's and layer's own; every step comes by here. The default: all keys.
   virtual BlockMask decode_mask(const AttentionInput& input, std::span<const int> kv_heads,
                                 HeadState& state) const;
+
+  /// Of a mode that evicts keys of a prompt: every call of its rows comes by here, in order, once
+  /// these have attended; the last says what the cache keeps. `state` as above.
+  virtual KeptKeys keep_keys(const AttentionInput& rows, HeadState& state) const;
 
   /// Of a mode that acts in the kernel's loop: its rule for a call, or for a decode step, over
   /// `tokens` keys; nothing where every tile is computed. Its rows divide kMaskBlock, so that a

@@ -7,8 +7,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/sort.h>
-#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +15,7 @@
 
 #include "base/error.h"
 #include "engine/attention/attention_plan.h"
+#include "engine/attention/ranking.h"
 #include "engine/attention/registry.h"
 
 namespace elastic::engine {
@@ -77,16 +76,13 @@ class QuestMode final : public HeadMode {
     if (tokens <= options_.budget || (!options_.all && pages <= wanted)) {
       return dense_mask(input.span());
     }
-    BlockMask mask{.query_block = 1, .first_block = input.q_start};
+    std::vector<at::Tensor> keep;  // [group, pages] of each KV head
     for (const int head : kv_heads) {
       at::Tensor score = page_scores(input, head, group, state);  // [group, pages]
       if (options_.group_sum) score = score.sum(0, true).expand({group, pages});
-      const at::Tensor keep = select(score, wanted).to(at::kCPU).contiguous();
-      for (std::int64_t g = 0; g < group; ++g) {
-        mask.heads.push_back(ranges_of(keep[g].const_data_ptr<bool>(), pages, tokens));
-      }
+      keep.push_back(select(score, wanted));
     }
-    return mask;
+    return mask_of({at::cat(keep).unsqueeze(1), options_.page}, input.span());
   }
 
  private:
@@ -111,24 +107,7 @@ class QuestMode final : public HeadMode {
       ranked.select(1, pages - 1).fill_(std::numeric_limits<double>::infinity());
       count = wanted;
     }
-    const at::Tensor best = std::get<1>(at::sort(ranked, true, 1, true)).narrow(1, 0, count);
-    return at::zeros_like(ranked, ranked.options().dtype(at::kBool)).scatter(1, best, true);
-  }
-
-  HeadMask ranges_of(const bool* keep, std::int64_t pages, std::int64_t tokens) const {
-    HeadMask mask;
-    for (std::int64_t page = 0; page < pages; ++page) {
-      if (!keep[page]) continue;
-      const std::int64_t begin = page * options_.page;
-      const std::int64_t end = std::min(begin + options_.page, tokens);
-      if (!mask.ranges.empty() && mask.ranges.back().end == begin) {
-        mask.ranges.back().end = end;
-      } else {
-        mask.ranges.push_back({begin, end});
-      }
-    }
-    mask.offsets = {0, static_cast<std::int64_t>(mask.ranges.size())};
-    return mask;
+    return best_of_rows(ranked, count);
   }
 
   QuestOptions options_;

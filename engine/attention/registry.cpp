@@ -15,6 +15,12 @@ std::unique_ptr<HeadMode> make_flash_prefill(ModeOptions& options, const PlanCon
 std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_skip_softmax(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_oracle_topk(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_oracle_topp(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_snapkv(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_tova(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_streaming_llm(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_expected_attention(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
@@ -45,6 +51,29 @@ constexpr ModeEntry kModes[] = {
      "Quest, decode reads the pages of keys that may matter most; options page, budget, rule, "
      "share, dense",
      make_quest},
+    {"oracle-topk", nullptr, false,
+     "oracle, decode attends to the keys of the largest scores; options k, sink, local",
+     make_oracle_topk},
+    {"oracle-topp", nullptr, false,
+     "oracle, decode attends to the fewest keys that hold a share of the mass; options p, sink, "
+     "local",
+     make_oracle_topp},
+    {"snapkv", nullptr, false,
+     "SnapKV, the cache keeps the keys that the last queries of the prompt attend to; options "
+     "budget, ratio, window, kernel, pool, adakv",
+     make_snapkv},
+    {"tova", nullptr, false,
+     "TOVA, the cache keeps the keys that the last query of the prompt attends to; options budget, "
+     "ratio, adakv",
+     make_tova},
+    {"streamingllm", nullptr, false,
+     "StreamingLLM, the cache keeps the first and the last keys of the prompt; options budget, "
+     "ratio, sink",
+     make_streaming_llm},
+    {"expected-attention", nullptr, false,
+     "ExpectedAttention, the cache keeps the keys that queries to come would attend to; options "
+     "budget, ratio, future, sink, eps, adakv",
+     make_expected_attention},
 };
 
 constexpr PolicyEntry kMixedPolicies[] = {

@@ -18,6 +18,7 @@
 #include "engine/device/memory_meter.h"
 #include "engine/generate/in_flight.h"
 #include "engine/generate/sampler.h"
+#include "engine/model/rotary.h"
 #include "engine/router/router.h"
 
 namespace elastic::engine {
@@ -107,6 +108,7 @@ PlanContext plan_context(const ModelConfig& config) {
   context.toggle_type = config.routing.toggle_type;
   context.retrieval_mode = config.routing.retrieval_mode;
   context.sparse_mode = config.routing.sparse_mode;
+  context.rope = {rope_frequencies(config.rope, config.head_dim), config.rope.attention_factor};
   return context;
 }
 

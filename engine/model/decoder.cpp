@@ -204,7 +204,19 @@ void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t 
   sequence.sparsity.add(layer, groups, input.span());
   clock.time(Stage::kAttention,
              [&] { attention_backend(device()).prefill(input, groups, by_head, nullptr); });
+  if (plan.evicts()) evict(sequence, input, plan, clock);
   add_linear(part, attended, w.o, w.o_bias);
+}
+
+// Rows of a prompt that have attended: after the last of the layer its cache keeps what the mode
+// says.
+void Decoder::evict(Sequence& sequence, const AttentionInput& rows, const AttentionPlan& plan,
+                    StageClock& clock) const {
+  clock.time(Stage::kSelect, [&] {
+    const KeptKeys kept =
+        plan.sparse->keep_keys(rows, sequence.states[static_cast<std::size_t>(rows.layer)]);
+    if (!kept.empty()) sequence.cache.keep(rows.layer, kept, sequence.tokens);
+  });
 }
 
 at::Tensor Decoder::step(std::span<Sequence* const> sequences, std::span<const std::int32_t> ids,

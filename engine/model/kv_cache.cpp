@@ -2,9 +2,14 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
+#include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "engine/config/memory_estimate.h"
@@ -14,8 +19,10 @@ namespace {
 
 std::int64_t rounded(std::int64_t tokens) { return (tokens + kKvRows - 1) / kKvRows * kKvRows; }
 
-at::Tensor index_tensor(const std::vector<std::int64_t>& heads, at::Device device) {
-  return at::tensor(heads, at::TensorOptions().dtype(at::kLong)).to(device);
+std::vector<std::int64_t> all_of(std::int64_t heads) {
+  std::vector<std::int64_t> all(static_cast<std::size_t>(heads));
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  return all;
 }
 
 // First `sink` and last `local` rows; the last ones placed where the ring will look for them.
@@ -33,16 +40,39 @@ at::Tensor sink_and_ring(const at::Tensor& rows, std::int64_t tokens, std::int64
 KvCache::KvCache(const KvShape& shape, std::int64_t expected_tokens)
     : shape_(shape),
       expected_tokens_(expected_tokens),
-      layers_(static_cast<std::size_t>(shape.layers)) {}
+      layers_(static_cast<std::size_t>(shape.layers), Layer{part_of(all_of(shape.heads))}) {}
 
-void KvCache::grow(Layer& layer, std::int64_t tokens) {
-  const std::int64_t have = layer.k.defined() ? layer.k.size(1) : 0;
-  if (tokens <= have) return;
-  const std::int64_t heads = layer.k.defined() ? layer.k.size(0) : shape_.heads;
+std::int64_t KvCache::Part::row_of(std::int64_t position) const {
+  return local > 0 ? sink + (position - sink) % local : position - gone;
+}
+
+std::int64_t KvCache::Part::rows(std::int64_t tokens) const {
+  return local > 0 ? sink + local : tokens - gone;
+}
+
+const KvCache::Part& KvCache::whole(std::int64_t layer) const {
+  const Layer& parts = layers_[static_cast<std::size_t>(layer)];
+  check(parts.size() == 1 && parts[0].is_whole(shape_.heads), "all heads are whole");
+  return parts[0];
+}
+
+// Some heads of a layer, without rows.
+KvCache::Part KvCache::part_of(std::vector<std::int64_t> heads) const {
+  Part part;
+  part.heads = std::move(heads);
+  if (std::ssize(part.heads) < shape_.heads) {
+    part.index = at::tensor(part.heads, at::TensorOptions(at::kLong)).to(shape_.device);
+  }
+  return part;
+}
+
+void KvCache::grow(Part& part, std::int64_t rows) const {
+  const std::int64_t have = part.k.defined() ? part.k.size(1) : 0;
+  if (rows <= have) return;
   const std::int64_t capacity =
-      rounded(std::max({tokens, have + have / 2, have == 0 ? expected_tokens_ : 0}));
-  for (at::Tensor* tensor : {&layer.k, &layer.v}) {
-    at::Tensor larger = at::empty({heads, capacity, shape_.head_dim},
+      rounded(std::max({rows, have + have / 2, have == 0 ? expected_tokens_ - part.gone : 0}));
+  for (at::Tensor* tensor : {&part.k, &part.v}) {
+    at::Tensor larger = at::empty({std::ssize(part.heads), capacity, shape_.head_dim},
                                   at::TensorOptions().dtype(shape_.dtype).device(shape_.device));
     if (have > 0) larger.narrow(1, 0, have).copy_(*tensor);
     *tensor = larger;
@@ -50,90 +80,106 @@ void KvCache::grow(Layer& layer, std::int64_t tokens) {
 }
 
 KvView KvCache::write_rows(std::int64_t layer, std::int64_t start, std::int64_t rows) {
-  Layer& entry = layers_[static_cast<std::size_t>(layer)];
-  check(entry.cut_heads.empty(), "rows are written before heads are cut");
-  grow(entry, start + rows);
-  return {{}, entry.k.narrow(1, start, rows), entry.v.narrow(1, start, rows)};
+  whole(layer);
+  Part& part = layers_[static_cast<std::size_t>(layer)][0];
+  grow(part, start + rows);
+  return {{}, part.k.narrow(1, start, rows), part.v.narrow(1, start, rows)};
 }
 
 KvView KvCache::read_all(std::int64_t layer, std::int64_t tokens) const {
-  const Layer& entry = layers_[static_cast<std::size_t>(layer)];
-  check(entry.cut_heads.empty(), "all heads are whole");
-  return {{}, entry.k.narrow(1, 0, tokens), entry.v.narrow(1, 0, tokens)};
+  const Part& part = whole(layer);
+  return {{}, part.k.narrow(1, 0, tokens), part.v.narrow(1, 0, tokens)};
 }
 
 void KvCache::cut(std::int64_t layer, const std::vector<std::int64_t>& heads, std::int64_t tokens,
                   std::int64_t sink, std::int64_t local) {
-  Layer& entry = layers_[static_cast<std::size_t>(layer)];
-  if (!entry.cut_heads.empty() || heads.empty() || local < 1 || tokens < sink + local) return;
-  entry.cut_heads = heads;
-  for (std::int64_t head = 0; head < shape_.heads; ++head) {
-    if (std::find(heads.begin(), heads.end(), head) == heads.end()) entry.whole.push_back(head);
+  Layer& parts = layers_[static_cast<std::size_t>(layer)];
+  if (!parts[0].is_whole(shape_.heads) || heads.empty() || local < 1 || tokens < sink + local) {
+    return;
   }
-  entry.cut_index = index_tensor(entry.cut_heads, shape_.device);
-  entry.whole_index = index_tensor(entry.whole, shape_.device);
-  entry.sink = sink;
-  entry.local = local;
-  entry.cut_k = sink_and_ring(entry.k.index_select(0, entry.cut_index), tokens, sink, local);
-  entry.cut_v = sink_and_ring(entry.v.index_select(0, entry.cut_index), tokens, sink, local);
-  entry.k = entry.k.index_select(0, entry.whole_index);
-  entry.v = entry.v.index_select(0, entry.whole_index);
+  const Part all = std::move(parts[0]);
+  std::vector<std::int64_t> others;
+  std::set_difference(all.heads.begin(), all.heads.end(), heads.begin(), heads.end(),
+                      std::back_inserter(others));
+  const auto rows_of = [](const Part& part, const at::Tensor& x) {
+    return part.index.defined() ? x.index_select(0, part.index) : x;
+  };
+  parts.clear();
+  if (!others.empty()) {
+    Part part = part_of(std::move(others));
+    part.k = rows_of(part, all.k);
+    part.v = rows_of(part, all.v);
+    parts.push_back(std::move(part));
+  }
+  Part ring = part_of(heads);
+  ring.sink = sink;
+  ring.local = local;
+  ring.k = sink_and_ring(rows_of(ring, all.k), tokens, sink, local);
+  ring.v = sink_and_ring(rows_of(ring, all.v), tokens, sink, local);
+  parts.push_back(std::move(ring));
+}
+
+void KvCache::keep(std::int64_t layer, const std::vector<at::Tensor>& positions,
+                   std::int64_t tokens) {
+  check(std::ssize(positions) == shape_.heads, "positions of every head");
+  const Part all = whole(layer);
+  std::map<std::int64_t, std::vector<std::int64_t>> by_rows;  // rows -> heads that keep so many
+  for (const std::int64_t head : all.heads) {
+    by_rows[positions[static_cast<std::size_t>(head)].size(0)].push_back(head);
+  }
+  Layer parts;
+  for (auto& [rows, heads] : by_rows) {
+    std::vector<at::Tensor> kept;
+    for (const std::int64_t head : heads) kept.push_back(positions[static_cast<std::size_t>(head)]);
+    Part part = part_of(std::move(heads));
+    part.gone = tokens - rows;
+    grow(part, rows + 1);
+    const at::Tensor index = at::stack(kept).unsqueeze(2).expand({-1, -1, shape_.head_dim});
+    for (const auto& [to, from] : {std::pair(&part.k, &all.k), {&part.v, &all.v}}) {
+      const at::Tensor own = part.index.defined() ? from->index_select(0, part.index) : *from;
+      to->narrow(1, 0, rows).copy_(own.gather(1, index));
+    }
+    parts.push_back(std::move(part));
+  }
+  layers_[static_cast<std::size_t>(layer)] = std::move(parts);
 }
 
 void KvCache::reserve(std::int64_t layer, std::int64_t tokens) {
-  Layer& entry = layers_[static_cast<std::size_t>(layer)];
-  if (entry.cut_heads.empty() || !entry.whole.empty()) grow(entry, tokens);
+  for (Part& part : layers_[static_cast<std::size_t>(layer)]) grow(part, part.rows(tokens));
 }
 
 void KvCache::locate(std::int64_t layer, KvSlot* heads) const {
-  const Layer& entry = layers_[static_cast<std::size_t>(layer)];
   const auto row_of = [](const at::Tensor& x, std::int64_t i) {
     return static_cast<char*>(x.data_ptr()) + i * x.stride(0) * x.element_size();
   };
-  if (entry.cut_heads.empty()) {
-    for (std::int64_t i = 0; i < shape_.heads; ++i)
-      heads[i] = {row_of(entry.k, i), row_of(entry.v, i)};
-    return;
-  }
-  for (std::size_t i = 0; i < entry.whole.size(); ++i) {
-    const auto at = static_cast<std::int64_t>(i);
-    heads[entry.whole[i]] = {row_of(entry.k, at), row_of(entry.v, at)};
-  }
-  for (std::size_t i = 0; i < entry.cut_heads.size(); ++i) {
-    const auto at = static_cast<std::int64_t>(i);
-    heads[entry.cut_heads[i]] = {row_of(entry.cut_k, at), row_of(entry.cut_v, at),
-                                 static_cast<std::int32_t>(entry.sink),
-                                 static_cast<std::int32_t>(entry.local)};
+  for (const Part& part : layers_[static_cast<std::size_t>(layer)]) {
+    check(part.gone == 0, "a slot's rows are positions, or a ring");
+    for (std::int64_t i = 0; i < std::ssize(part.heads); ++i) {
+      heads[part.heads[static_cast<std::size_t>(i)]] = {row_of(part.k, i), row_of(part.v, i),
+                                                        static_cast<std::int32_t>(part.sink),
+                                                        static_cast<std::int32_t>(part.local)};
+    }
   }
 }
 
 void KvCache::append(std::int64_t layer, std::int64_t position, const at::Tensor& k,
                      const at::Tensor& v) {
-  Layer& entry = layers_[static_cast<std::size_t>(layer)];
   reserve(layer, position + 1);
-  if (entry.cut_heads.empty()) {
-    entry.k.narrow(1, position, 1).copy_(k);
-    entry.v.narrow(1, position, 1).copy_(v);
-    return;
+  for (Part& part : layers_[static_cast<std::size_t>(layer)]) {
+    const auto own = [&part](const at::Tensor& x) {
+      return part.index.defined() ? x.index_select(0, part.index) : x;
+    };
+    part.k.narrow(1, part.row_of(position), 1).copy_(own(k));
+    part.v.narrow(1, part.row_of(position), 1).copy_(own(v));
   }
-  if (!entry.whole.empty()) {
-    entry.k.narrow(1, position, 1).copy_(k.index_select(0, entry.whole_index));
-    entry.v.narrow(1, position, 1).copy_(v.index_select(0, entry.whole_index));
-  }
-  const std::int64_t slot = entry.sink + (position - entry.sink) % entry.local;
-  entry.cut_k.narrow(1, slot, 1).copy_(k.index_select(0, entry.cut_index));
-  entry.cut_v.narrow(1, slot, 1).copy_(v.index_select(0, entry.cut_index));
 }
 
 std::vector<KvView> KvCache::read_step(std::int64_t layer, std::int64_t tokens) const {
-  const Layer& entry = layers_[static_cast<std::size_t>(layer)];
-  if (entry.cut_heads.empty()) return {read_all(layer, tokens)};
   std::vector<KvView> views;
-  if (!entry.whole.empty()) {
-    views.push_back(
-        {entry.whole_index, entry.k.narrow(1, 0, tokens), entry.v.narrow(1, 0, tokens)});
+  for (const Part& part : layers_[static_cast<std::size_t>(layer)]) {
+    const std::int64_t rows = part.rows(tokens);
+    views.push_back({part.index, part.k.narrow(1, 0, rows), part.v.narrow(1, 0, rows)});
   }
-  views.push_back({entry.cut_index, entry.cut_k, entry.cut_v});
   return views;
 }
 
@@ -143,9 +189,8 @@ std::int64_t KvCache::row_bytes() const {
 
 std::int64_t KvCache::bytes(std::int64_t tokens) const {
   std::int64_t rows = 0;
-  for (const Layer& entry : layers_) {
-    const auto cut_heads = static_cast<std::int64_t>(entry.cut_heads.size());
-    rows += (shape_.heads - cut_heads) * tokens + cut_heads * (entry.sink + entry.local);
+  for (const Layer& parts : layers_) {
+    for (const Part& part : parts) rows += std::ssize(part.heads) * part.rows(tokens);
   }
   return rows * row_bytes();
 }

@@ -3,7 +3,8 @@
 // Keys (after RoPE) and values of one sequence, per layer [heads, capacity, head_dim]. Capacity
 // grows geometrically, so that a decode step copies nothing. Under decode=sparse the heads in the
 // streaming mode are cut to their first `sink` and last `local` tokens after prefill; the local
-// part is a ring, since attention does not depend on the order of keys.
+// part is a ring, since attention does not depend on the order of keys. A mode that evicts keys of
+// a prompt names the positions that each head keeps; what comes later is appended to these.
 
 #include <ATen/core/Tensor.h>
 
@@ -43,17 +44,22 @@ class KvCache {
   void cut(std::int64_t layer, const std::vector<std::int64_t>& heads, std::int64_t tokens,
            std::int64_t sink, std::int64_t local);
 
-  /// Room for position `tokens` - 1 of the heads of a layer that are whole.
+  /// Keeps of each head of a whole layer of `tokens` rows those at `positions`: int64 [kept],
+  /// ascending, on the device.
+  void keep(std::int64_t layer, const std::vector<at::Tensor>& positions, std::int64_t tokens);
+
+  /// Room for position `tokens` - 1 of the heads of a layer.
   void reserve(std::int64_t layer, std::int64_t tokens);
 
   /// Where each head of the layer lies, one entry a head; true until rows are reserved or cut.
+  /// There is no entry for a layer after keep().
   void locate(std::int64_t layer, KvSlot* heads) const;
 
-  /// Stores k, v [heads, 1, head_dim] of position `position`, whole and cut heads alike.
+  /// Stores k, v [heads, 1, head_dim] of position `position`, which stands after all others.
   void append(std::int64_t layer, std::int64_t position, const at::Tensor& k, const at::Tensor& v);
 
-  /// What a query at the last stored position reads: one entry, or one for whole and one for cut
-  /// heads.
+  /// What a query at the last stored position reads: an entry for all heads, or one for those that
+  /// lie alike.
   std::vector<KvView> read_step(std::int64_t layer, std::int64_t tokens) const;
 
   /// Bytes of stored rows now, and had every head kept every token.
@@ -61,14 +67,25 @@ class KvCache {
   std::int64_t bytes_full(std::int64_t tokens) const;
 
  private:
-  struct Layer {
-    at::Tensor k, v;                             // whole heads [heads, capacity, head_dim]
-    at::Tensor cut_k, cut_v;                     // cut heads [heads, sink + local, head_dim]
-    std::vector<std::int64_t> whole, cut_heads;  // both empty = nothing is cut
-    at::Tensor whole_index, cut_index;           // the same on the device
-    std::int64_t sink = 0, local = 0;
+  // Heads whose rows lie alike.
+  struct Part {
+    std::vector<std::int64_t> heads;   // ascending
+    at::Tensor index;                  // the same on the device; undefined = all
+    at::Tensor k, v;                   // [heads, capacity, head_dim]
+    std::int64_t gone = 0;             // evicted positions: later ones stand so many rows earlier
+    std::int64_t sink = 0, local = 0;  // local > 0: `sink` rows, then a ring of `local`
+
+    std::int64_t row_of(std::int64_t position) const;
+    std::int64_t rows(std::int64_t tokens) const;
+    bool is_whole(std::int64_t all) const {
+      return std::ssize(heads) == all && gone == 0 && local == 0;
+    }
   };
-  void grow(Layer& layer, std::int64_t tokens);
+  using Layer = std::vector<Part>;
+
+  const Part& whole(std::int64_t layer) const;
+  Part part_of(std::vector<std::int64_t> heads) const;
+  void grow(Part& part, std::int64_t rows) const;
   std::int64_t row_bytes() const;
 
   KvShape shape_;

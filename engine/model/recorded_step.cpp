@@ -31,7 +31,8 @@ std::int64_t recorded_rows(std::size_t batch) {
 
 bool RecordedStep::takes(const AttentionPlan& plan) const {
   const ModelConfig& c = decoder_.config();
-  return !plan.selects_in_decode() && step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
+  return !plan.selects_in_decode() && !plan.evicts() &&
+         step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
          c.heads_q <= kMostGroup * c.heads_kv && c.hidden % kStepInner == 0 &&
          c.intermediate % kStepInner == 0;
 }

@@ -175,8 +175,8 @@ TEST(InFlight, FailuresAreTheirOwnAndADeadDeviceIsEverybodys) {
 // Arrivals in any order, in modes of their own.
 TEST(InFlight, EachIsAnsweredAsIfItWereAlone) {
   const auto generator = cpu_generator(fixture("routed/paw_llama_small"));
-  const std::vector<std::string> modes = {"fa", "fa-ssa", "fa-ssa:decode=sparse",
-                                          "quest:budget=64"};
+  const std::vector<std::string> modes = {"fa", "fa-ssa", "fa-ssa:decode=sparse", "quest:budget=64",
+                                          "snapkv:budget=90,adakv=0.2"};
   std::mt19937 random(7);
   std::vector<elastic::testing::Job> jobs;
   for (int i = 0; i < 14; ++i) {

@@ -4,6 +4,7 @@
 #include "engine/model/kv_cache.h"
 
 #include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -180,6 +181,54 @@ TEST(KvCache, CutLayersAreNeitherFilledNorReadWhole) {
   EXPECT_THROW(cache.write_rows(0, kPrompt, 1), std::logic_error);
   EXPECT_THROW(cache.read_all(0, kPrompt), std::logic_error);
   EXPECT_NO_THROW(cache.read_all(1, kPrompt));
+}
+
+// Heads keep rows of their own, as many or not; later positions come after them.
+TEST(KvCache, KeptRowsStayAndLaterOnesFollow) {
+  const std::vector<std::vector<std::vector<std::int64_t>>> choices = {
+      {{0, 3, 22}, {1, 2, 3}, {7, 8, 20}}, {{0, 3, 22}, {5}, {1, 8, 20}}, {{}, {4, 6}, {9}}};
+  for (const auto& choice : choices) {
+    const Stored stored;
+    KvCache cache({.layers = 2, .heads = kHeads, .head_dim = kDim}, kPrompt);
+    for (const std::int64_t layer : {0, 1}) {
+      const KvView room = cache.write_rows(layer, 0, kPrompt);
+      room.k.copy_(stored.k.narrow(1, 0, kPrompt));
+      room.v.copy_(stored.v.narrow(1, 0, kPrompt));
+    }
+    std::vector<at::Tensor> positions;
+    std::int64_t rows = kHeads * kPrompt;  // of layer 1
+    for (const auto& head : choice) {
+      positions.push_back(at::tensor(head, at::kLong));
+      rows += std::ssize(head);
+    }
+    cache.keep(0, positions, kPrompt);
+    cache.cut(0, {1}, kPrompt, 1, 1);  // nothing is cut any more
+    EXPECT_EQ(cache.bytes(kPrompt), rows * kDim * 2 * 4);
+    for (std::int64_t t = kPrompt; t < kPrompt + kSteps; ++t) {
+      for (const std::int64_t layer : {0, 1}) {
+        cache.append(layer, t, stored.k.narrow(1, t, 1), stored.v.narrow(1, t, 1));
+      }
+    }
+    std::vector<int> seen(kHeads, 0);
+    for (const KvView& view : cache.read_step(0, kPrompt + kSteps)) {
+      for (std::int64_t i = 0; i < view.k.size(0); ++i) {
+        const std::int64_t head = view.heads.defined() ? view.heads[i].item<std::int64_t>() : i;
+        ++seen[static_cast<std::size_t>(head)];
+        std::vector<std::int64_t> all = choice[static_cast<std::size_t>(head)];
+        for (std::int64_t t = kPrompt; t < kPrompt + kSteps; ++t) all.push_back(t);
+        EXPECT_TRUE(view.k[i].equal(stored.k[head].index_select(0, at::tensor(all))));
+        EXPECT_TRUE(view.v[i].equal(stored.v[head].index_select(0, at::tensor(all))));
+      }
+    }
+    EXPECT_EQ(seen, std::vector<int>(kHeads, 1));
+    EXPECT_EQ(cache.bytes(kPrompt + kSteps), (rows + 2 * kHeads * kSteps) * kDim * 2 * 4);
+    expect_step(cache, stored, 1, kPrompt + kSteps, {}, 0, 0);
+    EXPECT_THROW(cache.write_rows(0, kPrompt, 1), std::logic_error);
+    EXPECT_THROW(cache.read_all(0, kPrompt), std::logic_error);
+    std::vector<KvSlot> slots(kHeads);
+    EXPECT_THROW(cache.locate(0, slots.data()), std::logic_error) << "rows are no positions";
+    EXPECT_NO_THROW(cache.locate(1, slots.data()));
+  }
 }
 
 }  // namespace

@@ -90,7 +90,13 @@ std::vector<ParityCase> parity_cases() {
   const auto everything = [](const AttentionInput&) { return [](auto...) { return true; }; };
   return {
       {"fa", 1, everything},
-      {"quest:budget=16", 1, everything},  // prefill is dense
+      {"quest:budget=16", 1, everything},  // prefill is dense, of these as well
+      {"oracle-topk:k=4", 1, everything},
+      {"oracle-topp:p=0.1", 1, everything},
+      {"snapkv:budget=4,window=2", 1, everything},
+      {"tova:budget=4", 1, everything},
+      {"streamingllm:budget=8", 1, everything},
+      {"expected-attention:budget=8", 1, everything},
       streaming_case(128, 128, 128),
       streaming_case(0, 256, 128),
       streaming_case(100, 130, 128),  // rounded up to blocks

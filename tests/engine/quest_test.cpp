@@ -23,12 +23,15 @@
 #include "engine/io/safetensors.h"
 #include "tests/engine/all_heads.h"
 #include "tests/engine/modes.h"
+#include "tests/engine/step_keys.h"
 #include "tests/engine/stored_tensors.h"
 #include "tests/testing/folders.h"
 #include "tests/testing/tolerance.h"
 
 namespace elastic::engine {
 namespace {
+
+using testing::units_read;
 
 struct QuestSetting {
   std::int64_t page = 16, budget = 64;
@@ -94,15 +97,6 @@ std::set<std::int64_t> pages_by_definition(const AttentionInput& input, std::int
   return chosen;
 }
 
-std::set<std::int64_t> pages_of(const BlockMask& mask, std::int64_t h, std::int64_t tokens,
-                                std::int64_t page) {
-  std::set<std::int64_t> pages;
-  for (std::int64_t j = 0; j < tokens; ++j) {
-    if (is_visible(mask, h, tokens - 1, j)) pages.insert(j / page);
-  }
-  return pages;
-}
-
 TEST(Quest, StepsReadThePagesOfTheDefinition) {
   const QuestSetting settings[] = {{16, 64},   {16, 64, true}, {16, 64, false, true},
                                    {8, 8},     {8, 17, true},  {5, 31, false, true},
@@ -119,7 +113,7 @@ TEST(Quest, StepsReadThePagesOfTheDefinition) {
       const std::vector<int> heads = testing::all_heads(input);
       const BlockMask mask = mode->decode_mask(input, heads, state);
       for (std::int64_t h = 0; h < 6; ++h) {
-        EXPECT_EQ(pages_of(mask, h, tokens, s.page), pages_by_definition(input, h, s))
+        EXPECT_EQ(units_read(mask, h, tokens, s.page), pages_by_definition(input, h, s))
             << s.text() << " head " << h << ", " << tokens << " keys";
       }
       at::Tensor out = at::full(input.q.sizes(), 7.0);
@@ -140,7 +134,7 @@ TEST(Quest, SubsetsOfHeadsReadTheirOwnPages) {
   const BlockMask all = mode->decode_mask(input, std::vector<int>{0, 1, 2}, one);
   const BlockMask some = mode->decode_mask(input, std::vector<int>{2, 0}, other);
   for (const auto& [mine, theirs] : {std::pair(0, 4), {1, 5}, {2, 0}, {3, 1}}) {
-    EXPECT_EQ(pages_of(some, mine, 150, 16), pages_of(all, theirs, 150, 16));
+    EXPECT_EQ(units_read(some, mine, 150, 16), units_read(all, theirs, 150, 16));
   }
 }
 
@@ -170,7 +164,7 @@ void check_stored_steps(const SafetensorsFile& file, const Json& params, const s
       for (std::int64_t p = 0; p < most; ++p) {
         if (pages[static_cast<std::size_t>((h * steps + i) * most + p)] != 0) chosen.insert(p);
       }
-      EXPECT_EQ(pages_of(mask, h, tokens, s.page), chosen) << s.text() << " head " << h;
+      EXPECT_EQ(units_read(mask, h, tokens, s.page), chosen) << s.text() << " head " << h;
     }
   }
 }

@@ -1,0 +1,23 @@
+#pragma once
+
+// What selections rank by: scores of keys, the best of them.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "engine/attention/head_mode.h"
+
+namespace elastic::engine {
+
+/// int64 [rows, count]: where the largest scores of each row [rows, n] stand, the largest first; of
+/// equal ones the first.
+at::Tensor best_indices(const at::Tensor& scores, std::int64_t count);
+
+/// The same as a table, bool [rows, n].
+at::Tensor best_of_rows(const at::Tensor& scores, std::int64_t count);
+
+/// Scaled scores, fp32 [group, rows, tokens], of the query heads of one KV head.
+at::Tensor key_scores(const AttentionInput& input, std::int64_t kv_head);
+
+}  // namespace elastic::engine
