@@ -85,6 +85,28 @@ void warn_about_run(const ReportInput::Run& run, bool several, std::vector<std::
   }
 }
 
+// A learned method without its weights says so wherever its name stands: "moba (untrained)".
+void label_untrained(runs::RunData& run) {
+  const auto label = [&run](std::string& mode) {
+    const auto options = run.spec.mode_options.find(mode);
+    if (options == run.spec.mode_options.end()) return;
+    const std::string& full = options->second;
+    if (full.find("weights=untrained") != std::string::npos ||
+        full.find("weights=random") != std::string::npos) {
+      mode += " (untrained)";
+    }
+  };
+  for (std::string& mode : run.spec.modes) label(mode);
+  for (runs::SampleRecord& sample : run.samples) label(sample.mode);
+  std::map<runs::CellKey, std::int64_t> planned;
+  for (const auto& [cell, count] : run.spec.planned) {
+    runs::CellKey labelled = cell;
+    label(labelled.mode);
+    planned[labelled] = count;
+  }
+  run.spec.planned = std::move(planned);
+}
+
 }  // namespace
 
 std::vector<std::string> run_names(const std::vector<std::string>& folders) {
@@ -121,6 +143,7 @@ ReportInput make_input(std::vector<runs::RunData> runs,
   ReportInput input;
   input.suite_titles = std::move(suite_titles);
   for (std::size_t i = 0; i < runs.size(); ++i) {
+    label_untrained(runs[i]);
     runs::Summary summary = runs::summarise(runs[i]);
     input.runs.push_back({std::move(runs[i]), std::move(summary), names[i]});
   }

@@ -16,6 +16,11 @@ Cell difference_cell(const runs::Summary& summary, const runs::Cell& cell,
   return reports::cell(number(cell.score->value - base->score->value, 100));
 }
 
+std::optional<double> tpot(const ReportInput::Run& run, const std::vector<std::size_t>& samples) {
+  const runs::Latency latency = runs::latency_of(run.data, samples);
+  return latency.tpot ? std::optional(latency.tpot->p50) : std::nullopt;
+}
+
 std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
                                const runs::Cell& cell) {
   const ReportInput::Run& run = input.runs[subject.run];
@@ -29,8 +34,10 @@ std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
   row.push_back(difference_cell(run.summary, cell, runs::dense_mode(run.summary.modes)));
   row.push_back(reports::cell(number(cell.sparsity.msr)));
   row.push_back(reports::cell(number(cell.sparsity.esr_last_query)));
-  row.push_back(reports::cell(number(cell.sparsity.block_density)));
+  row.push_back(reports::cell(number(cell.sparsity.token_density())));
+  row.push_back(reports::cell(number(cell.sparsity.read_share)));
   row.push_back(estimate_cell(prefill_speedup(run, cell.samples)));
+  row.push_back(reports::cell(number(tpot(run, cell.samples), 1, 3)));
   row.push_back(reports::cell(count(cell.scored)));
   row.push_back(reports::cell(count(cell.planned)));
   return row;
@@ -49,8 +56,10 @@ Document overview_document(const ReportInput& input) {
                                            {"difference", "Δ to fa", 1},
                                            {"msr", "MSR", 3},
                                            {"esr", "ESR", 3},
-                                           {"block_density", "Block density", 3},
+                                           {"token_density", "Density", 3},
+                                           {"read_share", "Reads", 3},
                                            {"speedup", "Prefill speed-up", 2},
+                                           {"tpot", "TPOT, ms", 2},
                                            {"n", "n"},
                                            {"planned", "planned"}}) {
     table.columns.push_back(std::move(column));
@@ -68,9 +77,11 @@ Document overview_document(const ReportInput& input) {
   table.caption =
       "Score: 0-100 with a 95 % interval; the suite's unweighted mean of tasks at each length, "
       "then of lengths. MSR: share of KV heads in sparse mode. ESR: share of tokens pruned, last "
-      "layer, last query. Block density: computed over causal blocks in prefill. Speed-up: dense "
+      "layer, last query. Density: visible over causal pairs of the prefill, all layers. Reads: "
+      "bytes that decode steps read over those of dense steps. Speed-up: dense "
       "prefill time over this mode's in the same run, median over the samples of a length, then "
-      "geometric mean of the lengths, with a 95 % interval.";
+      "geometric mean of the lengths, with a 95 % interval. TPOT: a sequence's wait for its next "
+      "token, median over all samples.";
   if (!table.rows.empty()) document.tables.push_back(std::move(table));
   return document;
 }

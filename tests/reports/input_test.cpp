@@ -144,5 +144,26 @@ TEST(Write, EmbedsPlotlyOnceSuchThatItCannotEndItsElement) {
   EXPECT_EQ(html.find("marker_of_plotly", at + 20), std::string::npos);
 }
 
+// Tables, figures and csv name it so; a trained one keeps its name.
+TEST(Input, UntrainedMethodsSaySoWhereverTheyStand) {
+  runs::RunData run;
+  for (const char* mode : {"fa", "moba", "nsa:weights=random"}) {
+    run.spec.modes.emplace_back(mode);
+    run.samples.push_back(make_sample(mode, "ruler/a", 1024, 0, 1));
+    run.spec.planned[{mode, "ruler/a", 1024}] = 2;
+  }
+  run.spec.mode_options = {{"fa", "fa"},
+                           {"moba", "moba:chunk=1024,topk=8,decode=dense,weights=untrained"},
+                           {"nsa:weights=random", "nsa:topk=4,weights=random"}};
+  const auto files = report_files(run);
+  for (const char* file : {"results.csv", "tables/overview.md", "tables/score_ruler.md",
+                           "tables/router.md", "pareto.csv", "report.html"}) {
+    EXPECT_TRUE(contains(files.at(file), "moba (untrained)")) << file;
+    EXPECT_TRUE(contains(files.at(file), "nsa:weights=random (untrained)")) << file;
+    EXPECT_FALSE(contains(files.at(file), "fa (untrained)")) << file;
+  }
+  EXPECT_TRUE(contains(files.at("results.csv"), ",1,2,")) << "its plan goes along";
+}
+
 }  // namespace
 }  // namespace elastic::reports
