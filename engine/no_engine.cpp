@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "engine/api/attention_bench.h"
 #include "engine/api/make_generator.h"
+#include "engine/api/router_bench.h"
 #include "engine/api/train_router.h"
 
 namespace elastic::engine {
@@ -20,6 +21,8 @@ namespace {
 std::unique_ptr<Generator> make_generator(const GeneratorOptions&) { throw_no_engine(); }
 
 std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions&) { throw_no_engine(); }
+
+std::vector<RouterBenchRow> bench_router(const RouterBenchOptions&) { throw_no_engine(); }
 
 TrainResult train_router(const TrainOptions&, const BatchSource&) { throw_no_engine(); }
 

@@ -15,8 +15,8 @@
 #include "engine/attention/reference.h"
 #include "engine/attention/registry.h"
 #include "engine/attention/sparsity.h"
-#include "engine/device/device.h"
 #include "engine/device/stage_clock.h"
+#include "engine/generate/bench_device.h"
 #include "engine/model/weights.h"
 
 namespace elastic::engine {
@@ -96,8 +96,9 @@ Problem make_problem(const AttentionBenchOptions& options, const AttentionPlan& 
   meter.fill(trace);
   const double tokens = static_cast<double>(input.k.size(1));
   p.row.mode = plan.describe();
-  p.row.device = input.q.is_cpu() ? "cpu" : input.q.device().str();
-  p.row.dtype = input.q.scalar_type() == at::kFloat ? "fp32" : "bf16";
+  const BenchDevice where{input.q.device(), input.q.scalar_type()};
+  p.row.device = where.name();
+  p.row.dtype = where.dtype();
   p.row.heads_q = options.heads_q;
   p.row.heads_kv = options.heads_kv;
   p.row.head_dim = options.head_dim;
@@ -155,15 +156,10 @@ void check_result(Problem& p) {
 
 std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& given) {
   const AttentionBenchOptions options = with_shape(given);
-  const at::Device device = resolve_device(options.device);
-  const bool wide = options.dtype == "fp32" || (options.dtype == "auto" && device.is_cpu());
-  if (!wide && options.dtype != "bf16" && options.dtype != "auto") {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("dtype `{}`; known: auto, fp32, bf16", options.dtype));
-  }
+  const BenchDevice where = bench_device(options.device, options.dtype);
   const std::vector<RouterWeights> routers(1);
   const AttentionPlan plan = make_plan(options, routers);
-  const auto type = at::TensorOptions().dtype(wide ? at::kFloat : at::kBFloat16).device(device);
+  const at::TensorOptions type = where.tensors();
   const std::vector<std::int64_t> sparse_counts = distinct_counts(options);
   std::vector<AttentionBenchRow> rows;
   for (const std::int64_t tokens : options.lengths) {

@@ -74,6 +74,7 @@ void add_bench(CLI::App& sub, int& exit_code) {
   add_bench_batch(sub, exit_code);
   add_bench_decode(sub, exit_code);
   add_bench_prefill(sub, exit_code);
+  add_bench_router(sub, exit_code);
   add_bench_ruler(sub, exit_code);
   add_bench_tokenizer(sub, exit_code);
   add_bench_training(sub, exit_code);

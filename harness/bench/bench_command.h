@@ -19,6 +19,7 @@ void add_bench_batch(CLI::App& bench, int& exit_code);
 void add_bench_decode(CLI::App& bench, int& exit_code);
 void add_bench_prefill(CLI::App& bench, int& exit_code);
 void add_bench_tokenizer(CLI::App& bench, int& exit_code);
+void add_bench_router(CLI::App& bench, int& exit_code);
 void add_bench_ruler(CLI::App& bench, int& exit_code);
 void add_bench_training(CLI::App& bench, int& exit_code);
 

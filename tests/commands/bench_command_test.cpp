@@ -176,6 +176,22 @@ TEST_F(BenchCommand, RowsStandAloneInJsonLinesAndSql) {
   EXPECT_NE(sql.find("'VALID'"), std::string::npos);
 }
 
+TEST_F(BenchCommand, RoutersAreCheckedAndSetBesideTheirComposition) {
+  const auto result =
+      bench("router --shape tiny-4x8x64 --lengths 30,300 --expansion 2 --device cpu -r 2 -o json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = parse_json(result.out, "bench router");
+  ASSERT_EQ(json["rows"].size(), 2u);
+  for (const Json& row : json["rows"]) {
+    EXPECT_EQ(row["decisions"], json["layers"].get<int>() * json["heads_kv"].get<int>());
+    EXPECT_EQ(row["unlike_decisions"], 0);
+    EXPECT_GT(row["us_per_layer"].get<double>(), 0);
+    EXPECT_EQ(row["samples_ns"].size(), 2u);
+  }
+  EXPECT_EQ(bench("router --shape tiny-4x8x64 --lengths 8 --dtype fp8 --device cpu").code, 2);
+  EXPECT_EQ(bench("router --shape nothing --lengths 8 --device cpu").code, 2);
+}
+
 TEST_F(BenchCommand, TrainingHasFormats) {
   const std::string training =
       "training router --shape tiny-4x8x64 --vocab 90 --lengths 64 --tokens 64 --steps 1 "
