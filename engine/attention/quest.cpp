@@ -3,12 +3,9 @@
 // q_d hi_d) bounds every product with a key of the page. Prefill is dense.
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/sort.h>
-#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,6 +15,7 @@
 #include "base/error.h"
 #include "engine/attention/attention_plan.h"
 #include "engine/attention/registry.h"
+#include "engine/attention/row_blocks.h"
 
 namespace elastic::engine {
 namespace {
@@ -110,8 +108,7 @@ class QuestMode final : public HeadMode {
       ranked.select(1, pages - 1).fill_(std::numeric_limits<double>::infinity());
       count = wanted;
     }
-    const at::Tensor best = std::get<1>(at::sort(ranked, true, 1, true)).narrow(1, 0, count);
-    return at::zeros_like(ranked, ranked.options().dtype(at::kBool)).scatter(1, best, true);
+    return best_of_rows(ranked, count);
   }
 
   HeadMask ranges_of(const bool* keep, std::int64_t pages, std::int64_t tokens) const {

@@ -14,6 +14,8 @@ std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext
 std::unique_ptr<HeadMode> make_skip_softmax(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_moba(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_infllm2(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
 
@@ -37,6 +39,14 @@ constexpr ModeEntry kModes[] = {
      "Quest, decode reads the pages of keys that may matter most; options page, budget, rule, "
      "share, dense",
      make_quest},
+    {"moba", nullptr, false,
+     "MoBA, rows read the chunks whose mean key they match best; options chunk, topk, decode, "
+     "weights",
+     make_moba},
+    {"infllm2", nullptr, false,
+     "InfLLM-V2, rows read the blocks that means of key windows name; options kernel, stride, "
+     "coarse, coarse_stride, block, init, local, topk, dense_len, rounding, weights",
+     make_infllm2},
 };
 
 constexpr PolicyEntry kMixedPolicies[] = {
@@ -157,6 +167,20 @@ void note_other_modes(const ModePair& pair, const PlanContext& context, ModeOpti
 std::span<const ModeEntry> head_modes() { return kModes; }
 
 std::span<const PolicyEntry> mixed_policies() { return kMixedPolicies; }
+
+bool trained_for(ModeOptions& options, const PlanContext& context) {
+  const bool configured =
+      context.sparse_mode && ModeOptions(*context.sparse_mode).name() == options.name();
+  const bool trained = configured ? !options.either("weights", "untrained", "trained")
+                                  : options.either("weights", "trained", "untrained");
+  if (!trained) {
+    options.note(fmt::format(
+        "untrained {}: nothing says that this checkpoint was trained for it (`sparse_mode` of "
+        "config.json, or weights=trained)",
+        options.name()));
+  }
+  return trained;
+}
 
 AttentionPlan make_attention_plan(std::string_view mode, const PlanContext& context) {
   ModeOptions options(mode);
