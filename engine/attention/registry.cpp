@@ -16,6 +16,7 @@ std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& co
 std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_moba(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_infllm2(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_nsa(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
 
@@ -47,6 +48,10 @@ constexpr ModeEntry kModes[] = {
      "InfLLM-V2, rows read the blocks that means of key windows name; options kernel, stride, "
      "coarse, coarse_stride, block, init, local, topk, dense_len, rounding, weights",
      make_infllm2},
+    {"nsa", nullptr, false,
+     "NSA, gates mix compressed, selected and sliding attention; options compress, kernel, stride, "
+     "block, topk, init, local, window, weights",
+     make_nsa},
 };
 
 constexpr PolicyEntry kMixedPolicies[] = {

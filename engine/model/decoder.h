@@ -33,7 +33,7 @@ struct Sequence {
   KvCache cache;
   std::int64_t tokens = 0;              // positions stored so far (in prefill: the whole prompt)
   std::vector<HeadDecision> decisions;  // one a layer, taken in prefill
-  std::vector<HeadState> states;        // one a layer, of modes that select in decode
+  std::vector<HeadState> states;        // one a layer, of modes that keep something
   SparsityMeter sparsity;               // of the prefill
   at::Tensor plain_keys;                // [heads_kv, tokens, head_dim] of the layer in hand, before
                                         // RoPE; where a mode asks for them
@@ -97,8 +97,8 @@ class Decoder {
   void keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) const;
   void attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,
                     const AttentionPlan& plan, StageClock& clock);
-  void select_and_attend(Sequence& sequence, std::int64_t layer, const at::Tensor& q,
-                         const at::Tensor& out, const AttentionPlan& plan) const;
+  void select_and_attend(Sequence& sequence, AttentionInput input, const at::Tensor& out,
+                         const AttentionPlan& plan) const;
   void step_layer(std::span<Sequence* const> sequences, std::int64_t layer, at::Tensor& x,
                   const AttentionPlan& plan);
 
