@@ -1,5 +1,8 @@
 #include "engine/attention/attention_backend.h"
 
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+
 #include <array>
 
 #include "engine/attention/composed_attention.h"
@@ -38,6 +41,21 @@ const AttentionBackend& attention_backend(at::Device device) {
 
 void install_attention_backend(at::DeviceType type, const AttentionBackend* backend) {
   installed()[static_cast<std::size_t>(type)] = backend;
+}
+
+void attend(const AttentionInput& input, const HeadGroups& groups, at::Tensor& out) {
+  const AttentionBackend& backend = attention_backend(input.q.device());
+  if (groups.groups.size() != 1 || groups.groups[0].branches.empty()) {
+    return backend.prefill(input, groups, out, nullptr);
+  }
+  const HeadGroup& group = groups.groups[0];
+  at::Tensor sum = at::zeros(out.sizes(), out.options().dtype(at::kFloat)), one;
+  for (const Branch& branch : group.branches) {
+    one = at::empty_like(out);
+    masked_attention(branch.input, group.kv_heads, branch.mask, one);
+    sum.addcmul_(one.to(at::kFloat), branch.gate.unsqueeze(2));
+  }
+  out.copy_(sum);
 }
 
 void masked_attention(const AttentionInput& input, std::span<const int> kv_heads,

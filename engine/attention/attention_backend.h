@@ -25,7 +25,10 @@ struct HeadGroup {
   BlockMask mask;             // of kv_heads; without heads where `choice` stands for it
   BlockChoice choice;         // estimated on an accelerator; undefined elsewhere
   std::optional<SkipRule> skip = std::nullopt;  // of the loop over the keys of a dense mask
+  std::vector<Branch> branches = {};            // added up instead; no other group is in the call
 
+  /// What the heads see of the cache's keys, where the host knows it.
+  const BlockMask& seen() const { return branches.empty() ? mask : branches.front().mask; }
   bool is_estimated() const { return choice.is_defined(); }
 };
 
@@ -80,6 +83,9 @@ void install_attention_backend(at::DeviceType type, const AttentionBackend* back
 
 /// ATen operations on any device and floating dtype, memory linear in the number of tokens.
 const AttentionBackend& composed_backend();
+
+/// Attention of the call's groups on the device of its queries.
+void attend(const AttentionInput& input, const HeadGroups& groups, at::Tensor& out);
 
 /// One group of a call under one mask.
 void masked_attention(const AttentionInput& input, std::span<const int> kv_heads,

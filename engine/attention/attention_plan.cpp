@@ -38,9 +38,11 @@ void add_skip(HeadGroups& chosen, const HeadMode& mode, HeadGroup& group,
 
 // What the mode lets the group's heads see, and the group.
 void add_group(HeadGroups& chosen, const HeadMode* mode, HeadGroup group,
-               const AttentionInput& input) {
+               const AttentionInput& input, HeadState& state) {
   if (group.kv_heads.empty()) return;
   check(mode != nullptr, "a policy decides for modes that its plan has");
+  group.branches = mode->branches(input, group.kv_heads, state);
+  if (!group.branches.empty()) return chosen.groups.push_back(std::move(group));
   if (!mode->places().estimates || input.q.is_cpu()) {
     group.mask = mode->block_mask(input, group.kv_heads);
   } else {
@@ -75,19 +77,19 @@ bool AttentionPlan::selects_in_decode() const {
 }
 
 HeadGroups select_heads(const AttentionPlan& plan, const HeadDecision& decision,
-                        const AttentionInput& input) {
+                        const AttentionInput& input, HeadState& state) {
   HeadGroups chosen;
   if (decision.on_host()) {
     check(static_cast<std::int64_t>(decision.is_sparse.size()) == input.k.size(0),
           "one decision per KV head");
-    add_group(chosen, plan.retrieval.get(), {0, heads_with(decision, 0), {}, {}}, input);
-    add_group(chosen, plan.sparse.get(), {1, heads_with(decision, 1), {}, {}}, input);
+    add_group(chosen, plan.retrieval.get(), {0, heads_with(decision, 0), {}, {}}, input, state);
+    add_group(chosen, plan.sparse.get(), {1, heads_with(decision, 1), {}, {}}, input, state);
     return chosen;
   }
   chosen.decided = decision.device_sparse;
   for (const auto& [sparse, mode] : {std::pair(0, &plan.retrieval), {1, &plan.sparse}}) {
     HeadGroup group{static_cast<std::uint8_t>(sparse), every_head(input.k.size(0)), {}, {}};
-    add_group(chosen, mode->get(), std::move(group), input);
+    add_group(chosen, mode->get(), std::move(group), input, state);
   }
   return chosen;
 }
@@ -99,8 +101,11 @@ HeadGroups select_step(const AttentionPlan& plan, const HeadDecision& decision,
     const auto decided = static_cast<std::uint8_t>(sparse);
     HeadGroup group{decided, heads_with(decision, decided), {}, {}};
     if (group.kv_heads.empty()) continue;
-    group.mask = (*mode)->decode_mask(input, group.kv_heads, state);
-    add_skip(chosen, **mode, group, input, true);
+    group.branches = (*mode)->branches(input, group.kv_heads, state);
+    if (group.branches.empty()) {
+      group.mask = (*mode)->decode_mask(input, group.kv_heads, state);
+      add_skip(chosen, **mode, group, input, true);
+    }
     chosen.groups.push_back(std::move(group));
   }
   return chosen;

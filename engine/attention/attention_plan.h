@@ -55,6 +55,13 @@ struct RopeAngles {
   double magnitude = 1;         // that cosine and sine are multiplied with (YaRN)
 };
 
+/// What a layer of the mode `nsa` is trained with; undefined where its kind has none.
+struct NsaWeights {
+  at::Tensor gate;          // [3 heads_q, hidden]: of each head compressed, selected, sliding
+  at::Tensor keys, values;  // compression: [heads_kv, kernel * head_dim, head_dim], or [.., kernel]
+  at::Tensor position;      // [heads_kv, kernel, head_dim], added to keys before
+};
+
 /// What the checkpoint brings to a plan.
 struct PlanContext {
   std::int64_t layers = 0, heads_q = 0, heads_kv = 0;
@@ -64,6 +71,8 @@ struct PlanContext {
   std::optional<std::string> sparse_mode;  // with options, for those that a mode string leaves out
   std::span<const RouterWeights> routers;  // one per layer; empty without. Must outlive the plan
   RopeAngles rope = {};
+  std::span<const NsaWeights> nsa = {};  // one per layer; empty without
+  std::int64_t head_dim = 0;
 };
 
 struct AttentionPlan {
@@ -97,9 +106,16 @@ std::vector<PlanName> list_plans();
 
 /// What every head sees of rows of `input`, retrieval heads first; blocks are estimated here, of
 /// the heads that need it. Where only the device knows which, kernels do the same; without one, all
-/// heads are estimated.
+/// heads are estimated. `state` is the sequence's and layer's own, from the prompt's first rows on.
 HeadGroups select_heads(const AttentionPlan& plan, const HeadDecision& decision,
-                        const AttentionInput& input);
+                        const AttentionInput& input, HeadState& state);
+
+/// The same of rows that no sequence goes on from.
+inline HeadGroups select_heads(const AttentionPlan& plan, const HeadDecision& decision,
+                               const AttentionInput& input) {
+  HeadState state;
+  return select_heads(plan, decision, input, state);
+}
 
 /// The same for one decode step over the whole cache; the decision is on the host.
 HeadGroups select_step(const AttentionPlan& plan, const HeadDecision& decision,

@@ -43,9 +43,12 @@ std::vector<HeadSet> head_sets(const AttentionInput& input, std::span<const int>
         {index_tensor(kv, input.q), index_tensor(heads, input.q), group, &mask.heads[0]});
     return sets;
   }
-  for (std::size_t h = 0; h < heads.size(); ++h) {
-    sets.push_back({index_tensor({heads[h] / group}, input.q), index_tensor({heads[h]}, input.q), 1,
-                    &mask.heads[h]});
+  const auto share = static_cast<std::size_t>(mask.share);
+  for (std::size_t h = 0; h < heads.size(); h += share) {
+    const auto first = heads.begin() + static_cast<std::ptrdiff_t>(h);
+    sets.push_back({index_tensor({heads[h] / group}, input.q),
+                    index_tensor({first, first + mask.share}, input.q), mask.share,
+                    &mask.head(static_cast<std::int64_t>(h))});
   }
   return sets;
 }

@@ -36,9 +36,9 @@ std::vector<Unit> make_units(const AttentionInput& input, std::span<const int> k
       units.push_back({kv, kv * group, group, &mask.heads[0]});
       continue;
     }
-    for (std::int64_t g = 0; g < group; ++g) {
-      units.push_back(
-          {kv, kv * group + g, 1, &mask.heads[i * static_cast<std::size_t>(group) + g]});
+    for (std::int64_t g = 0; g < group; g += mask.share) {
+      const std::int64_t head = static_cast<std::int64_t>(i) * group + g;
+      units.push_back({kv, kv * group + g, mask.share, &mask.head(head)});
     }
   }
   return units;

@@ -14,6 +14,18 @@ double computed_share(const at::Tensor& tiles) {
   return count[1] == 0 ? 1 : static_cast<double>(count[0]) / static_cast<double>(count[1]);
 }
 
+// Keys that the KV heads of a mask read for the one row of `span`, each for its `group` query
+// heads. A window of tokens is the same for all.
+std::int64_t keys_of_heads(const BlockMask& mask, std::int64_t kv_heads, std::int64_t group,
+                           const RowSpan& span) {
+  if (mask.token_local > 0) return kv_heads * count_visible(mask, 0, span).last_row_keys;
+  std::int64_t keys = 0;
+  for (std::int64_t head = 0; head < kv_heads; ++head) {
+    keys += keys_of_union(mask, head * group, group);
+  }
+  return keys;
+}
+
 }  // namespace
 
 std::int64_t keys_of_union(const BlockMask& mask, std::int64_t first, std::int64_t count) {
@@ -38,10 +50,13 @@ void count_step(DecodeReads& reads, const HeadGroups& groups, const AttentionInp
   const std::int64_t heads_kv = input.k.size(0), group = input.q.size(0) / heads_kv;
   double vectors = 0;
   for (const HeadGroup& own : groups.groups) {
-    std::int64_t keys = 0;
-    for (std::size_t head = 0; head < own.kv_heads.size(); ++head) {
-      keys += keys_of_union(own.mask, static_cast<std::int64_t>(head) * group, group);
+    for (const Branch& branch : own.branches) {  // each over keys and values of its own
+      vectors += 2 * static_cast<double>(keys_of_heads(branch.mask, std::ssize(own.kv_heads), group,
+                                                       branch.input.span()));
     }
+    if (!own.branches.empty()) continue;
+    const std::int64_t keys =
+        keys_of_heads(own.mask, std::ssize(own.kv_heads), group, input.span());
     const double values = own.skip && groups.tiles.defined() ? computed_share(groups.tiles) : 1;
     vectors += static_cast<double>(keys) * (1 + values);
     if (!own.mask.dense) {

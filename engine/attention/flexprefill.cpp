@@ -15,19 +15,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <vector>
 
 #include "base/error.h"
 #include "engine/attention/attention_plan.h"
 #include "engine/attention/block_ops.h"
+#include "engine/attention/ranking.h"
 #include "engine/attention/registry.h"
 
 namespace elastic::engine {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // Shares of the attention of the last queries, fp32 [query heads, tokens]: of tokens, and of
 // distances, token c meaning the distance tokens - 1 - c.

@@ -34,7 +34,9 @@ struct AttentionInput {
   // What else the layer knows; undefined where there is no layer (benches, tests).
   at::Tensor hidden;   // [rows, hidden], normed: what q was projected from
   at::Tensor plain_q;  // [heads_q, rows, head_dim], q before RoPE
-  at::Tensor plain_k;  // [heads_kv, tokens, head_dim], k before RoPE; where a mode asks for it
+  at::Tensor plain_k;  // [heads_kv, n, head_dim], the newest n of k before RoPE: all in a prompt's
+                       // prefill, one in a step; where a mode asks for it
+  at::Tensor rotary_cos, rotary_sin;  // [positions, head_dim / 2], of every token's position
 
   RowSpan span() const { return {q_start, q.size(1), k.size(1)}; }
 };
@@ -43,13 +45,13 @@ struct AttentionInput {
 /// decode step selects, what the cache evicts, at its window or once of a prompt, or inside the
 /// kernel's loop.
 struct ModePlaces {
-  bool prefill_mask = false;      // block_mask(): what rows of a prompt see, by their positions
-  bool estimates = false;         // choose_blocks(): ... by their queries and keys
+  bool prefill_mask = false;      // block_mask(), branches(): what rows of a prompt see
+  bool estimates = false;         // choose_blocks(): ... as a table that stays on the device
   bool decode_selection = false;  // decode_mask(): what a step reads of the whole cache
   bool eviction = false;          // decode_window(): what the cache may keep after prefill
   bool prompt_eviction = false;   // keep_keys(): what the cache keeps of a prompt
   bool kernel_loop = false;       // skip_rule(): tiles that are passed over once they are scored
-  bool plain_keys = false;        // not a place: choose_blocks() reads AttentionInput::plain_k
+  bool plain_keys = false;        // not a place: the mode reads AttentionInput::plain_k
   bool whole_prompt = false;      // not a place: choose_blocks() sees all rows of a prompt at once
 
   bool any() const {
@@ -74,8 +76,7 @@ struct SkipRule {
 /// the device. Empty where it keeps all.
 using KeptKeys = std::vector<at::Tensor>;
 
-/// What a mode keeps of one sequence and layer between decode steps, e.g. bounds of key pages, or
-/// between the rows of a prompt.
+/// What a mode keeps of one sequence and layer between calls, e.g. bounds of key pages.
 struct HeadState {
   std::vector<at::Tensor> tensors;
   std::int64_t tokens = 0;  // keys that they cover
@@ -118,6 +119,13 @@ std::vector<int> every_head(std::int64_t heads);
 /// The query heads that read the given KV heads, in their order.
 std::vector<int> query_heads(const AttentionInput& input, std::span<const int> kv_heads);
 
+/// One of several attentions that a mode adds up, each after a softmax of its own.
+struct Branch {
+  AttentionInput input;  // with keys, values and positions of its own
+  BlockMask mask;        // of the KV heads that were asked for
+  at::Tensor gate;       // [heads_q, rows]: what its output is multiplied with
+};
+
 class HeadMode {
  public:
   virtual ~HeadMode() = default;
@@ -152,6 +160,13 @@ class HeadMode {
   /// Of a mode that evicts keys of a prompt: every call of its rows comes by here, in order, once
   /// these have attended; the last says what the cache keeps. `state` as above.
   virtual KeptKeys keep_keys(const AttentionInput& rows, HeadState& state) const;
+
+  /// Of a mode that adds up several attentions, in prefill and in decode: these, the first over
+  /// keys of the cache. It has all heads of a call. None: the masks above say what is computed.
+  virtual std::vector<Branch> branches(const AttentionInput&, std::span<const int>,
+                                       HeadState&) const {
+    return {};
+  }
 
   /// Of a mode that acts in the kernel's loop: its rule for a call, or for a decode step, over
   /// `tokens` keys; nothing where every tile is computed. Its rows divide kMaskBlock, so that a

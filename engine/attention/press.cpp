@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -27,8 +26,7 @@ at::Tensor best_of_heads(const at::Tensor& scores, std::int64_t count) {
 
 // `safe` keys of every head, then the best of the layer: heads * count keys in all.
 KeptKeys best_of_layer(const at::Tensor& scores, std::int64_t count, std::int64_t safe) {
-  const at::Tensor ranked =
-      scores.masked_fill(best_of_rows(scores, safe), std::numeric_limits<double>::infinity());
+  const at::Tensor ranked = scores.masked_fill(best_of_rows(scores, safe), kInfinity);
   const at::Tensor keep =
       best_of_rows(ranked.view({1, -1}), scores.size(0) * count).view(scores.sizes());
   const at::Tensor counts = keep.sum(1).to(at::kCPU);

@@ -3,7 +3,6 @@
 // q_d hi_d) bounds every product with a key of the page. Prefill is dense.
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/matmul.h>

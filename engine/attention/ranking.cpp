@@ -4,15 +4,18 @@
 #include <ATen/ops/sort.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
+
 namespace elastic::engine {
 
 at::Tensor best_indices(const at::Tensor& scores, std::int64_t count) {
-  return std::get<1>(at::sort(scores, true, 1, true)).narrow(1, 0, count);
+  return std::get<1>(at::sort(scores, true, -1, true))
+      .narrow(-1, 0, std::min(count, scores.size(-1)));
 }
 
 at::Tensor best_of_rows(const at::Tensor& scores, std::int64_t count) {
   const at::Tensor none = at::zeros_like(scores, scores.options().dtype(at::kBool));
-  return none.scatter(1, best_indices(scores, count), true);
+  return none.scatter(-1, best_indices(scores, count), true);
 }
 
 at::Tensor key_scores(const AttentionInput& input, std::int64_t kv_head) {

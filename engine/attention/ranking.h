@@ -5,16 +5,19 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <limits>
 
 #include "engine/attention/head_mode.h"
 
 namespace elastic::engine {
 
-/// int64 [rows, count]: where the largest scores of each row [rows, n] stand, the largest first; of
-/// equal ones the first.
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// int64 [..., count]: where the largest scores of each row [..., n] stand, the largest first; of
+/// equal ones the first. All of a shorter row.
 at::Tensor best_indices(const at::Tensor& scores, std::int64_t count);
 
-/// The same as a table, bool [rows, n].
+/// The same as a table, bool [..., n].
 at::Tensor best_of_rows(const at::Tensor& scores, std::int64_t count);
 
 /// Scaled scores, fp32 [group, rows, tokens], of the query heads of one KV head.

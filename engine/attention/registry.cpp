@@ -22,6 +22,9 @@ std::unique_ptr<HeadMode> make_tova(ModeOptions& options, const PlanContext& con
 std::unique_ptr<HeadMode> make_streaming_llm(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_expected_attention(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_moba(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_infllm2(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadMode> make_nsa(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
 
@@ -74,6 +77,18 @@ constexpr ModeEntry kModes[] = {
      "ExpectedAttention, the cache keeps the keys that queries to come would attend to; options "
      "budget, ratio, future, sink, eps, adakv",
      make_expected_attention},
+    {"moba", nullptr, false,
+     "MoBA, rows read the chunks whose mean key they match best; options chunk, topk, decode, "
+     "weights",
+     make_moba},
+    {"infllm2", nullptr, false,
+     "InfLLM-V2, rows read the blocks that means of key windows name; options kernel, stride, "
+     "coarse, coarse_stride, block, init, local, topk, dense_len, rounding, weights",
+     make_infllm2},
+    {"nsa", nullptr, false,
+     "NSA, gates mix compressed, selected and sliding attention; options compress, kernel, stride, "
+     "block, topk, init, local, window, weights",
+     make_nsa},
 };
 
 constexpr PolicyEntry kMixedPolicies[] = {
@@ -194,6 +209,20 @@ void note_other_modes(const ModePair& pair, const PlanContext& context, ModeOpti
 std::span<const ModeEntry> head_modes() { return kModes; }
 
 std::span<const PolicyEntry> mixed_policies() { return kMixedPolicies; }
+
+bool trained_for(ModeOptions& options, const PlanContext& context) {
+  const bool configured =
+      context.sparse_mode && ModeOptions(*context.sparse_mode).name() == options.name();
+  const bool trained = configured ? !options.either("weights", "untrained", "trained")
+                                  : options.either("weights", "trained", "untrained");
+  if (!trained) {
+    options.note(fmt::format(
+        "untrained {}: nothing says that this checkpoint was trained for it (`sparse_mode` of "
+        "config.json, or weights=trained)",
+        options.name()));
+  }
+  return trained;
+}
 
 AttentionPlan make_attention_plan(std::string_view mode, const PlanContext& context) {
   ModeOptions options(mode);

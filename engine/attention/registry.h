@@ -32,6 +32,11 @@ struct PolicyEntry {
 /// Policies of plans with two modes, in the order they are asked.
 std::span<const PolicyEntry> mixed_policies();
 
+/// Of a method that weights are trained for: whether these were, as the option `weights` says
+/// (trained, untrained), else config.json's `sparse_mode` by naming the method. Notes it where they
+/// were not.
+bool trained_for(ModeOptions& options, const PlanContext& context);
+
 /// One mode on all heads: every decision is `sparse`, but none in the first `dense_layers`.
 std::unique_ptr<HeadPolicy> make_uniform(bool sparse, std::int64_t kv_heads,
                                          std::int64_t dense_layers);

@@ -115,11 +115,12 @@ void SparsityMeter::add(std::int64_t layer, const HeadGroups& groups, const RowS
     } else if (groups.decided.defined()) {
       entry.open.push_back(
           {group.sparse, group.kv_heads, true, count_visible(group.mask, 0, span), {}});
-    } else if (group.mask.heads.size() == 1) {
-      accumulate(entry.sum, count_visible(group.mask, 0, span), heads);
+    } else if (group.seen().heads.size() == 1) {
+      accumulate(entry.sum, count_visible(group.seen(), 0, span), heads);
     } else {
-      for (std::int64_t h = 0; h < heads; ++h) {
-        accumulate(entry.sum, count_visible(group.mask, h, span), 1);
+      const std::int64_t share = group.seen().share;
+      for (std::int64_t h = 0; h < heads; h += share) {
+        accumulate(entry.sum, count_visible(group.seen(), h, span), share);
       }
     }
   }

@@ -103,6 +103,7 @@ PlanContext plan_context(const ModelConfig& config) {
   context.layers = config.layers;
   context.heads_q = config.heads_q;
   context.heads_kv = config.heads_kv;
+  context.head_dim = config.head_dim;
   context.sink = config.routing.sink_size;
   context.local = config.routing.local_window_size;
   context.toggle_type = config.routing.toggle_type;

@@ -113,17 +113,17 @@ BlockMask streaming_mask(const StreamingWindow& window, const RowSpan& span) {
 }
 
 BlockMask table_mask(const BlockTable& table, const RowSpan& span) {
-  const BlockSpan blocks = blocks_of(span, table.block);
+  const BlockSpan blocks = blocks_of(span, table.query_block);
   check(blocks.last - blocks.first == table.query_blocks, "one table row per query block");
   check(static_cast<std::int64_t>(table.visible.size()) ==
             table.heads * table.query_blocks * table.key_blocks,
         "block table has heads x query blocks x key blocks entries");
   const std::int64_t q_end = span.q_start + span.rows;
-  BlockMask mask = start_mask(span, table.block, table.heads);
+  BlockMask mask = start_mask(span, table.query_block, table.heads);
   const std::uint8_t* row = table.visible.data();
   for (HeadMask& head : mask.heads) {
     for (std::int64_t b = blocks.first; b < blocks.last; ++b, row += table.key_blocks) {
-      const std::int64_t end = std::min((b + 1) * table.block, q_end);
+      const std::int64_t end = std::min((b + 1) * table.query_block, q_end);
       const std::size_t first_range = head.ranges.size();
       for (std::int64_t key = 0; key < table.key_blocks; ++key) {
         const KeyRange range{key * table.block, std::min((key + 1) * table.block, end)};

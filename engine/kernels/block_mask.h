@@ -57,23 +57,26 @@ struct StreamingWindow {
 struct BlockMask {
   std::int64_t query_block = kMaskBlock;  // rows per query block, counted from absolute position 0
   std::int64_t first_block = 0;           // block of the first query row
-  // One mask for all heads (size 1), or one per query head of the KV heads asked for, in order.
+  // One mask for all heads (size 1), or one per `share` query heads of the KV heads asked for, in
+  // order.
   std::vector<HeadMask> heads;
   std::int64_t token_sink = 0, token_local = 0;  // token window; token_local 0 = none
   bool dense = false;  // every causal key is visible: kernels may take their dense path
   std::optional<StreamingWindow> window;  // of streaming_mask(): kernels may go by it alone
+  std::int64_t share = 1;  // 1, or the whole group: those that read one KV head see the same keys
 
-  const HeadMask& head(std::int64_t h) const { return heads[heads.size() == 1 ? 0 : h]; }
+  const HeadMask& head(std::int64_t h) const { return heads[heads.size() == 1 ? 0 : h / share]; }
 };
 
 BlockMask dense_mask(const RowSpan& span);
 BlockMask streaming_mask(const StreamingWindow& window, const RowSpan& span);
 
-/// Masks from booleans: visible[(h * query_blocks + b) * key_blocks + kb] of `heads` heads, both
-/// sides in blocks of `block` tokens; row b is query block q_start / block + b.
+/// Masks from booleans: visible[(h * query_blocks + b) * key_blocks + kb] of `heads` heads, in
+/// blocks of `query_block` x `block` tokens; row b is query block q_start / query_block + b.
 struct BlockTable {
   std::span<const std::uint8_t> visible;
   std::int64_t heads = 0, query_blocks = 0, key_blocks = 0, block = kMaskBlock;
+  std::int64_t query_block = block;
 };
 BlockMask table_mask(const BlockTable& table, const RowSpan& span);
 

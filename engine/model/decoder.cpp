@@ -195,15 +195,17 @@ void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t 
   input.hidden = h;
   input.plain_q = q.transpose(0, 1);
   input.plain_k = sequence.plain_keys;
+  input.rotary_cos = rotary_.cos();
+  input.rotary_sin = rotary_.sin();
   const at::Tensor attended = at::empty({rows, q_rows}, part.options());
   at::Tensor by_head = attended.view({rows, c.heads_q, c.head_dim}).transpose(0, 1);
   HeadGroups groups;
   clock.time(Stage::kSelect, [&] {
-    groups = select_heads(plan, sequence.decisions[static_cast<std::size_t>(layer)], input);
+    const auto index = static_cast<std::size_t>(layer);
+    groups = select_heads(plan, sequence.decisions[index], input, sequence.states[index]);
   });
   sequence.sparsity.add(layer, groups, input.span());
-  clock.time(Stage::kAttention,
-             [&] { attention_backend(device()).prefill(input, groups, by_head, nullptr); });
+  clock.time(Stage::kAttention, [&] { attend(input, groups, by_head); });
   if (plan.evicts()) evict(sequence, input, plan, clock);
   add_linear(part, attended, w.o, w.o_bias);
 }
@@ -236,20 +238,23 @@ at::Tensor Decoder::step(std::span<Sequence* const> sequences, std::span<const s
   return x;
 }
 
-// The newest row of a sequence under a mode that selects what it reads: q [heads_q, 1, head_dim],
+// The newest row of a sequence under a mode that selects what it reads; `input` without the cache,
 // out [heads_q * head_dim].
-void Decoder::select_and_attend(Sequence& sequence, std::int64_t layer, const at::Tensor& q,
-                                const at::Tensor& out, const AttentionPlan& plan) const {
+void Decoder::select_and_attend(Sequence& sequence, AttentionInput input, const at::Tensor& out,
+                                const AttentionPlan& plan) const {
   const ModelConfig& c = config();
-  const auto index = static_cast<std::size_t>(layer);
-  const KvView cached = sequence.cache.read_all(layer, sequence.tokens + 1);
-  const AttentionInput input{
-      q,    cached.k, cached.v, sequence.tokens, 1.0 / std::sqrt(static_cast<double>(c.head_dim)),
-      layer};
+  const auto index = static_cast<std::size_t>(input.layer);
+  const KvView cached = sequence.cache.read_all(input.layer, sequence.tokens + 1);
+  input.k = cached.k;
+  input.v = cached.v;
+  input.q_start = sequence.tokens;
+  input.scale = 1.0 / std::sqrt(static_cast<double>(c.head_dim));
+  input.rotary_cos = rotary_.cos();
+  input.rotary_sin = rotary_.sin();
   at::Tensor by_head = out.view({c.heads_q, 1, c.head_dim});
   HeadState& state = sequence.states[index];
   const HeadGroups groups = select_step(plan, sequence.decisions[index], input, state);
-  attention_backend(device()).prefill(input, groups, by_head, nullptr);
+  attend(input, groups, by_head);
   count_step(sequence.reads, groups, input, state);
 }
 
@@ -277,7 +282,11 @@ void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t laye
     cut_cache(sequence, layer, plan, position);
     sequence.cache.append(layer, position, k_rotated, v.narrow(0, row, 1).transpose(0, 1));
     if (selects) {
-      select_and_attend(sequence, layer, q_rotated, attended[row], plan);
+      AttentionInput input{.q = q_rotated, .k = {}, .v = {}, .layer = layer};
+      input.hidden = h.narrow(0, row, 1);
+      input.plain_q = q.narrow(0, row, 1).transpose(0, 1);
+      input.plain_k = k.narrow(0, row, 1).transpose(0, 1);
+      select_and_attend(sequence, std::move(input), attended[row], plan);
     } else {
       const std::array<std::int64_t, 3> by_kv_head = {c.heads_kv, c.heads_q / c.heads_kv,
                                                       c.head_dim};

@@ -4,8 +4,8 @@
 //   x += o(attention(norm(x)));  x += down(silu(gate(norm(x))) * up(norm(x)))
 // Prefill is layer-major: one layer over the whole prompt, row-chunked inside, then the next. So a
 // head policy sees the real first and last keys at any length, and peak memory is K/V, one
-// activation of the prompt and the temporaries of one chunk, or of the attention of all rows where a
-// mode asks for whole prompts. Works on any ATen device.
+// activation of the prompt and the temporaries of one chunk, or of the attention of all rows where
+// a mode asks for whole prompts. Works on any ATen device.
 //
 //   Decoder decoder(std::move(weights), 0);
 //   Sequence sequence = decoder.start(ids.size() + 32);
@@ -35,7 +35,7 @@ struct Sequence {
   KvCache cache;
   std::int64_t tokens = 0;              // positions stored so far (in prefill: the whole prompt)
   std::vector<HeadDecision> decisions;  // one a layer, taken in prefill
-  std::vector<HeadState> states;        // one a layer, of modes that select in decode or evict
+  std::vector<HeadState> states;        // one a layer, of modes that keep something
   SparsityMeter sparsity;               // of the prefill
   DecodeReads reads;                    // of the steps after it
   at::Tensor plain_keys;                // [heads_kv, tokens, head_dim] of the layer in hand, before
@@ -105,8 +105,8 @@ class Decoder {
                     const AttentionPlan& plan, StageClock& clock);
   void evict(Sequence& sequence, const AttentionInput& rows, const AttentionPlan& plan,
              StageClock& clock) const;
-  void select_and_attend(Sequence& sequence, std::int64_t layer, const at::Tensor& q,
-                         const at::Tensor& out, const AttentionPlan& plan) const;
+  void select_and_attend(Sequence& sequence, AttentionInput input, const at::Tensor& out,
+                         const AttentionPlan& plan) const;
   void step_layer(std::span<Sequence* const> sequences, std::int64_t layer, at::Tensor& x,
                   const AttentionPlan& plan);
 

@@ -111,7 +111,7 @@ TEST(AttentionPlan, BadModesAreErrorsThatHelp) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   };
   names(error_of("fs", with, ErrorKind::kInvalidArgument), "fa-ssa");
-  names(error_of("moba:topk=3", with, ErrorKind::kInvalidArgument), "known");
+  names(error_of("nosuch:topk=3", with, ErrorKind::kInvalidArgument), "known");
   names(error_of("", with, ErrorKind::kInvalidArgument), "ssa");
   names(error_of("fa:local=3", with, ErrorKind::kInvalidArgument), "local");
   names(error_of("ssa:locl=3", with, ErrorKind::kInvalidArgument), "local");
@@ -135,7 +135,8 @@ TEST(AttentionPlan, BadModesAreErrorsThatHelp) {
   names(error_of("xa:chunk=64", with, ErrorKind::kInvalidArgument), "chunk");
   names(error_of("xa:rule=fast", with, ErrorKind::kInvalidArgument), "rule=fast");
   names(error_of("ssa-fa", with, ErrorKind::kInvalidArgument), "leaves out no keys");
-  for (const char* name : {"fa-fa", "fa-", "-ssa", "fa-ssa-xa", "fa-moba"}) {
+  names(error_of("fa-moba", with, ErrorKind::kInvalidArgument), "moba is a method for all heads");
+  for (const char* name : {"fa-fa", "fa-", "-ssa", "fa-ssa-xa", "fa-nosuch"}) {
     names(error_of(name, with, ErrorKind::kInvalidArgument), "unknown mode");
   }
 }

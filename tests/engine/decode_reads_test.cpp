@@ -52,6 +52,26 @@ TEST(DecodeReads, AStepCountsKeysValuesAndBounds) {
   EXPECT_DOUBLE_EQ(*skipped.share(), (20 + 20 * 0.75) / 40);
 }
 
+// Branches read keys and values of their own; a window of tokens is cut by tokens.
+TEST(DecodeReads, BranchesAddUp) {
+  const AttentionInput input{.q = at::zeros({2, 1, 8}),
+                             .k = at::zeros({1, 10, 8}),
+                             .v = at::zeros({1, 10, 8}),
+                             .q_start = 9};
+  AttentionInput few = input;
+  few.k = few.v = at::zeros({1, 3, 8});
+  few.q_start = 2;
+  HeadGroup group{1, {0}, {}, {}};
+  group.branches.push_back({few, dense_mask(few.span()), {}});
+  group.branches.push_back(
+      {input, streaming_mask({.sink = 0, .local = 4, .block = 1}, input.span()), {}});
+  HeadGroups groups;
+  groups.groups.push_back(group);
+  DecodeReads reads;
+  count_step(reads, groups, input, {});
+  EXPECT_DOUBLE_EQ(*reads.share(), (2 * 3 + 2 * 4) / 20.0);
+}
+
 double read_share(const std::string& mode, std::int64_t prompt, std::int64_t new_tokens) {
   const auto generator = testing::cpu_generator(testing::demo());
   generator->set_mode(mode);

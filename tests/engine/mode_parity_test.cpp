@@ -25,6 +25,7 @@
 #include "engine/attention/xattention.h"
 #include "tests/engine/modes.h"
 #include "tests/engine/prefill_visibility.h"
+#include "tests/engine/row_visibility.h"
 #include "tests/engine/visibility.h"
 #include "tests/testing/tolerance.h"
 
@@ -86,6 +87,20 @@ ParityCase flash_case(const std::string& options, const testing::FlashSetting& s
           [s](const AttentionInput& input) { return testing::flash_visibility(input, s); }};
 }
 
+ParityCase moba_case(std::int64_t chunk, std::int64_t topk) {
+  return {fmt::format("moba:chunk={},topk={}", chunk, topk), 1, [=](const AttentionInput& input) {
+            return testing::moba_visibility(input, chunk, topk);
+          }};
+}
+
+ParityCase infllm_case(const testing::InfllmSetting& s) {
+  return {fmt::format("infllm2:kernel={},stride={},coarse={},coarse_stride={},block={},init={},"
+                      "local={},topk={},dense_len=0,rounding={}",
+                      s.kernel, s.stride, s.coarse, s.coarse_stride, s.block, s.init, s.local,
+                      s.topk, s.is_public ? "public" : "exact"),
+          1, [s](const AttentionInput& input) { return testing::infllm_visibility(input, s); }};
+}
+
 std::vector<ParityCase> parity_cases() {
   const auto everything = [](const AttentionInput&) { return [](auto...) { return true; }; };
   return {
@@ -130,12 +145,20 @@ std::vector<ParityCase> parity_cases() {
       skip_case("skip:scale=30,tile=64x128", {30, 64, 128}),
       skip_case("skip:scale=2048,tile=8x16", {2048, 8, 16}),  // dense: no prompt is that long
       skip_case("skip:scale=0", {1e-300, 64, 128}),
+      moba_case(16, 3),
+      moba_case(7, 1),
+      moba_case(33, 100),
+      infllm_case({8, 4, 32, 16, 16, 1, 16, 4}),
+      infllm_case({16, 16, 16, 16, 16, 0, 0, 3}),
+      infllm_case({4, 2, 16, 8, 8, 2, 24, 9, true}),
+      infllm_case({.local = 128, .topk = 5}),
   };
 }
 
 TEST(ModeParity, EveryModeHasCases) {
   std::set<std::string> tried;
   for (const ParityCase& one : parity_cases()) tried.insert(one.mode.substr(0, one.mode.find(':')));
+  tried.insert("nsa");  // has no mask: nsa_test.cpp
   for (const ModeEntry& entry : head_modes()) EXPECT_TRUE(tried.contains(entry.name)) << entry.name;
 }
 
