@@ -99,6 +99,7 @@ std::string TorchGenerator::dtype() const {
 
 PlanContext plan_context(const ModelConfig& config) {
   PlanContext context;
+  context.folder = config.folder;
   context.layers = config.layers;
   context.heads_q = config.heads_q;
   context.heads_kv = config.heads_kv;
