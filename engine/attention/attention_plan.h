@@ -17,6 +17,7 @@
 //   scale, decode_scale   skip: the threshold is scale / keys of the prompt, and of a step
 //   tile, order   skip: ROWSxKEYS of a prompt's tiles; ascending (default) or descending
 //   pattern       TSV of [layers][KV heads] gates: heads are fixed by the file, no router decides
+//   heads=random  heads are drawn: `sparsity` of them sparse, by `seed`
 //   sparsity, threshold   how many / which gates of a graded pattern file count as full
 //
 //   const AttentionPlan plan = make_attention_plan("fa-ssa:local=256", context);

@@ -14,6 +14,7 @@ std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext
 std::unique_ptr<HeadMode> make_skip_softmax(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_quest(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadPolicy> make_random_heads(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
 
@@ -41,6 +42,7 @@ constexpr ModeEntry kModes[] = {
 };
 
 constexpr PolicyEntry kMixedPolicies[] = {
+    {"random", "heads drawn at random", make_random_heads},
     {"static_pattern", "heads fixed by a pattern file", make_static_pattern},
     {"routed", "the checkpoint's routers decide per prompt", make_routed},
 };
@@ -240,10 +242,12 @@ std::vector<PlanName> list_plans() {
   for (std::size_t b = 1; b < std::size(kModes); ++b) {
     for (std::size_t a = 0; a < b; ++a) {
       if (!kModes[a].mixes || !kModes[b].mixes) continue;
-      names.push_back({fmt::format("{}-{}", kModes[a].name, kModes[b].name),
-                       fmt::format("{} on retrieval heads, {} on sparse heads, as the routers "
-                                   "decide, or a pattern file (pattern, sparsity, threshold)",
-                                   kModes[a].name, kModes[b].name)});
+      names.push_back(
+          {fmt::format("{}-{}", kModes[a].name, kModes[b].name),
+           fmt::format("{} on retrieval heads, {} on sparse heads, as the routers "
+                       "decide, or a pattern file (pattern, sparsity, threshold), or at "
+                       "random (heads=random, sparsity, seed)",
+                       kModes[a].name, kModes[b].name)});
     }
   }
   for (const PresetEntry& preset : kPresets) names.push_back({preset.name, preset.summary});

@@ -36,6 +36,10 @@ struct PolicyEntry {
 /// Policies of plans with two modes, in the order they are asked.
 std::span<const PolicyEntry> mixed_policies();
 
+/// Heads that are the same for every prompt: is_sparse [layers, kv_heads].
+std::unique_ptr<HeadPolicy> make_fixed(std::vector<std::uint8_t> is_sparse, std::int64_t kv_heads,
+                                       std::string description);
+
 /// How a published method makes heads of its pattern file; without values, any file.
 struct PatternRule {
   const char* in_model = nullptr;             // where a model's folder has it, if none is given

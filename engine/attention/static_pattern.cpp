@@ -15,11 +15,9 @@
 namespace elastic::engine {
 namespace {
 
-// Heads fixed by a file, one decision per layer.
-class StaticPatternPolicy final : public HeadPolicy {
+class FixedHeads final : public HeadPolicy {
  public:
-  StaticPatternPolicy(std::vector<std::uint8_t> is_sparse, std::int64_t kv_heads,
-                      std::string description)
+  FixedHeads(std::vector<std::uint8_t> is_sparse, std::int64_t kv_heads, std::string description)
       : is_sparse_(std::move(is_sparse)),
         kv_heads_(kv_heads),
         description_(std::move(description)) {}
@@ -79,6 +77,11 @@ HeadPattern read_pattern_of(const std::filesystem::path& path, const PlanContext
 
 }  // namespace
 
+std::unique_ptr<HeadPolicy> make_fixed(std::vector<std::uint8_t> is_sparse, std::int64_t kv_heads,
+                                       std::string description) {
+  return std::make_unique<FixedHeads>(std::move(is_sparse), kv_heads, std::move(description));
+}
+
 std::unique_ptr<HeadPolicy> make_pattern_policy(ModeOptions& options, const PlanContext& context,
                                                 const PatternRule& rule) {
   const std::filesystem::path path = pattern_file(options, context, rule);
@@ -90,8 +93,7 @@ std::unique_ptr<HeadPolicy> make_pattern_policy(ModeOptions& options, const Plan
     std::vector<std::string> said;
     if (options.value("pattern")) said.push_back(fmt::format("pattern={}", path.string()));
     if (!choice.empty()) said.push_back(choice);
-    return std::make_unique<StaticPatternPolicy>(std::move(is_sparse), pattern.kv_heads,
-                                                 join(said, ","));
+    return make_fixed(std::move(is_sparse), pattern.kv_heads, join(said, ","));
   };
   if (pattern.is_binary()) return policy(sparse_by_threshold(pattern.gates, 0.5), "");
   if (!sparsity && !threshold) {

@@ -248,7 +248,7 @@ TEST(AttentionPlan, ErrorsSayTheOptionAndWhatItMayBe) {
             "routed checkpoint, or fix the heads with fa-ssa:pattern=FILE.tsv");
   EXPECT_EQ(error_of("fa-ssa:locl=256", context(), ErrorKind::kInvalidArgument),
             "mode `fa-ssa:locl=256`: unknown option of `fa-ssa` `locl`; did you mean `local`? "
-            "known: sink, local, prefill, block, decode, pattern, sparsity, threshold");
+            "known: sink, local, prefill, block, decode, heads, pattern, sparsity, threshold");
 }
 
 TEST(AttentionPlan, SizesReachTheirBounds) {
