@@ -1,11 +1,13 @@
 // Stored expectations of methods that fix their heads, through the modes and policies as a user
-// names them: rolling caches, Duo's and PruLong's choice of heads.
+// names them: rolling caches, Duo's and PruLong's choice of heads; and retrieval scores.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -19,6 +21,7 @@
 #include "base/json.h"
 #include "engine/attention/attention_backend.h"
 #include "engine/attention/attention_plan.h"
+#include "engine/attention/retrieval_score.h"
 #include "engine/io/safetensors.h"
 #include "engine/model/kv_cache.h"
 #include "tests/engine/modes.h"
@@ -168,11 +171,31 @@ void check_masks(const std::string& name, const SafetensorsFile& file, const Jso
   EXPECT_TRUE(wanted == stored.end()) << name;
 }
 
+// Samples of one layer; its heads' score is their mean.
+void check_retrieval(const std::string& name, const SafetensorsFile& file, const Json& entry) {
+  const std::int64_t samples = entry.at("params").at("samples");
+  const at::Tensor wanted = floats(file, "score_per_sample");
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    std::vector<at::Tensor> scores;
+    for (std::int64_t i = 0; i < samples; ++i) {
+      const at::Tensor k = floats(file, fmt::format("k_{}", i)).to(type);
+      const AttentionInput input =
+          input_of(floats(file, fmt::format("q_last_{}", i)).to(type), k, k);
+      const std::vector<std::int64_t> needle = integers(file.at(fmt::format("needle_{}", i)));
+      scores.push_back(engine::retrieval_scores(input, at::tensor(needle, at::kLong)));
+      EXPECT_LE((scores.back() - wanted[i]).abs().max().item<double>(), 2e-5) << name << " " << i;
+    }
+    EXPECT_LE((at::stack(scores).mean(0) - floats(file, "score")).abs().max().item<double>(), 2e-5)
+        << name;
+  }
+}
+
 using Check = void (*)(const std::string&, const SafetensorsFile&, const Json&);
 const std::map<std::string, Check, std::less<>> kChecks = {
     {"duo_streaming_cache", check_rolling_cache},
     {"duo_assignment", check_assignment},
-    {"prulong_masks", check_masks}};
+    {"prulong_masks", check_masks},
+    {"retrieval_score", check_retrieval}};
 
 void check_folder(const fs::path& folder) {
   std::map<std::string, int> ran;
