@@ -41,6 +41,20 @@ std::size_t draw(std::mt19937_64& random, std::size_t n) {
   return static_cast<std::size_t>(((random() >> 32) * n) >> 32);
 }
 
+// Ranks less their mean; of equal values the mean of theirs.
+std::vector<double> centred_ranks(std::span<const double> values) {
+  std::vector<double> ranks;
+  for (const double value : values) {
+    double below = 0, equal = 0;
+    for (const double other : values) {
+      below += other < value ? 1 : 0;
+      equal += other == value ? 1 : 0;
+    }
+    ranks.push_back(below + equal / 2 - static_cast<double>(values.size()) / 2);
+  }
+  return ranks;
+}
+
 }  // namespace
 
 Interval wilson_interval(double successes, double n) {
@@ -165,6 +179,16 @@ std::optional<double> quantile(std::vector<double> values, double q) {
   const auto low = static_cast<std::size_t>(at);
   const std::size_t high = std::min(low + 1, values.size() - 1);
   return values[low] + (at - static_cast<double>(low)) * (values[high] - values[low]);
+}
+
+std::optional<double> spearman(std::span<const double> x, std::span<const double> y) {
+  const std::vector<double> a = centred_ranks(x), b = centred_ranks(y);
+  const auto dot = [](const std::vector<double>& u, const std::vector<double>& v) {
+    return std::inner_product(u.begin(), u.end(), v.begin(), 0.0);
+  };
+  const double scale = std::sqrt(dot(a, a) * dot(b, b));
+  if (scale == 0) return std::nullopt;
+  return dot(a, b) / scale;
 }
 
 }  // namespace elastic::runs

@@ -81,4 +81,8 @@ double deviation(std::span<const double> values);
 /// Nothing for an empty list.
 std::optional<double> quantile(std::vector<double> values, double q);
 
+/// Spearman's rank correlation of two lists of one length; equal values share their mean rank.
+/// Nothing where all values of a list are equal.
+std::optional<double> spearman(std::span<const double> x, std::span<const double> y);
+
 }  // namespace elastic::runs

@@ -162,6 +162,13 @@ class Generator {
   virtual std::vector<RouterFeatures> router_features(std::span<const std::int32_t> ids,
                                                       std::int64_t layers) = 0;
 
+  /// Of every layer and query head, [layers][heads_q]: the attention mass that the prompt's last
+  /// position puts on the tokens at `needle` under full attention, whatever the current mode
+  /// (engine/attention/retrieval_score.h). Throws kInvalidArgument for positions outside the
+  /// prompt, the others as generate().
+  virtual std::vector<std::vector<float>> retrieval_scores(
+      std::span<const std::int32_t> ids, std::span<const std::int64_t> needle) = 0;
+
   Result generate(const Request& request) {
     return std::move(generate(std::span(&request, 1)).front());
   }

@@ -2,9 +2,12 @@
 
 // A mode string turned into what a layer runs: a policy and the one or two head modes it chooses
 // between. Grammar: name[:key=value[,key=value]...]. A name is that of one head mode, of two (A-B:
-// A on retrieval heads, B on sparse heads) or `routed`, the two that config.json names. Options:
+// A on retrieval heads, B on sparse heads), `routed`, the two that config.json names, or a
+// published method with its own defaults (`duo`, `prulong`). Options:
 //   sink, local   ssa: tokens of the window (default: config.json, then 128, 2048)
 //   block         ssa: 128 = blocks of 128 tokens (default), 1 = exact tokens; xa: tokens a side
+//   prefill       ssa: streaming (default), dense, or chunked: the cut cache and the row's chunk of
+//                 `prefill_chunk` tokens
 //   decode        ssa: full = every head reads the whole cache in decode (default);
 //                 sparse = streaming heads keep only sink + local tokens
 //   stride, tau   xa: tokens a strip; share of the mass to reach, or a file of one a query head
@@ -25,6 +28,7 @@
 //   scale, decode_scale   skip: the threshold is scale / keys of the prompt, and of a step
 //   tile, order   skip: ROWSxKEYS of a prompt's tiles; ascending (default) or descending
 //   pattern       TSV of [layers][KV heads] gates: heads are fixed by the file, no router decides
+//   heads=random  heads are drawn: `sparsity` of them sparse, by `seed`
 //   sparsity, threshold   how many / which gates of a graded pattern file count as full
 //
 //   const AttentionPlan plan = make_attention_plan("fa-ssa:local=256", context);
@@ -35,6 +39,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -64,6 +69,7 @@ struct NsaWeights {
 
 /// What the checkpoint brings to a plan.
 struct PlanContext {
+  std::filesystem::path folder;  // the model's, which may hold patterns; empty without one
   std::int64_t layers = 0, heads_q = 0, heads_kv = 0;
   std::optional<std::int64_t> sink, local;  // config.json sink_size, local_window_size
   // config.json: what the routers' sparse and retrieval heads compute.

@@ -25,6 +25,7 @@ std::unique_ptr<HeadMode> make_xattention(ModeOptions& options, const PlanContex
 std::unique_ptr<HeadMode> make_moba(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_infllm2(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadMode> make_nsa(ModeOptions& options, const PlanContext& context);
+std::unique_ptr<HeadPolicy> make_random_heads(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_static_pattern(ModeOptions& options, const PlanContext& context);
 std::unique_ptr<HeadPolicy> make_routed(ModeOptions& options, const PlanContext& context);
 
@@ -48,7 +49,8 @@ constexpr ModeEntry kModes[] = {
      "FlashPrefill, blocks chosen by mean keys; options alpha, block, sink, window, last, min",
      make_flash_prefill},
     {"ssa", "streaming", true,
-     "streaming, attention sinks and a local window; options sink, local, block, decode",
+     "streaming, attention sinks and a local window; options sink, local, block, prefill, "
+     "prefill_chunk, decode",
      make_streaming},
     {"quest", nullptr, true,
      "Quest, decode reads the pages of keys that may matter most; options page, budget, rule, "
@@ -92,8 +94,25 @@ constexpr ModeEntry kModes[] = {
 };
 
 constexpr PolicyEntry kMixedPolicies[] = {
+    {"random", "heads drawn at random", make_random_heads},
     {"static_pattern", "heads fixed by a pattern file", make_static_pattern},
     {"routed", "the checkpoint's routers decide per prompt", make_routed},
+};
+
+constexpr PresetEntry kPresets[] = {
+    {"duo",
+     "fa",
+     "ssa",
+     "sink=64,local=256,block=1,prefill=dense,decode=sparse",
+     {"patterns/duo/full_attention_heads.tsv", 0.5, {}},
+     "DuoAttention, fa and ssa by a pattern file; options pattern, sparsity, threshold, those of "
+     "ssa"},
+    {"prulong",
+     "fa",
+     "ssa",
+     "sink=128,local=1024,block=1,prefill=chunked,decode=sparse",
+     {"patterns/prulong/masks.tsv", {}, 0.5, sparse_by_kept},
+     "PruLong, fa and ssa by learned masks; options pattern, sparsity, threshold, those of ssa"},
 };
 
 // What the checkpoint's routers were trained to choose between.
@@ -132,9 +151,17 @@ const ModeEntry* find_mode(const std::string& name) {
   return nullptr;
 }
 
+const PresetEntry* find_preset(const std::string& name) {
+  for (const PresetEntry& entry : presets()) {
+    if (name == entry.name) return &entry;
+  }
+  return nullptr;
+}
+
 // Names may hold a dash of their own; A-B is what is left.
 ModePair parse_name(const std::string& name, const PlanContext& context) {
   if (name == kRouted) return trained_pair(context);
+  if (const PresetEntry* preset = find_preset(name)) return {preset->retrieval, preset->sparse};
   if (find_mode(name) != nullptr) return {name, ""};
   for (std::size_t dash = name.find('-'); dash != std::string::npos;
        dash = name.find('-', dash + 1)) {
@@ -193,6 +220,24 @@ void fill_plan(const ModePair& pair, ModeOptions& options, const PlanContext& co
   }
 }
 
+// Whether steps read a cut cache. What is left out nowhere else has to be left out there.
+bool cuts_caches(const AttentionPlan& plan, ModeOptions& options) {
+  const bool cuts = options.either("decode", "sparse", "full");
+  if (cuts && plan.selects_in_decode()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("mode `{}`: decode=sparse cuts caches that {} would read whole; leave "
+                            "decode out",
+                            options.text(), plan.retrieval->name()));
+  }
+  if (!cuts && !plan.sparse->places().prefill_mask) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("mode `{}`: prefill=dense and decode=full leave out no keys; add "
+                            "decode=sparse",
+                            options.text()));
+  }
+  return cuts;
+}
+
 // Routers that decide between other modes than those they were trained with.
 void note_other_modes(const ModePair& pair, const PlanContext& context, ModeOptions& options) {
   if (!context.retrieval_mode && !context.toggle_type) return;
@@ -209,6 +254,8 @@ void note_other_modes(const ModePair& pair, const PlanContext& context, ModeOpti
 std::span<const ModeEntry> head_modes() { return kModes; }
 
 std::span<const PolicyEntry> mixed_policies() { return kMixedPolicies; }
+
+std::span<const PresetEntry> presets() { return kPresets; }
 
 bool trained_for(ModeOptions& options, const PlanContext& context) {
   const bool configured =
@@ -227,25 +274,26 @@ bool trained_for(ModeOptions& options, const PlanContext& context) {
 AttentionPlan make_attention_plan(std::string_view mode, const PlanContext& context) {
   ModeOptions options(mode);
   const ModePair pair = parse_name(options.name(), context);
+  const PresetEntry* preset = find_preset(options.name());
+  if (preset != nullptr) {
+    const std::string window = window_beside_pattern(options, context, preset->rule);
+    if (!window.empty()) options.fall_back_on(ModeOptions("ssa:" + window));
+    options.fall_back_on(ModeOptions(fmt::format("ssa:{}", preset->options)));
+  }
   if (context.sparse_mode) {
     const ModeOptions trained(*context.sparse_mode);
     if (trained.name() == (pair.sparse.empty() ? pair.retrieval : pair.sparse)) {
       options.fall_back_on(trained);
     }
   }
-  AttentionPlan plan{.name = pair.name()};
+  AttentionPlan plan{.name = preset != nullptr ? preset->name : pair.name()};
   fill_plan(pair, options, context, plan);
   if (plan.sparse != nullptr && plan.sparse->decode_window().local > 0) {
-    plan.sparse_decode = options.either("decode", "sparse", "full");
-    if (plan.sparse_decode && plan.selects_in_decode()) {
-      throw Error(
-          ErrorKind::kInvalidArgument,
-          fmt::format("mode `{}`: decode=sparse cuts caches that {} would read whole; leave "
-                      "decode out",
-                      options.text(), pair.retrieval));
-    }
+    plan.sparse_decode = cuts_caches(plan, options);
   }
-  if (plan.policy == nullptr) {
+  if (preset != nullptr) {
+    plan.policy = make_pattern_policy(options, context, preset->rule);
+  } else if (plan.policy == nullptr) {
     plan.policy = make_mixed_policy(plan.name, options, context);
     if (plan.policy->needs_keys()) note_other_modes(pair, context, options);
   }
@@ -260,12 +308,15 @@ std::vector<PlanName> list_plans() {
   for (std::size_t b = 1; b < std::size(kModes); ++b) {
     for (std::size_t a = 0; a < b; ++a) {
       if (!kModes[a].mixes || !kModes[b].mixes) continue;
-      names.push_back({fmt::format("{}-{}", kModes[a].name, kModes[b].name),
-                       fmt::format("{} on retrieval heads, {} on sparse heads, as the routers "
-                                   "decide, or a pattern file (pattern, sparsity, threshold)",
-                                   kModes[a].name, kModes[b].name)});
+      names.push_back(
+          {fmt::format("{}-{}", kModes[a].name, kModes[b].name),
+           fmt::format("{} on retrieval heads, {} on sparse heads, as the routers "
+                       "decide, or a pattern file (pattern, sparsity, threshold), or at "
+                       "random (heads=random, sparsity, seed)",
+                       kModes[a].name, kModes[b].name)});
     }
   }
+  for (const PresetEntry& preset : kPresets) names.push_back({preset.name, preset.summary});
   names.push_back({kRouted, "what the checkpoint's routers were trained for (config.json)"});
   return names;
 }

@@ -1,5 +1,6 @@
 // Streaming sparse attention (`ssa`): attention sinks and a local window, in 128-token blocks or
-// exact tokens (sparse_attention spec 2).
+// exact tokens (sparse_attention spec 2); or a prompt that is dense, whole or chunk by chunk, and a
+// cache that is cut to the window (spec 6).
 
 #include <fmt/format.h>
 
@@ -15,14 +16,19 @@ namespace {
 // Sizes of the paper's runs, in tokens.
 constexpr std::int64_t kDefaultSink = 128;
 constexpr std::int64_t kDefaultLocal = 2048;
+// Tokens of a chunk of the prompt, as PruLong runs (spec 7).
+constexpr std::int64_t kDefaultChunk = 32768;
 
 class StreamingMode final : public HeadMode {
  public:
-  explicit StreamingMode(const StreamingWindow& window) : window_(window) {}
+  /// `prefill`: the option as it is described; empty where nobody gave one.
+  StreamingMode(const StreamingWindow& window, std::string prefill)
+      : window_(window), prefill_(std::move(prefill)) {}
 
   std::string_view name() const override { return "ssa"; }
   std::string describe() const override {
-    return fmt::format("ssa:sink={},local={},block={}", window_.sink, window_.local, window_.block);
+    return fmt::format("ssa:sink={},local={},block={}{}", window_.sink, window_.local,
+                       window_.block, prefill_);
   }
   ModePlaces places() const override { return {.prefill_mask = true, .eviction = true}; }
   BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
@@ -32,14 +38,34 @@ class StreamingMode final : public HeadMode {
 
  private:
   StreamingWindow window_;
+  std::string prefill_;
 };
 
-}  // namespace
+// The first call of a prompt is dense, or each of its chunks over the cut cache of those before.
+class CutCacheMode final : public HeadMode {
+ public:
+  /// `window.chunk` 0: the prompt is one chunk.
+  explicit CutCacheMode(const ChunkWindow& window) : window_(window) {}
 
-std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context) {
-  StreamingWindow window;
-  window.sink = options.integer("sink", context.sink.value_or(kDefaultSink), 0);
-  window.local = options.integer("local", context.local.value_or(kDefaultLocal), 1);
+  std::string_view name() const override { return "ssa"; }
+  std::string describe() const override {
+    return fmt::format(
+        "ssa:sink={},local={},prefill={}", window_.sink, window_.local,
+        window_.chunk == 0 ? "dense" : fmt::format("chunked,prefill_chunk={}", window_.chunk));
+  }
+  ModePlaces places() const override {
+    return {.prefill_mask = window_.chunk > 0, .eviction = true};
+  }
+  BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
+    return window_.chunk == 0 ? dense_mask(input.span()) : chunked_mask(window_, input.span());
+  }
+  DecodeWindow decode_window() const override { return {window_.sink, window_.local}; }
+
+ private:
+  ChunkWindow window_;
+};
+
+std::unique_ptr<HeadMode> make_windowed(StreamingWindow window, ModeOptions& options) {
   window.block = options.integer("block", kMaskBlock, 1);
   if (window.block != 1 && window.block != kMaskBlock) {
     throw Error(ErrorKind::kInvalidArgument,
@@ -55,7 +81,25 @@ std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext
         "{}; block=1 keeps exact tokens",
         window.block, window.sink, blocks(window.sink), window.local, blocks(window.local)));
   }
-  return std::make_unique<StreamingMode>(window);
+  const bool said = options.value("prefill").has_value();
+  return std::make_unique<StreamingMode>(window, said ? ",prefill=streaming" : "");
+}
+
+}  // namespace
+
+std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext& context) {
+  const std::int64_t sink = options.integer("sink", context.sink.value_or(kDefaultSink), 0);
+  const std::int64_t local = options.integer("local", context.local.value_or(kDefaultLocal), 1);
+  const std::string prefill = options.value("prefill").value_or("streaming");
+  if (prefill == "streaming") return make_windowed({sink, local}, options);
+  if (prefill == "dense") return std::make_unique<CutCacheMode>(ChunkWindow{sink, local, 0});
+  if (prefill != "chunked") {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("mode `{}`: prefill={} is neither streaming, dense nor chunked",
+                            options.text(), prefill));
+  }
+  const std::int64_t chunk = options.integer("prefill_chunk", kDefaultChunk, 1);
+  return std::make_unique<CutCacheMode>(ChunkWindow{sink, local, chunk});
 }
 
 }  // namespace elastic::engine

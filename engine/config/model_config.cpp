@@ -180,6 +180,7 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
   const auto path = folder / "config.json";
   const Json json = read_json(path);
   ModelConfig config = parse_model_config({json, path.string()});
+  config.folder = folder;
   const auto generation = folder / "generation_config.json";
   if (std::filesystem::exists(generation)) {
     const Json extra = read_json(generation);

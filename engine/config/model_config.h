@@ -43,6 +43,7 @@ struct RoutingConfig {
 };
 
 struct ModelConfig {
+  std::filesystem::path folder;      // it was read from; empty for shapes
   std::string architecture;          // architectures[0]
   std::string family;                // "llama", "qwen3", ...
   bool routed_architecture = false;  // the Paw* class of the family

@@ -1,6 +1,6 @@
 #include "engine/generate/torch_generator.h"
 
-#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/api/mode_list.h"
+#include "engine/attention/retrieval_score.h"
 #include "engine/attention/sparsity.h"
 #include "engine/config/memory_estimate.h"
 #include "engine/device/device_errors.h"
@@ -100,6 +101,7 @@ std::string TorchGenerator::dtype() const {
 
 PlanContext plan_context(const ModelConfig& config) {
   PlanContext context;
+  context.folder = config.folder;
   context.layers = config.layers;
   context.heads_q = config.heads_q;
   context.heads_kv = config.heads_kv;
@@ -163,6 +165,36 @@ std::vector<RouterFeatures> TorchGenerator::router_features(std::span<const std:
                           to_floats(task_features(router, decision.pooled_keys))});
     }
     return features;
+  });
+}
+
+std::vector<std::vector<float>> TorchGenerator::retrieval_scores(
+    std::span<const std::int32_t> ids, std::span<const std::int64_t> needle) {
+  check_request({.ids = {ids.begin(), ids.end()}, .max_new_tokens = 0});
+  const std::int64_t tokens = std::ssize(ids);
+  for (const std::int64_t position : needle) {
+    if (position >= 0 && position < tokens) continue;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("needle token {} lies outside the prompt of {}", position, tokens));
+  }
+  const AttentionPlan full = make_attention_plan(kDenseMode, plan_context(decoder_.config()));
+  return on_device(decoder_.device(), [&] {
+    const at::Tensor index =
+        at::tensor(at::ArrayRef<std::int64_t>(needle.data(), needle.size()), at::kLong)
+            .to(decoder_.device());
+    Sequence sequence = decoder_.start(tokens);
+    StageClock clock(decoder_.device());
+    std::vector<at::Tensor> last;  // activations [1, hidden] before each layer
+    decoder_.prefill(sequence, ids, full, clock, [&](std::int64_t, const at::Tensor& x) {
+      last.push_back(x.narrow(0, tokens - 1, 1).clone());
+    });
+    std::vector<std::vector<float>> scores;
+    for (std::int64_t layer = 0; layer < info_.layers; ++layer) {
+      const AttentionInput row = decoder_.attention_input(sequence, layer, tokens - 1,
+                                                          last[static_cast<std::size_t>(layer)]);
+      scores.push_back(to_floats(elastic::engine::retrieval_scores(row, index)));
+    }
+    return scores;
   });
 }
 

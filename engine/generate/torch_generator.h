@@ -34,6 +34,9 @@ class TorchGenerator final : public Generator {
   std::vector<RouterFeatures> router_features(std::span<const std::int32_t> ids,
                                               std::int64_t layers) override;
 
+  std::vector<std::vector<float>> retrieval_scores(std::span<const std::int32_t> ids,
+                                                   std::span<const std::int64_t> needle) override;
+
  private:
   void check_request(const Request& request) const;
   Answer start(Request request) const;

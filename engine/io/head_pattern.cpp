@@ -23,6 +23,17 @@ namespace {
                   source, why));
 }
 
+// 1 for the `count` smallest; of equal gates the later one first.
+std::vector<std::uint8_t> smallest(std::span<const double> gates, double count) {
+  std::vector<std::size_t> order(gates.size());
+  std::iota(order.rbegin(), order.rend(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return gates[a] < gates[b]; });
+  std::vector<std::uint8_t> is_sparse(gates.size(), 0);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) is_sparse[order[i]] = 1;
+  return is_sparse;
+}
+
 }  // namespace
 
 bool HeadPattern::is_binary() const {
@@ -62,16 +73,14 @@ HeadPattern parse_head_pattern(std::string_view text, std::string_view source) {
 
 std::vector<std::uint8_t> sparse_by_share(std::span<const double> gates, double sparsity) {
   const auto total = static_cast<double>(gates.size());
-  const auto count = static_cast<std::size_t>(sparsity <= 0   ? 0
-                                              : sparsity >= 1 ? total
-                                                              : std::ceil(sparsity * (total - 1)));
-  std::vector<std::size_t> order(gates.size());
-  std::iota(order.rbegin(), order.rend(), std::size_t{0});  // of equal gates the later one first
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return gates[a] < gates[b]; });
-  std::vector<std::uint8_t> is_sparse(gates.size(), 0);
-  for (std::size_t i = 0; i < count; ++i) is_sparse[order[i]] = 1;
-  return is_sparse;
+  return smallest(gates, sparsity <= 0   ? 0
+                         : sparsity >= 1 ? total
+                                         : std::ceil(sparsity * (total - 1)));
+}
+
+std::vector<std::uint8_t> sparse_by_kept(std::span<const double> gates, double sparsity) {
+  const auto total = static_cast<double>(gates.size());
+  return smallest(gates, total - std::floor(total * (1 - sparsity)));
 }
 
 std::vector<std::uint8_t> sparse_by_threshold(std::span<const double> gates, double threshold) {

@@ -29,6 +29,9 @@ HeadPattern parse_head_pattern(std::string_view text, std::string_view source);
 /// ones; of equal gates the later in (layer, head) order streams first.
 std::vector<std::uint8_t> sparse_by_share(std::span<const double> gates, double sparsity);
 
+/// The same as PruLong counts: floor(M (1 - sparsity)) gates stay full.
+std::vector<std::uint8_t> sparse_by_kept(std::span<const double> gates, double sparsity);
+
 /// 1 = streaming where gate < threshold.
 std::vector<std::uint8_t> sparse_by_threshold(std::span<const double> gates, double threshold);
 

@@ -1,6 +1,7 @@
 #include "engine/kernels/block_mask.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -29,6 +30,19 @@ BlockMask start_mask(const RowSpan& span, std::int64_t query_block, std::int64_t
 
 void close_block(HeadMask& head) {
   head.offsets.push_back(static_cast<std::int64_t>(head.ranges.size()));
+}
+
+// A block that sees the keys [0, sink) and [local, end): false where that leaves out some.
+bool close_window_block(HeadMask& head, std::int64_t sink, std::int64_t local, std::int64_t end) {
+  const bool all = sink >= local;
+  if (all) {
+    head.ranges.push_back({0, end});
+  } else {
+    if (sink > 0) head.ranges.push_back({0, sink});
+    head.ranges.push_back({local, end});
+  }
+  close_block(head);
+  return all;
 }
 
 // Sum over rows p in [first, last) of the keys j <= p of one range.
@@ -100,14 +114,22 @@ BlockMask streaming_mask(const StreamingWindow& window, const RowSpan& span) {
     const std::int64_t first_row = std::max(b * block, span.q_start);
     const std::int64_t local = std::max<std::int64_t>(
         0, by_token ? first_row - window.local + 1 : (b - local_blocks + 1) * block);
-    if (sink >= local) {
-      head.ranges.push_back({0, end});
-    } else {
+    if (!close_window_block(head, sink, local, end)) mask.dense = false;
+  }
+  return mask;
+}
+
+BlockMask chunked_mask(const ChunkWindow& window, const RowSpan& span) {
+  const std::int64_t block = std::gcd(window.chunk, kMaskBlock);  // no block lies in two chunks
+  const BlockSpan blocks = blocks_of(span, block);
+  BlockMask mask = start_mask(span, block, 1);
+  mask.dense = true;
+  for (std::int64_t b = blocks.first; b < blocks.last; ++b) {
+    const std::int64_t end = std::min((b + 1) * block, span.q_start + span.rows);
+    const std::int64_t chunk = b * block / window.chunk * window.chunk;
+    if (!close_window_block(mask.heads[0], window.sink, chunk - window.local, end)) {
       mask.dense = false;
-      if (sink > 0) head.ranges.push_back({0, sink});
-      head.ranges.push_back({local, end});
     }
-    close_block(head);
   }
   return mask;
 }

@@ -71,6 +71,13 @@ struct BlockMask {
 BlockMask dense_mask(const RowSpan& span);
 BlockMask streaming_mask(const StreamingWindow& window, const RowSpan& span);
 
+/// A prompt in chunks of `chunk` tokens over a cache that is cut after each: a row sees the first
+/// `sink` and the last `local` tokens before its chunk, and its chunk up to itself.
+struct ChunkWindow {
+  std::int64_t sink = 0, local = 0, chunk = 0;
+};
+BlockMask chunked_mask(const ChunkWindow& window, const RowSpan& span);
+
 /// Masks from booleans: visible[(h * query_blocks + b) * key_blocks + kb] of `heads` heads, in
 /// blocks of `query_block` x `block` tokens; row b is query block q_start / query_block + b.
 struct BlockTable {

@@ -176,10 +176,8 @@ void Decoder::run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
   cut_cache(sequence, layer, plan, tokens);
 }
 
-// part += o(attention(norm(part))) for rows [start, start + rows) of the prompt; part [rows,
-// hidden].
-void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start,
-                           at::Tensor& part, const AttentionPlan& plan, StageClock& clock) {
+AttentionInput Decoder::attention_input(const Sequence& sequence, std::int64_t layer,
+                                        std::int64_t start, const at::Tensor& part) const {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
   const std::int64_t rows = part.size(0), q_rows = c.heads_q * c.head_dim;
@@ -197,7 +195,18 @@ void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t 
   input.plain_k = sequence.plain_keys;
   input.rotary_cos = rotary_.cos();
   input.rotary_sin = rotary_.sin();
-  const at::Tensor attended = at::empty({rows, q_rows}, part.options());
+  return input;
+}
+
+// part += o(attention(norm(part))) for rows [start, start + rows) of the prompt; part [rows,
+// hidden].
+void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start,
+                           at::Tensor& part, const AttentionPlan& plan, StageClock& clock) {
+  const ModelConfig& c = config();
+  const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
+  const std::int64_t rows = part.size(0);
+  const AttentionInput input = attention_input(sequence, layer, start, part);
+  const at::Tensor attended = at::empty({rows, c.heads_q * c.head_dim}, part.options());
   at::Tensor by_head = attended.view({rows, c.heads_q, c.head_dim}).transpose(0, 1);
   HeadGroups groups;
   clock.time(Stage::kSelect, [&] {

@@ -81,6 +81,11 @@ class Decoder {
   std::vector<HeadDecision> decide(std::span<const std::int32_t> ids, const AttentionPlan& plan,
                                    std::int64_t layers);
 
+  /// What rows [start, start + rows) of a prompt ask of a layer that holds all of its keys; `part`
+  /// [rows, hidden]: the activations before that layer.
+  AttentionInput attention_input(const Sequence& sequence, std::int64_t layer, std::int64_t start,
+                                 const at::Tensor& part) const;
+
   /// Appends one token to each sequence (weights are read once for all of them); activations
   /// [sequences, hidden] before the final norm. Every head attends to all its cache holds.
   at::Tensor step(std::span<Sequence* const> sequences, std::span<const std::int32_t> ids,

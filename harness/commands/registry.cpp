@@ -5,6 +5,7 @@ namespace elastic::harness {
 // One line per subcommand; each is defined in <name>_command.cpp.
 
 void add_ablate(CLI::App& sub, int& exit_code);
+void add_analyze(CLI::App& sub, int& exit_code);
 void add_bench(CLI::App& sub, int& exit_code);
 void add_compare(CLI::App& sub, int& exit_code);
 void add_data(CLI::App& sub, int& exit_code);
@@ -23,6 +24,7 @@ void add_train(CLI::App& sub, int& exit_code);
 namespace {
 constexpr Command kCommands[] = {
     {"ablate", "One setting of the router varied: train, run, one report", add_ablate},
+    {"analyze", "Which heads look at needles, and a pattern file of them", add_analyze},
     {"bench", "Speed of one part, checked first, then timed", add_bench},
     {"compare", "Two runs sample by sample: differences, intervals, tests", add_compare},
     {"data", "List, fetch, verify, import and generate benchmark data", add_data},

@@ -17,6 +17,7 @@
 namespace elastic {
 namespace {
 
+using testing::contains;
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
@@ -26,10 +27,6 @@ testing::ProgramResult data(Words arguments, const fs::path& folder,
   arguments.insert(arguments.begin(), "data");
   arguments.insert(arguments.end(), {"--data-dir", folder.string()});
   return testing::Program(ELASTIC_BENCH_BINARY, arguments, variables).wait();
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST(DataCommand, ListShowsEveryFileWithLicenceAndState) {

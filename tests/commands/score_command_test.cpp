@@ -14,6 +14,7 @@
 namespace elastic {
 namespace {
 
+using testing::contains;
 namespace fs = std::filesystem;
 
 testing::ProgramResult score(const std::vector<fs::path>& arguments, const fs::path& output) {
@@ -21,10 +22,6 @@ testing::ProgramResult score(const std::vector<fs::path>& arguments, const fs::p
   for (const fs::path& argument : arguments) words.push_back(argument.string());
   words.insert(words.end(), {"--output", output.string()});
   return testing::Program(ELASTIC_BENCH_BINARY, words).wait();
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 // Value of a column in the first row whose task and length agree.

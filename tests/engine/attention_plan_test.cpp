@@ -33,6 +33,11 @@ TEST(AttentionPlan, DescriptionsParseBack) {
       {"ssa", "ssa:sink=128,local=2048,block=128,decode=full"},
       {" ssa:local=1k , sink=0 ", "ssa:sink=0,local=1024,block=128,decode=full"},
       {"ssa:block=1,sink=4,local=64,decode=sparse", "ssa:sink=4,local=64,block=1,decode=sparse"},
+      {"ssa:block=1,prefill=streaming",
+       "ssa:sink=128,local=2048,block=1,prefill=streaming,decode=full"},
+      {"ssa:prefill=dense,decode=sparse", "ssa:sink=128,local=2048,prefill=dense,decode=sparse"},
+      {"fa-ssa:prefill=chunked,local=1k",
+       "fa-ssa:sink=128,local=1024,prefill=chunked,prefill_chunk=32768,decode=full"},
       {"fa-ssa", "fa-ssa:sink=128,local=2048,block=128,decode=full"},
       {"fa-ssa:decode=sparse,local=256", "fa-ssa:sink=128,local=256,block=128,decode=sparse"},
       {"xa", "xa:stride=16,tau=0.9,block=128,rule=exact"},
@@ -143,9 +148,15 @@ TEST(AttentionPlan, BadModesAreErrorsThatHelp) {
 
 TEST(AttentionPlan, ListedPlansAreAllKnown) {
   const std::vector<RouterWeights> routers = zero_routers();
+  const testing::TemporaryFolder model;  // with the patterns that some ask for
+  PlanContext with = context(routers);
+  with.folder = model.path();
+  for (const PresetEntry& preset : presets()) {
+    testing::write_file(model / preset.rule.in_model, "1\t0\t1\n0\t0\t1\n");
+  }
   for (const PlanName& plan : list_plans()) {
     const std::string wanted = plan.name == "routed" ? "fa-ssa" : plan.name;
-    EXPECT_EQ(make_attention_plan(plan.name, context(routers)).name, wanted);
+    EXPECT_EQ(make_attention_plan(plan.name, with).name, wanted);
     EXPECT_FALSE(plan.summary.empty());
   }
 }
@@ -203,10 +214,21 @@ TEST(AttentionPlan, ErrorsSayTheOptionAndWhatItMayBe) {
        "mode `ssa:sink=1099511627777`: sink=1099511627777 is not a whole number from 0 up"},
       {"ssa:block=2", "mode `ssa:block=2`: block=2 is neither 128 (blocks) nor 1 (exact tokens)"},
       {"ssa:sink=1,local=4,sink=1", "mode `ssa:sink=1,local=4,sink=1`: `sink` is given twice"},
+      {"ssa:prefill=no",
+       "mode `ssa:prefill=no`: prefill=no is neither streaming, dense nor chunked"},
+      {"ssa:prefill=dense",
+       "mode `ssa:prefill=dense`: prefill=dense and decode=full leave out no keys; add "
+       "decode=sparse"},
+      {"ssa:prefill=dense,block=1,decode=sparse",
+       "mode `ssa:prefill=dense,block=1,decode=sparse`: unknown option of `ssa` `block`; known: "
+       "sink, local, prefill, decode"},
+      {"ssa:prefill_chunk=64",
+       "mode `ssa:prefill_chunk=64`: unknown option of `ssa` `prefill_chunk`; known: "
+       "sink, local, prefill, block, decode"},
       {"ssa:decode=no", "mode `ssa:decode=no`: decode=no is neither full nor sparse"},
       {"ssa:blocks=1",
        "mode `ssa:blocks=1`: unknown option of `ssa` `blocks`; did you mean `block`? known: sink, "
-       "local, block, decode"},
+       "local, prefill, block, decode"},
       {"fa:sink=3", "mode `fa:sink=3`: `fa` takes no options, but has `sink`"},
       {"fa-ssa:sparsity=1.01",
        "mode `fa-ssa:sparsity=1.01`: sparsity=1.01 is not a number from 0 to 1"},
@@ -227,7 +249,7 @@ TEST(AttentionPlan, ErrorsSayTheOptionAndWhatItMayBe) {
             "routed checkpoint, or fix the heads with fa-ssa:pattern=FILE.tsv");
   EXPECT_EQ(error_of("fa-ssa:locl=256", context(), ErrorKind::kInvalidArgument),
             "mode `fa-ssa:locl=256`: unknown option of `fa-ssa` `locl`; did you mean `local`? "
-            "known: sink, local, block, decode, pattern, sparsity, threshold");
+            "known: sink, local, prefill, block, decode, heads, pattern, sparsity, threshold");
 }
 
 TEST(AttentionPlan, SizesReachTheirBounds) {

@@ -189,6 +189,34 @@ TEST(Generate, RouterFeaturesAreWhatTheRoutersDecidedFrom) {
   EXPECT_THROW(generator->router_features({}, 1), Error);
 }
 
+TEST(Generate, RetrievalScoresAreTheMassOnTheNeedle) {
+  const std::filesystem::path folder = fixture("routed/paw_llama_small");
+  const auto generator = cpu_generator(folder, "fp32", 128);
+  const std::vector<std::int32_t> ids = some_ids(300, 7);
+  std::vector<std::int64_t> needle(ids.size());
+  std::iota(needle.begin(), needle.end(), 0);
+  const ModelInfo& model = generator->model();
+  const auto all = generator->retrieval_scores(ids, needle);
+  ASSERT_EQ(std::ssize(all), model.layers);
+  for (const std::vector<float>& layer : all) {
+    ASSERT_EQ(std::ssize(layer), model.heads_q);
+    for (const float mass : layer) EXPECT_NEAR(mass, 1, 1e-5);
+  }
+  const auto front = generator->retrieval_scores(ids, std::span(needle).first(100));
+  const auto back = generator->retrieval_scores(ids, std::span(needle).subspan(100));
+  for (std::size_t layer = 0; layer < front.size(); ++layer) {
+    for (std::size_t head = 0; head < front[layer].size(); ++head) {
+      EXPECT_NEAR(front[layer][head] + back[layer][head], 1, 1e-5);
+    }
+  }
+  generator->set_mode("ssa:sink=0,local=1,block=1");
+  EXPECT_EQ(generator->retrieval_scores(ids, std::span(needle).first(100)), front)
+      << "under full attention, whatever the mode";
+  needle.push_back(300);
+  EXPECT_THROW(generator->retrieval_scores(ids, needle), Error);
+  EXPECT_THROW(generator->retrieval_scores({}, {}), Error);
+}
+
 // `pooling_rows`: 0 in config.json is a router that was trained on the mean of all keys.
 TEST(Generate, RoutersPoolOverAsManyRowsAsTheirConfigSays) {
   constexpr const char* kModel = "routed/paw_llama_small";

@@ -37,6 +37,12 @@ class Spy final : public HeadMode {
   bool plain_keys_;
 };
 
+std::vector<std::int32_t> spied_ids() {
+  std::vector<std::int32_t> ids;
+  for (std::int32_t i = 0; i < kTokens; ++i) ids.push_back(i * 7 % 90);
+  return ids;
+}
+
 std::vector<AttentionInput> seen_by_a_spy(Decoder& decoder, bool plain_keys) {
   const c10::InferenceMode no_gradients;
   std::vector<AttentionInput> seen;
@@ -44,11 +50,9 @@ std::vector<AttentionInput> seen_by_a_spy(Decoder& decoder, bool plain_keys) {
                      .policy = make_uniform(true, decoder.config().heads_kv, 0),
                      .retrieval = nullptr,
                      .sparse = std::make_unique<Spy>(seen, plain_keys)};
-  std::vector<std::int32_t> ids(kTokens);
-  for (std::int32_t i = 0; i < kTokens; ++i) ids[static_cast<std::size_t>(i)] = i * 7 % 90;
   Sequence sequence = decoder.start(kTokens);
   StageClock clock(decoder.device());
-  decoder.prefill(sequence, ids, plan, clock);
+  decoder.prefill(sequence, spied_ids(), plan, clock);
   EXPECT_FALSE(sequence.plain_keys.defined()) << "given back after the last layer";
   return seen;
 }
@@ -73,6 +77,29 @@ TEST(LayerContext, IsWhatQueriesAndKeysWereMadeOf) {
     if (input.layer + 1 < kLayers) continue;  // the next layer's keys have taken their place
     decoder.rotary().rotate(input.plain_k.transpose(0, 1), 0, k);
     EXPECT_TRUE(k.equal(input.k));
+  }
+}
+
+// What rows of a finished prompt asked of a layer can be asked again.
+TEST(LayerContext, CanBeMadeAgainFromTheActivations) {
+  const c10::InferenceMode no_gradients;
+  Decoder decoder = small_decoder();
+  const std::vector<AttentionInput> seen = seen_by_a_spy(decoder, false);
+  Sequence sequence = decoder.start(kTokens);
+  StageClock clock(decoder.device());
+  const AttentionPlan full = make_attention_plan(
+      "fa", {.layers = kLayers, .heads_q = 8, .heads_kv = decoder.config().heads_kv});
+  std::vector<at::Tensor> last;
+  decoder.prefill(sequence, spied_ids(), full, clock, [&](std::int64_t, const at::Tensor& x) {
+    last.push_back(x.narrow(0, kTokens - 1, 1).clone());
+  });
+  for (const std::size_t layer : {0u, 1u}) {
+    const AttentionInput& spied = seen.at(layer * 3 + 2);  // the chunk with the last row
+    const AttentionInput again = decoder.attention_input(sequence, static_cast<std::int64_t>(layer),
+                                                         kTokens - 1, last[layer]);
+    EXPECT_EQ(again.layer, spied.layer);
+    EXPECT_TRUE(again.q.allclose(spied.q.narrow(1, spied.q.size(1) - 1, 1), 1e-4, 1e-5));
+    EXPECT_TRUE(again.k.allclose(spied.k, 1e-4, 1e-5));
   }
 }
 

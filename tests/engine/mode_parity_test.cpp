@@ -73,6 +73,13 @@ ParityCase streaming_case(std::int64_t sink, std::int64_t local, std::int64_t bl
           [=](const AttentionInput&) { return testing::streaming_visibility(sink, local, block); }};
 }
 
+ParityCase chunked_case(std::int64_t sink, std::int64_t local, std::int64_t chunk) {
+  return {fmt::format("ssa:sink={},local={},prefill=chunked,prefill_chunk={}", sink, local, chunk),
+          1, [=](const AttentionInput& input) {
+            return testing::rolling_cache_visibility(input.k.size(1), sink, local, chunk);
+          }};
+}
+
 ParityCase skip_case(const std::string& mode, const testing::SkipSetting& s) {
   return {mode, 1, [s](const AttentionInput& input) { return testing::skip_visibility(input, s); }};
 }
@@ -117,6 +124,12 @@ std::vector<ParityCase> parity_cases() {
       streaming_case(100, 130, 128),  // rounded up to blocks
       streaming_case(7, 50, 1),
       streaming_case(0, 1, 1),
+      {"ssa:sink=3,local=5,prefill=dense", 1, everything},
+      chunked_case(7, 20, 64),
+      chunked_case(0, 1, 30),
+      chunked_case(130, 100, 256),
+      chunked_case(5, 90, 17),
+      chunked_case(0, 40, 100000),  // the prompt is one chunk
       xattention_case("xa:stride=4,tau=0.6,block=16", {4, 16, {0.6}}),
       xattention_case("xa:stride=8,tau=0.8,block=32", {8, 32, {0.8}}),
       xattention_case("xa:stride=16,tau=0,block=64", {16, 64, {0}}),

@@ -148,6 +148,23 @@ inline Visibility streaming_visibility(std::int64_t sink, std::int64_t local, st
   };
 }
 
+/// Chunk by chunk over a cache that forgets all but its first `sink` and last `recent` entries.
+inline Visibility rolling_cache_visibility(std::int64_t tokens, std::int64_t sink,
+                                           std::int64_t recent, std::int64_t chunk) {
+  auto seen = std::make_shared<std::vector<std::vector<std::int64_t>>>();  // by a chunk's rows
+  std::vector<std::int64_t> cache;
+  for (std::int64_t j = 0; j < tokens; ++j) {
+    cache.push_back(j);
+    if ((j + 1) % chunk != 0 && j + 1 < tokens) continue;
+    seen->push_back(cache);
+    while (std::ssize(cache) > sink + recent) cache.erase(cache.begin() + sink);
+  }
+  return [=](std::int64_t, std::int64_t p, std::int64_t j) {
+    const auto& keys = (*seen)[static_cast<std::size_t>(p / chunk)];
+    return std::find(keys.begin(), keys.end(), j) != keys.end();
+  };
+}
+
 struct SkipSetting {
   double scale = 1;
   std::int64_t rows = 64, keys = 128;

@@ -171,5 +171,14 @@ TEST(Statistics, QuantilesInterpolate) {
   EXPECT_FALSE(quantile({}, 0.5));
 }
 
+TEST(Statistics, RankCorrelationByHand) {
+  const std::vector<double> x = {1, 2, 3, 4, 5}, order = {10, 20, 15, 50, 40}, flat(5, 3.0);
+  EXPECT_NEAR(*spearman(x, order), 1 - 6.0 * 4 / (5 * 24), 1e-12);  // squared differences: 4
+  EXPECT_NEAR(*spearman(x, std::vector<double>{9, 8, 7, 3, -1}), -1, 1e-12);
+  // Ranks 1.5 1.5 3 4.5 4.5 against 1 to 5: 9 / sqrt(9 * 10).
+  EXPECT_NEAR(*spearman(std::vector<double>{0, 0, 1, 2, 2}, x), 9 / std::sqrt(90), 1e-12);
+  EXPECT_FALSE(spearman(x, flat));
+}
+
 }  // namespace
 }  // namespace elastic::runs

@@ -88,6 +88,12 @@ class FakeGenerator : public engine::Generator {
     return std::vector<engine::RouterFeatures>(static_cast<std::size_t>(layers), features);
   }
 
+  /// Of one layer with one head: how many tokens the needle has.
+  std::vector<std::vector<float>> retrieval_scores(std::span<const std::int32_t>,
+                                                   std::span<const std::int64_t> needle) override {
+    return {{static_cast<float>(needle.size())}};
+  }
+
   struct Asked {
     engine::Request request;
     std::string mode;
