@@ -42,7 +42,7 @@ at::Tensor slice_scores(const AttentionInput& input, const at::Tensor& means, st
   scores.masked_fill_(hidden, -std::numeric_limits<double>::infinity());
   scores = scores.view({heads, query_blocks, block, key_blocks});
   const at::Tensor most = scores.amax({2, 3}, true);  // -inf where a block of queries sees nothing
-  return scores.sub_(at::where(most.isinf(), 0.0, most)).exp_().sum({2}, false, at::kDouble);
+  return scores.sub_(at::where(most.isinf(), 0.0, most)).exp_().sum({2}).to(at::kDouble);
 }
 
 class FlashPrefillMode final : public HeadMode {

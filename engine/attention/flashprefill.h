@@ -26,7 +26,7 @@ struct FlashPrefillOptions {
   std::int64_t sink = 2, window = 4, last = 2, min = 0;
 };
 
-/// E as fp64 [query heads, query blocks, key blocks]. `input.q_start` is a multiple of the block.
+/// E, summed in fp32, as fp64 [query heads, query blocks, key blocks]. `input.q_start` is a multiple of the block.
 /// Key blocks end with that of the last row.
 at::Tensor flash_prefill_scores(const AttentionInput& input, std::int64_t block);
 
