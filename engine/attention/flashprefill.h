@@ -26,8 +26,8 @@ struct FlashPrefillOptions {
   std::int64_t sink = 2, window = 4, last = 2, min = 0;
 };
 
-/// E, summed in fp32, as fp64 [query heads, query blocks, key blocks]. `input.q_start` is a multiple of the block.
-/// Key blocks end with that of the last row.
+/// E, summed in fp32, as fp64 [query heads, query blocks, key blocks]. `input.q_start` is a
+/// multiple of the block. Key blocks end with that of the last row.
 at::Tensor flash_prefill_scores(const AttentionInput& input, std::int64_t block);
 
 /// bool [query heads, query blocks, key blocks] of the scores.

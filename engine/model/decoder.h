@@ -4,7 +4,8 @@
 //   x += o(attention(norm(x)));  x += down(silu(gate(norm(x))) * up(norm(x)))
 // Prefill is layer-major: one layer over the whole prompt, row-chunked inside, then the next. So a
 // head policy sees the real first and last keys at any length, and peak memory is K/V, one
-// activation of the prompt and the temporaries of one chunk. Works on any ATen device.
+// activation of the prompt and the temporaries of one chunk, or of the attention of all rows where
+// a mode asks for whole prompts. Works on any ATen device.
 //
 //   Decoder decoder(std::move(weights), 0);
 //   Sequence sequence = decoder.start(ids.size() + 32);

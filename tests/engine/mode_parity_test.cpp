@@ -1,6 +1,6 @@
-// Every head mode against attention in double precision under a mask that tests/engine/visibility.h
-// makes on its own: what a mode selects and what it computes are
-// both held against the specification.
+// Every head mode against attention in double precision under a mask that
+// tests/engine/*visibility.h make on their own: what a mode selects and what it computes are both
+// held against the specification.
 
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
