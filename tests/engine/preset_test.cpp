@@ -115,13 +115,13 @@ TEST(Presets, PatternsMayLieInTheModelsFolder) {
       << "masks are used as they are";
 }
 
-struct Passed {
+struct PresetRun {
   at::Tensor prompt, step;  // activations of the prompt, and of one token after it
   std::int64_t cache_bytes = 0;
 };
 
 // 300 tokens in chunks of 128, and one more.
-Passed pass(const std::string& mode) {
+PresetRun run_preset(const std::string& mode) {
   const c10::InferenceMode no_gradients;
   const ModelConfig config = elastic::testing::small_config(2);
   Decoder decoder(random_weights(config, at::kFloat, at::kCPU, 9), 128);
@@ -129,7 +129,7 @@ Passed pass(const std::string& mode) {
       mode, {.layers = 2, .heads_q = config.heads_q, .heads_kv = config.heads_kv});
   Sequence sequence = decoder.start(301);
   StageClock clock(decoder.device());
-  Passed passed;
+  PresetRun passed;
   passed.prompt =
       decoder.prefill(sequence, elastic::testing::some_ids(300, 7), plan, clock).clone();
   std::vector<Sequence*> batch = {&sequence};
@@ -145,10 +145,10 @@ TEST(Presets, PromptsAreDenseAndCachesAreCut) {
   const auto same = [](const at::Tensor& a, const at::Tensor& b) {
     return a.allclose(b, 1e-4, 1e-5);
   };
-  const Passed full = pass("fa"), none = pass("duo:sparsity=0," + file),
-               duo = pass("duo:sink=8,local=32," + file),
-               chunked = pass("prulong:sink=8,local=32,prefill_chunk=256," + file),
-               whole = pass("prulong:sink=8,local=32," + file);
+  const PresetRun full = run_preset("fa"), none = run_preset("duo:sparsity=0," + file),
+                  duo = run_preset("duo:sink=8,local=32," + file),
+                  chunked = run_preset("prulong:sink=8,local=32,prefill_chunk=256," + file),
+                  whole = run_preset("prulong:sink=8,local=32," + file);
   EXPECT_TRUE(same(none.prompt, full.prompt) && same(none.step, full.step));
   EXPECT_EQ(none.cache_bytes, full.cache_bytes);
   EXPECT_TRUE(same(duo.prompt, full.prompt) && same(whole.prompt, full.prompt));
