@@ -77,8 +77,8 @@ void write_head_pattern(const HeadGates& gates, const HeadOptions& options,
     text += fmt::format("{:.6g}{}", values[i], (i + 1) % heads == 0 ? '\n' : '\t');
   }
   create_folders(folder);
-  if (gates.method == HeadMethod::kPrulong) return write_file_atomic(folder / "masks.tsv", text);
-  write_file_atomic(folder / "full_attention_heads.tsv", text);
+  const bool duo = gates.method == HeadMethod::kDuo;
+  write_file_atomic(folder / (duo ? "full_attention_heads.tsv" : "masks.tsv"), text);
   write_file_atomic(folder / "config.json",
                     dump_pretty(Json{{"sink_size", options.sink}, {"recent_size", options.local}}));
 }

@@ -44,7 +44,8 @@ double ramped_target(const HeadOptions& options, std::int64_t step, std::int64_t
 /// with the largest log_alpha of all M, else 0; of equal ones the earlier (layer, head) stays.
 std::vector<double> final_gates(const HeadGates& gates, double target);
 
-/// full_attention_heads.tsv and config.json, or masks.tsv, as the methods publish them.
+/// full_attention_heads.tsv or masks.tsv, as the methods publish them, and config.json with the
+/// window that they were trained with.
 void write_head_pattern(const HeadGates& gates, const HeadOptions& options,
                         const std::filesystem::path& folder);
 

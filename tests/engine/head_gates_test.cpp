@@ -195,6 +195,7 @@ TEST(TrainHeads, PrulongWritesMasksOfItsTarget) {
   EXPECT_GT(result.loss, 1) << "a language-modelling loss";
   const HeadPattern pattern = read_head_pattern(folder / "prulong/masks.tsv");
   EXPECT_TRUE(pattern.is_binary());
+  EXPECT_EQ(read_json(folder / "prulong/config.json")["recent_size"], 128);
   EXPECT_EQ(std::count(pattern.gates.begin(), pattern.gates.end(), 1.0), 2);
 }
 
