@@ -54,7 +54,7 @@ TEST_F(CommandLine, UnknownNamesSuggestTheNearest) {
   expect("bench atention", 2, "did you mean `attention`?");
   expect("bench training rooter", 2, "did you mean `router`?");
   expect("data lst", 2, "did you mean `list`?");
-  expect("zzzzzzzz", 2, "known: ablate, bench");
+  expect("zzzzzzzz", 2, "known: ablate, analyze, bench");
   expect("tasks niah_singel_1", 2, "did you mean `ruler/niah_single_1`?");
   expect("tasks hotpotqa", 2, "did you mean `longbench/hotpotqa`?");
   expect("tasks ruller", 2, "did you mean `ruler`?");
