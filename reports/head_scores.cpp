@@ -1,6 +1,7 @@
 #include "reports/head_scores.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
@@ -215,9 +216,7 @@ Document head_scores_document(const HeadScores& scores, const std::vector<HeadRa
 std::string pattern_text(const HeadGrid& kv_heads) {
   std::string text;
   for (const std::vector<double>& layer : kv_heads) {
-    std::vector<std::string> cells;
-    for (const double value : layer) cells.push_back(fmt::format("{}", value));
-    text += join(cells, "\t") + "\n";
+    text += fmt::format("{}\n", fmt::join(layer, "\t"));
   }
   return text;
 }

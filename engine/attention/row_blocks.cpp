@@ -60,7 +60,7 @@ at::Tensor index_of(std::span<const int> heads, at::Device device) {
   return on_device(at::tensor(at::ArrayRef<int>(heads.data(), heads.size()), at::kInt), device);
 }
 
-at::Tensor best_blocks(at::Tensor scores, const BlockRule& rule, const RowSpan& rows) {
+at::Tensor best_blocks(const at::Tensor& scores, const BlockRule& rule, const RowSpan& rows) {
   const at::Tensor own = row_positions(rows, scores.device()).div(rule.block, "floor");
   const at::Tensor block = at::arange(scores.size(2), own.options());
   const at::Tensor causal = block <= own;

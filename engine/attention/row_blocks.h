@@ -50,7 +50,7 @@ struct BlockRule {
 
 /// bool [heads, rows, blocks] of scores fp32 [heads, rows, blocks], which are overwritten; nothing
 /// behind the row's own block.
-at::Tensor best_blocks(at::Tensor scores, const BlockRule& rule, const RowSpan& rows);
+at::Tensor best_blocks(const at::Tensor& scores, const BlockRule& rule, const RowSpan& rows);
 
 /// kInvalidArgument where the option `large` is not a multiple of the option `small`.
 void check_multiple(const ModeOptions& options, std::string_view large, std::int64_t large_value,
