@@ -21,7 +21,7 @@ namespace {
 
 using namespace elastic::testing;
 
-HeadGates gates_of(HeadMethod method, std::vector<double> values, std::int64_t layers = 1) {
+HeadGates gates_of(HeadMethod method, const std::vector<double>& values, std::int64_t layers = 1) {
   const auto heads = std::ssize(values) / layers;
   return {method, at::tensor(values, at::TensorOptions(at::kDouble)).view({layers, heads})};
 }

@@ -177,7 +177,8 @@ TEST(KvCache, CutLayersAreNeitherFilledNorReadWhole) {
   EXPECT_EQ(cache.bytes(kPrompt), 2 * kHeads * kPrompt * kDim * 2 * 2);
   EXPECT_EQ(cache.bytes_full(kPrompt), 2 * kHeads * kPrompt * kDim * 2 * 2);
   cache.cut(0, {0, 2}, kPrompt, 3, 4);
-  EXPECT_EQ(cache.bytes(kPrompt), (kPrompt + 2 * 7 + kHeads * kPrompt) * kDim * 2 * 2);
+  EXPECT_EQ(cache.bytes(kPrompt),
+            (kPrompt + std::int64_t{2} * 7 + kHeads * kPrompt) * kDim * 2 * 2);
   EXPECT_THROW(cache.write_rows(0, kPrompt, 1), std::logic_error);
   EXPECT_THROW(cache.read_all(0, kPrompt), std::logic_error);
   EXPECT_NO_THROW(cache.read_all(1, kPrompt));

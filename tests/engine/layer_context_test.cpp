@@ -38,8 +38,8 @@ class Spy final : public HeadMode {
 };
 
 std::vector<std::int32_t> spied_ids() {
-  std::vector<std::int32_t> ids;
-  for (std::int32_t i = 0; i < kTokens; ++i) ids.push_back(i * 7 % 90);
+  std::vector<std::int32_t> ids(kTokens);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i * 7 % 90);
   return ids;
 }
 

@@ -7,6 +7,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <set>
@@ -130,11 +131,10 @@ inline NsaHead nsa_head(const NsaInput& in, const NsaSetting& s, std::int64_t kv
 inline std::vector<double> add_attention(const double* q, std::int64_t dim, double gate,
                                          const std::vector<const double*>& keys,
                                          const std::vector<const double*>& values, double* out) {
-  std::vector<double> scores;
-  for (const double* key : keys) {
-    scores.push_back(std::inner_product(q, q + dim, key, 0.0) /
-                     std::sqrt(static_cast<double>(dim)));
-  }
+  std::vector<double> scores(keys.size());
+  std::transform(keys.begin(), keys.end(), scores.begin(), [&](const double* key) {
+    return std::inner_product(q, q + dim, key, 0.0) / std::sqrt(static_cast<double>(dim));
+  });
   const std::vector<double> shares = shares_of(scores);
   for (std::size_t n = 0; n < values.size(); ++n) {
     for (std::int64_t c = 0; c < dim; ++c) out[c] += gate * shares[n] * values[n][c];
