@@ -156,7 +156,8 @@ TEST(Presets, PromptsAreDenseAndCachesAreCut) {
   EXPECT_TRUE(same(whole.step, duo.step)) << "the same heads and window, one chunk";
   EXPECT_TRUE(same(chunked.prompt.narrow(0, 0, 256), full.prompt.narrow(0, 0, 256)));
   EXPECT_FALSE(same(chunked.prompt.narrow(0, 256, 44), full.prompt.narrow(0, 256, 44)));
-  EXPECT_EQ(duo.cache_bytes, full.cache_bytes / (2 * 4 * 301) * (4 * 301 + 4 * 40));
+  EXPECT_EQ(duo.cache_bytes, full.cache_bytes / (std::int64_t{2} * 4 * 301) *
+                                 (std::int64_t{4} * 301 + std::int64_t{4} * 40));
 }
 
 TEST(Presets, RaggedBatchesEqualEachPromptAlone) {
