@@ -4,13 +4,11 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include <vector>
 
 #include "base/error.h"
-#include "engine/attention/attention_backend.h"
 
 namespace elastic::engine {
 
@@ -39,8 +37,8 @@ at::Tensor block_distances(const AttentionInput& input, std::int64_t block) {
 BlockChoice choice_of(const at::Tensor& keep, std::int64_t block, const AttentionInput& input,
                       const CandidateHeads& heads) {
   if (static_cast<std::int64_t>(heads.kv_heads.size()) == input.k.size(0)) return {keep, block};
-  const at::Tensor own = at::tensor(query_heads(input, heads.kv_heads), at::kInt);
-  return {keep.index_select(0, on_device(own, keep.device())), block};
+  const std::vector<int> own = query_heads(input, heads.kv_heads);
+  return {keep.index_select(0, index_of(own, keep.device())), block};
 }
 
 std::int64_t block_option(ModeOptions& options) {

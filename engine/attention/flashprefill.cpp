@@ -4,18 +4,17 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/sort.h>
 #include <ATen/ops/where.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <vector>
 
 #include "base/error.h"
 #include "engine/attention/attention_plan.h"
 #include "engine/attention/block_ops.h"
+#include "engine/attention/ranking.h"
 #include "engine/attention/registry.h"
 
 namespace elastic::engine {
@@ -39,7 +38,7 @@ at::Tensor slice_scores(const AttentionInput& input, const at::Tensor& means, st
   const at::Tensor position = at::arange(first, first + all, options).unsqueeze(1);
   const at::Tensor last_key = at::arange(1, key_blocks + 1, options) * block - 1;
   const at::Tensor hidden = (position < last_key).logical_or(position >= first + rows);
-  scores.masked_fill_(hidden, -std::numeric_limits<double>::infinity());
+  scores.masked_fill_(hidden, -kInfinity);
   scores = scores.view({heads, query_blocks, block, key_blocks});
   const at::Tensor most = scores.amax({2, 3}, true);  // -inf where a block of queries sees nothing
   return scores.sub_(at::where(most.isinf(), 0.0, most)).exp_().sum({2}).to(at::kDouble);
@@ -89,10 +88,7 @@ at::Tensor select_by_share(const at::Tensor& scores, const AttentionInput& input
   at::Tensor keep = (scores >= best * options.alpha).logical_and(best > 0);
   keep.logical_or_(distance < options.window);
   keep.narrow(2, 0, std::min(options.sink, keep.size(2))).fill_(true);
-  if (options.min > 0) {
-    const at::Tensor order = std::get<1>(at::sort(scores, true, -1, true));
-    keep.scatter_(2, order.narrow(2, 0, std::min(options.min, keep.size(2))), true);
-  }
+  if (options.min > 0) keep.logical_or_(best_of_rows(scores, options.min));
   const std::int64_t blocks = divided(input.k.size(1), options.block);
   const std::int64_t full = std::clamp<std::int64_t>(
       blocks - options.last - input.q_start / options.block, 0, keep.size(1));

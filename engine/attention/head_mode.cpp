@@ -7,12 +7,13 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "engine/attention/attention_backend.h"
 
 namespace elastic::engine {
 
 at::Tensor BlockChoice::table() const {
   if (keep.defined()) return keep;
-  const at::Tensor rows = bits.index_select(0, at::tensor(heads, at::kInt).to(bits.device()));
+  const at::Tensor rows = bits.index_select(0, index_of(heads, bits.device()));
   const at::Tensor place = at::arange(32, bits.options());
   return rows.unsqueeze(3)
       .bitwise_right_shift(place)
@@ -42,6 +43,10 @@ std::vector<int> query_heads(const AttentionInput& input, std::span<const int> k
     for (int g = 0; g < group; ++g) heads.push_back(head * group + g);
   }
   return heads;
+}
+
+at::Tensor index_of(std::span<const int> heads, at::Device device) {
+  return on_device(at::tensor(at::ArrayRef<int>(heads.data(), heads.size()), at::kInt), device);
 }
 
 BlockChoice HeadMode::choose_blocks(const AttentionInput&, const CandidateHeads&) const {

@@ -119,6 +119,9 @@ std::vector<int> every_head(std::int64_t heads);
 /// The query heads that read the given KV heads, in their order.
 std::vector<int> query_heads(const AttentionInput& input, std::span<const int> kv_heads);
 
+/// Heads as an index tensor, int32, on the device.
+at::Tensor index_of(std::span<const int> heads, at::Device device);
+
 /// One of several attentions that a mode adds up, each after a softmax of its own.
 struct Branch {
   AttentionInput input;  // with keys, values and positions of its own

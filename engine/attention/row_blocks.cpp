@@ -3,11 +3,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "engine/attention/attention_backend.h"
 #include "engine/attention/ranking.h"
 
 namespace elastic::engine {
@@ -54,10 +52,6 @@ at::Tensor grouped_queries(const AttentionInput& input, const at::Tensor& kv_hea
       .reshape({input.k.size(0), -1, rows.rows, input.q.size(2)})
       .index_select(0, kv_heads)
       .flatten(1, 2);
-}
-
-at::Tensor index_of(std::span<const int> heads, at::Device device) {
-  return on_device(at::tensor(at::ArrayRef<int>(heads.data(), heads.size()), at::kInt), device);
 }
 
 at::Tensor best_blocks(const at::Tensor& scores, const BlockRule& rule, const RowSpan& rows) {

@@ -37,9 +37,6 @@ at::Tensor row_positions(const RowSpan& rows, at::Device device);
 at::Tensor grouped_queries(const AttentionInput& input, const at::Tensor& kv_heads,
                            const RowSpan& rows, double scale);
 
-/// Heads as an index tensor.
-at::Tensor index_of(std::span<const int> heads, at::Device device);
-
 /// Which key blocks a row takes, whatever their scores, and how many in all.
 struct BlockRule {
   std::int64_t block = 64;  // tokens

@@ -54,8 +54,7 @@ KeptBlocks kept_blocks(const BlockChoice& choice, std::int64_t first) {
   if (choice.counts.defined()) {  // of tiles; such a choice has the whole diagonal
     at::Tensor counts = choice.counts;
     if (static_cast<std::int64_t>(choice.heads.size()) < counts.size(0)) {
-      counts =
-          counts.index_select(0, on_device(at::tensor(choice.heads, at::kInt), counts.device()));
+      counts = counts.index_select(0, index_of(choice.heads, counts.device()));
     }
     return {at::ones_like(counts, at::kLong), counts.to(at::kLong) - 1, counts.sum(1)};
   }

@@ -32,14 +32,14 @@ HeadGates make_head_gates(const HeadOptions& options, const ModelConfig& config,
 }
 
 at::Tensor sample_gates(const HeadGates& gates, const at::Tensor& noise) {
-  if (gates.method == HeadMethod::kDuo) return gates.values * 1;
+  if (gates.method == HeadMethod::kDuo) return gates.values;
   const at::Tensor logistic = noise.select(-1, 1) - noise.select(-1, 0);
   const at::Tensor s = at::sigmoid((logistic + gates.values) / kTemperature);
   return at::clamp(s * (kHigh - kLow) + kLow, 0, 1);
 }
 
 at::Tensor open_gates(const HeadGates& gates) {
-  if (gates.method == HeadMethod::kDuo) return gates.values * 1;
+  if (gates.method == HeadMethod::kDuo) return gates.values;
   return at::sigmoid(gates.values - kTemperature * std::log(-kLow / kHigh));
 }
 

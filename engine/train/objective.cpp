@@ -18,7 +18,7 @@ at::Tensor loss_rows(const DecoderWeights& weights, const TrainingForward& f,
                       weights.final_norm, weights.config.rms_eps);
 }
 
-// Sets loss.lm and answer; the differentiable loss.
+// Sets o.lm and o.answer; returns the differentiable loss.
 at::Tensor language_loss(const DecoderWeights& weights, const TrainingForward& f,
                          const PackedBatch& batch, at::ScalarType compute, Objective& o) {
   const auto exact = compute == at::kDouble ? at::kDouble : at::kFloat;

@@ -9,6 +9,7 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "tests/commands/word_list_command.h"
 #include "tests/testing/program.h"
 
 namespace elastic {
@@ -18,16 +19,8 @@ namespace fs = std::filesystem;
 using testing::Program;
 using testing::ProgramResult;
 
-class AnalyzeCommand : public ::testing::Test {
+class AnalyzeCommand : public testing::WordListCommand {
  protected:
-  void SetUp() override {
-    data_ = testing::word_list_folder();
-    if (data_.empty()) GTEST_SKIP() << testing::kNoWordLists;
-    if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
-  }
-
-  std::string path(std::string_view name) const { return (folder_ / name).string(); }
-
   ProgramResult program(std::vector<std::string> arguments,
                         const std::vector<std::string>& more) const {
     for (const char* flag :
@@ -39,9 +32,6 @@ class AnalyzeCommand : public ::testing::Test {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return Program(ELASTIC_BENCH_BINARY, arguments, {{"OMP_NUM_THREADS", "1"}}).wait();
   }
-
-  fs::path data_;
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(AnalyzeCommand, ScoresBecomeAPatternThatRuns) {

@@ -4,6 +4,7 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "tests/commands/word_list_command.h"
 #include "tests/testing/program.h"
 
 namespace elastic {
@@ -13,16 +14,8 @@ namespace fs = std::filesystem;
 using testing::Program;
 using testing::ProgramResult;
 
-class SimilarityCommand : public ::testing::Test {
+class SimilarityCommand : public testing::WordListCommand {
  protected:
-  void SetUp() override {
-    data_ = testing::word_list_folder();
-    if (data_.empty()) GTEST_SKIP() << testing::kNoWordLists;
-    if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
-  }
-
-  std::string path(std::string_view name) const { return (folder_ / name).string(); }
-
   ProgramResult similarity(const std::string& tasks, const std::vector<std::string>& more) const {
     std::vector<std::string> arguments{"similarity", "--model",    "demo",         "--tasks",
                                        tasks,        "--lengths",  "512",          "--limit",
@@ -32,9 +25,6 @@ class SimilarityCommand : public ::testing::Test {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return Program(ELASTIC_BENCH_BINARY, arguments, {{"OMP_NUM_THREADS", "1"}}).wait();
   }
-
-  fs::path data_;
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(SimilarityCommand, WritesTheMatrixOfEachLayer) {

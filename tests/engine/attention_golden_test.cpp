@@ -28,6 +28,7 @@
 #include "engine/io/head_pattern.h"
 #include "engine/io/safetensors.h"
 #include "tests/engine/all_heads.h"
+#include "tests/engine/golden_counts.h"
 #include "tests/engine/stored_tensors.h"
 #include "tests/testing/folders.h"
 
@@ -41,19 +42,11 @@ using engine::RowSpan;
 using engine::SafetensorsFile;
 using engine::StreamingWindow;
 
-using Counts = std::map<std::string, int>;  // method -> files
-
 struct AttentionGoldenResult {
   Counts ran;
   Counts elsewhere;    // methods with a suite of their own
   Counts passed_over;  // methods that the engine does not have
 };
-
-int total(const Counts& counts) {
-  int sum = 0;
-  for (const auto& [method, count] : counts) sum += count;
-  return sum;
-}
 
 struct Case {
   fs::path folder;
@@ -330,14 +323,14 @@ const std::map<std::string, Check, std::less<>> kChecks = {
     {"xattention", check_xattention},        {"duo_streaming_cache", check_rolling_cache},
     {"duo_assignment", check_duo_assignment}};
 
-// Every file of the manifest by its method.
-// row_golden_test.cpp and static_heads_golden_test.cpp.
+// row_golden_test.cpp, nsa_test.cpp and static_heads_golden_test.cpp.
 bool has_own_suite(const std::string& method) {
   constexpr std::string_view kMethods[] = {"moba",         "infllmv2",      "nsa_strided",
                                            "nsa_meanpool", "prulong_masks", "retrieval_score"};
   return std::ranges::find(kMethods, method) != std::end(kMethods);
 }
 
+// Every file of the manifest by its method.
 AttentionGoldenResult check_attention_folder(const fs::path& folder) {
   AttentionGoldenResult result;
   const Json manifest = read_json(folder / "manifest.json");
@@ -367,16 +360,6 @@ int files_of(const fs::path& folder) {
     files += entry.path().filename() == "manifest.json" ? 0 : 1;
   }
   return files;
-}
-
-// "; in suites of their own: 3 moba", or nothing.
-std::string listed(const char* what, const Counts& counts) {
-  std::string text;
-  for (const auto& [method, count] : counts) {
-    text +=
-        fmt::format("{}{} {}", text.empty() ? fmt::format("; {}: ", what) : ", ", count, method);
-  }
-  return text;
 }
 
 std::string describe(const AttentionGoldenResult& result) {

@@ -11,6 +11,7 @@
 #include "engine/model/decoder.h"
 #include "tests/engine/golden_run.h"
 #include "tests/engine/plan_context.h"
+#include "tests/engine/plan_run.h"
 #include "tests/engine/small_config.h"
 #include "tests/testing/folders.h"
 
@@ -18,6 +19,8 @@ namespace elastic::engine {
 namespace {
 
 using namespace plan_tests;
+using elastic::testing::PlanRun;
+using elastic::testing::run_plan;
 using elastic::testing::TemporaryFolder;
 using elastic::testing::write_file;
 
@@ -115,29 +118,6 @@ TEST(Presets, PatternsMayLieInTheModelsFolder) {
       << "masks are used as they are";
 }
 
-struct PresetRun {
-  at::Tensor prompt, step;  // activations of the prompt, and of one token after it
-  std::int64_t cache_bytes = 0;
-};
-
-// 300 tokens in chunks of 128, and one more.
-PresetRun run_preset(const std::string& mode) {
-  const c10::InferenceMode no_gradients;
-  const ModelConfig config = elastic::testing::small_config(2);
-  Decoder decoder(random_weights(config, at::kFloat, at::kCPU, 9), 128);
-  const AttentionPlan plan = make_attention_plan(
-      mode, {.layers = 2, .heads_q = config.heads_q, .heads_kv = config.heads_kv});
-  Sequence sequence = decoder.start(301);
-  StageClock clock(decoder.device());
-  PresetRun passed;
-  passed.prompt =
-      decoder.prefill(sequence, elastic::testing::some_ids(300, 7), plan, clock).clone();
-  std::vector<Sequence*> batch = {&sequence};
-  passed.step = decoder.step(batch, std::vector<std::int32_t>{5}, plan);
-  passed.cache_bytes = sequence.cache.bytes(sequence.tokens);
-  return passed;
-}
-
 TEST(Presets, PromptsAreDenseAndCachesAreCut) {
   const TemporaryFolder folder;
   const std::string file = "pattern=" + (folder / "heads.tsv").string();
@@ -145,10 +125,10 @@ TEST(Presets, PromptsAreDenseAndCachesAreCut) {
   const auto same = [](const at::Tensor& a, const at::Tensor& b) {
     return a.allclose(b, 1e-4, 1e-5);
   };
-  const PresetRun full = run_preset("fa"), none = run_preset("duo:sparsity=0," + file),
-                  duo = run_preset("duo:sink=8,local=32," + file),
-                  chunked = run_preset("prulong:sink=8,local=32,prefill_chunk=256," + file),
-                  whole = run_preset("prulong:sink=8,local=32," + file);
+  const PlanRun full = run_plan("fa"), none = run_plan("duo:sparsity=0," + file),
+                duo = run_plan("duo:sink=8,local=32," + file),
+                chunked = run_plan("prulong:sink=8,local=32,prefill_chunk=256," + file),
+                whole = run_plan("prulong:sink=8,local=32," + file);
   EXPECT_TRUE(same(none.prompt, full.prompt) && same(none.step, full.step));
   EXPECT_EQ(none.cache_bytes, full.cache_bytes);
   EXPECT_TRUE(same(duo.prompt, full.prompt) && same(whole.prompt, full.prompt));

@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "engine/io/safetensors.h"
+#include "tests/engine/golden_counts.h"
 #include "tests/engine/modes.h"
 #include "tests/engine/skip_run.h"
 #include "tests/engine/stored_tensors.h"
@@ -134,9 +135,8 @@ using RowCheck = int (*)(const RowCase&, at::ScalarType);
 const std::map<std::string, RowCheck, std::less<>> kRowChecks = {{"moba", check_moba},
                                                                  {"infllmv2", check_infllm}};
 
-// Files by method.
-std::map<std::string, int> check_rows_of(const std::filesystem::path& folder) {
-  std::map<std::string, int> ran;
+Counts check_rows_of(const std::filesystem::path& folder) {
+  Counts ran;
   const Json manifest = read_json(folder / "manifest.json");
   for (const Json& entry : manifest.at("files")) {
     const std::string method = entry.at("method").get<std::string>();
@@ -155,12 +155,12 @@ std::map<std::string, int> check_rows_of(const std::filesystem::path& folder) {
 TEST(Golden_attention, RowBlocks) {
   const std::filesystem::path folder = golden_folder("attention");
   if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention";
-  const std::map<std::string, int> wanted = {{"moba", 5}, {"infllmv2", 6}};
+  const Counts wanted = {{"moba", 5}, {"infllmv2", 6}};
   EXPECT_EQ(check_rows_of(folder), wanted);
 }
 
 TEST(RowBlocks, OwnFolder) {
-  const std::map<std::string, int> wanted = {{"moba", 1}, {"infllmv2", 2}};
+  const Counts wanted = {{"moba", 1}, {"infllmv2", 2}};
   EXPECT_EQ(check_rows_of(fixture("row_blocks")), wanted);
 }
 

@@ -19,6 +19,7 @@
 #include "tests/engine/golden_run.h"
 #include "tests/engine/modes.h"
 #include "tests/engine/plan_context.h"
+#include "tests/engine/plan_run.h"
 #include "tests/engine/small_config.h"
 
 namespace elastic::engine {
@@ -27,7 +28,9 @@ namespace {
 using namespace plan_tests;
 using elastic::testing::cpu_generator;
 using elastic::testing::demo;
+using elastic::testing::PlanRun;
 using elastic::testing::request_of;
+using elastic::testing::run_plan;
 using elastic::testing::some_ids;
 using elastic::testing::tensor_named;
 
@@ -106,34 +109,12 @@ TEST(SkipMode, TheRuleIsOfTheKeysOfTheCall) {
   EXPECT_FALSE(testing::mode_of("fa")->skip_rule(1000, true));
 }
 
-struct Passed {
-  Trace trace;
-  at::Tensor prompt, step;  // activations of the prompt, and of one token after it
-};
-
-// 300 tokens in chunks of 128, and one more. Of random weights scores hardly differ, so that only
-// thresholds close to 1 skip anything.
-Passed pass(const std::string& mode) {
-  const c10::InferenceMode no_gradients;
-  const ModelConfig config = elastic::testing::small_config(2);
-  Decoder decoder(random_weights(config, at::kFloat, at::kCPU, 9), 128);
-  const AttentionPlan plan = make_attention_plan(
-      mode, {.layers = 2, .heads_q = config.heads_q, .heads_kv = config.heads_kv});
-  Sequence sequence = decoder.start(301);
-  StageClock clock(decoder.device());
-  Passed passed;
-  passed.prompt = decoder.prefill(sequence, some_ids(300, 7), plan, clock).clone();
-  sequence.sparsity.fill(passed.trace);
-  std::vector<Sequence*> batch = {&sequence};
-  passed.step = decoder.step(batch, std::vector<std::int32_t>{5}, plan);
-  return passed;
-}
-
+// Of random weights scores hardly differ, so that only thresholds close to 1 skip anything.
 TEST(SkipMode, PromptsAndStepsHaveScalesOfTheirOwn) {
-  const Passed full = pass("fa"), nothing = pass("skip:scale=0,decode_scale=0"),
-               prompt = pass("skip:scale=299.99,decode_scale=0"),
-               step = pass("skip:scale=0,decode_scale=300.99"),
-               short_prompt = pass("skip:scale=300,decode_scale=301");
+  const PlanRun full = run_plan("fa"), nothing = run_plan("skip:scale=0,decode_scale=0"),
+                prompt = run_plan("skip:scale=299.99,decode_scale=0"),
+                step = run_plan("skip:scale=0,decode_scale=300.99"),
+                short_prompt = run_plan("skip:scale=300,decode_scale=301");
   EXPECT_FALSE(full.trace.pv_density || nothing.trace.pv_density || step.trace.pv_density);
   EXPECT_FALSE(short_prompt.trace.pv_density) << "lambda is 1";
   ASSERT_TRUE(prompt.trace.pv_density);

@@ -24,6 +24,7 @@
 #include "engine/attention/retrieval_score.h"
 #include "engine/io/safetensors.h"
 #include "engine/model/kv_cache.h"
+#include "tests/engine/golden_counts.h"
 #include "tests/engine/modes.h"
 #include "tests/engine/stored_tensors.h"
 #include "tests/testing/folders.h"
@@ -198,7 +199,7 @@ const std::map<std::string, Check, std::less<>> kChecks = {
     {"retrieval_score", check_retrieval}};
 
 void check_folder(const fs::path& folder) {
-  std::map<std::string, int> ran;
+  Counts ran;
   const Json manifest = read_json(folder / "manifest.json");
   for (const Json& entry : manifest.at("files")) {
     const auto check = kChecks.find(entry.at("method").get<std::string>());
