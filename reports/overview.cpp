@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "reports/cells.h"
 #include "reports/speedup.h"
 
@@ -43,6 +44,22 @@ std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
   return row;
 }
 
+// Modes that computed dense attention since prompts were too short for them; empty without any.
+std::string fallback_note(const ReportInput& input, const std::vector<Subject>& all) {
+  std::vector<std::string> parts;
+  for (const Subject& subject : all) {
+    for (const runs::Cell& cell : input.runs[subject.run].summary.overall) {
+      const double share = cell.sparsity.fallback_share.value_or(0);
+      if (cell.model != subject.model || share == 0) continue;
+      parts.push_back(fmt::format("{} {} {:.3f}", suite_title(input, cell.task),
+                                  series_name(subject, cell.mode), share));
+    }
+  }
+  if (parts.empty()) return "";
+  return " Dense since prompts were too short for the method, as a share of all KV heads: " +
+         join(parts, "; ") + ".";
+}
+
 }  // namespace
 
 Document overview_document(const ReportInput& input) {
@@ -81,7 +98,8 @@ Document overview_document(const ReportInput& input) {
       "bytes that decode steps read over those of dense steps. Speed-up: dense "
       "prefill time over this mode's in the same run, median over the samples of a length, then "
       "geometric mean of the lengths, with a 95 % interval. TPOT: a sequence's wait for its next "
-      "token, median over all samples.";
+      "token, median over all samples." +
+      fallback_note(input, all);
   if (!table.rows.empty()) document.tables.push_back(std::move(table));
   return document;
 }

@@ -38,7 +38,8 @@ std::vector<Column> result_columns(bool several_runs) {
                           "read_share",
                           "cache_share",
                           "prefill_ms_p50",
-                          "select_ms_p50"}) {
+                          "select_ms_p50",
+                          "fallback_share"}) {
     columns.push_back({key, ""});
   }
   if (several_runs) columns.push_back({"run", ""});
@@ -87,7 +88,8 @@ std::vector<Value> result_row(const runs::Cell& cell) {
           number(sparsity.read_share),
           number(sparsity.cache_share),
           number(p50(time.prefill), 1, 3),
-          number(time.select, 1, 3)};
+          number(time.select, 1, 3),
+          number(sparsity.fallback_share)};
 }
 
 Json json_of(const Value& value) {

@@ -64,9 +64,10 @@ struct SampleRecord {
   std::optional<double> msr;
   std::optional<double> esr_last_query, esr_last_layer, esr_all_layers;
   std::optional<double> block_density, pv_density;
-  std::optional<double> read_share;  // bytes of decode steps over dense ones, above 1 where
-                                     // selecting reads more than it saves
-  std::vector<std::string> routing;  // per layer one character per KV head, 1 = sparse
+  std::optional<double> read_share;      // bytes of decode steps over dense ones, above 1 where
+                                         // selecting reads more than it saves
+  std::optional<double> fallback_share;  // of (layer, KV head) pairs
+  std::vector<std::string> routing;      // per layer one character per KV head, 1 = sparse
 
   std::optional<double> prefill_ms, router_ms, select_ms, attention_ms, ttft_ms, decode_ms;
   std::int64_t output_tokens = 0;

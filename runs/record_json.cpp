@@ -204,6 +204,7 @@ std::string record_line(const SampleRecord& r) {
   j["block_density"] = optional_json(r.block_density);
   j["pv_density"] = optional_json(r.pv_density);
   j["read_share"] = optional_json(r.read_share);
+  j["fallback_share"] = optional_json(r.fallback_share);
   j["routing"] = r.routing.empty() ? Json(nullptr) : Json(r.routing);
   j["prefill_ms"] = optional_json(r.prefill_ms);
   j["router_ms"] = optional_json(r.router_ms);
@@ -249,6 +250,7 @@ SampleRecord record_from_json(const JsonSource& in) {
   r.block_density = optional_share(in, "block_density");
   r.pv_density = optional_share(in, "pv_density");
   r.read_share = optional_ratio(in, "read_share");
+  r.fallback_share = optional_share(in, "fallback_share");
   r.routing = routing_rows(in);
   read_times(in, r);
   r.output_tokens = count(in, "output_tokens");

@@ -74,7 +74,8 @@ void fold_samples(const RunData& run, Cell& cell) {
                    mean_of_field(run, cell.samples, &SampleRecord::block_density),
                    mean_of_field(run, cell.samples, &SampleRecord::pv_density),
                    mean_of_field(run, cell.samples, &SampleRecord::read_share),
-                   mean(collect(run, cell.samples, cache_share))};
+                   mean(collect(run, cell.samples, cache_share)),
+                   mean_of_field(run, cell.samples, &SampleRecord::fallback_share)};
   cell.latency = latency_of(run, cell.samples);
 }
 
@@ -122,9 +123,10 @@ void drop_unused(std::vector<std::string>& names, const std::vector<Cell>& cells
 
 Sparsity mean_sparsity(const std::vector<const Cell*>& parts) {
   Sparsity out;
-  for (const auto field : {&Sparsity::msr, &Sparsity::esr_last_query, &Sparsity::esr_last_layer,
-                           &Sparsity::esr_all_layers, &Sparsity::block_density,
-                           &Sparsity::pv_density, &Sparsity::read_share, &Sparsity::cache_share}) {
+  for (const auto field :
+       {&Sparsity::msr, &Sparsity::esr_last_query, &Sparsity::esr_last_layer,
+        &Sparsity::esr_all_layers, &Sparsity::block_density, &Sparsity::pv_density,
+        &Sparsity::read_share, &Sparsity::cache_share, &Sparsity::fallback_share}) {
     std::vector<double> values;
     for (const Cell* part : parts) {
       if (part->sparsity.*field) values.push_back(*(part->sparsity.*field));

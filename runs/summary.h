@@ -39,6 +39,7 @@ struct Sparsity {
   std::optional<double> block_density, pv_density;  // prefill
   std::optional<double> read_share;                 // decode steps
   std::optional<double> cache_share;                // kv_bytes / kv_bytes_full
+  std::optional<double> fallback_share;             // of (layer, KV head) pairs
 
   /// Visible / causal pairs of the prefill, over all layers and heads.
   std::optional<double> token_density() const {

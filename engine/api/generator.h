@@ -58,6 +58,8 @@ struct Trace {
   // [layer][kv head] = {sparse logit, full logit}; empty where no router decided.
   std::vector<std::vector<std::array<float, 2>>> router_logits;
   double msr = 0;  // share of (layer, KV head) pairs in the sparse mode
+  // Share of all pairs whose mode left no key out, since the prompt was too short for it.
+  double fallback_share = 0;
   Esr esr;
   double block_density = 1;  // visited blocks / causal blocks over all layers and heads, prefill
   // Computed / causal tiles of the heads whose kernel passes over some, prefill; of skip-softmax.

@@ -42,7 +42,8 @@ Json trace_json(const Trace& trace) {
             {"all_layers", trace.esr.all_layers}}},
           {"block_density", trace.block_density},
           {"pv_density", trace.pv_density ? Json(*trace.pv_density) : Json(nullptr)},
-          {"read_share", trace.read_share ? Json(*trace.read_share) : Json(nullptr)}};
+          {"read_share", trace.read_share ? Json(*trace.read_share) : Json(nullptr)},
+          {"fallback_share", trace.fallback_share}};
 }
 
 }  // namespace elastic::engine

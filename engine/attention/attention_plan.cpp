@@ -52,10 +52,6 @@ void add_group(HeadGroups& chosen, const HeadMode* mode, HeadGroup group,
   chosen.groups.push_back(std::move(group));
 }
 
-bool selects(const HeadMode* mode) {
-  return mode != nullptr && (mode->places().decode_selection || mode->places().kernel_loop);
-}
-
 }  // namespace
 
 std::string AttentionPlan::describe() const {
@@ -73,7 +69,21 @@ std::string AttentionPlan::describe() const {
 }
 
 bool AttentionPlan::selects_in_decode() const {
-  return selects(retrieval.get()) || selects(sparse.get());
+  return asks(&ModePlaces::decode_selection) || asks(&ModePlaces::kernel_loop);
+}
+
+bool AttentionPlan::asks(bool ModePlaces::*what) const {
+  const auto does = [what](const HeadMode* mode) {
+    return mode != nullptr && mode->places().*what;
+  };
+  return does(retrieval.get()) || does(sparse.get());
+}
+
+double AttentionPlan::fallback_share(double msr, std::int64_t tokens) const {
+  const auto falls_back = [tokens](const HeadMode* mode) {
+    return mode != nullptr && mode->falls_back(tokens);
+  };
+  return (falls_back(sparse.get()) ? msr : 0) + (falls_back(retrieval.get()) ? 1 - msr : 0);
 }
 
 HeadGroups select_heads(const AttentionPlan& plan, const HeadDecision& decision,

@@ -97,6 +97,13 @@ struct AttentionPlan {
 
   /// True where keys of a prompt are evicted: the sparse mode's keep_keys() says which.
   bool evicts() const { return sparse != nullptr && sparse->places().prompt_eviction; }
+  /// Share of (layer, KV head) pairs whose mode falls back to dense attention at a prompt of
+  /// `tokens`; `msr` of the pairs are in the sparse mode.
+  double fallback_share(double msr, std::int64_t tokens) const;
+
+  /// Whether a mode of the plan has the place, or asks for what stands beside the places.
+  bool asks(bool ModePlaces::*what) const;
+
 };
 
 /// Throws kInvalidArgument for an unknown name (listing those there are), an unknown option or a

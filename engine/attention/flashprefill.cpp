@@ -50,6 +50,10 @@ class FlashPrefillMode final : public HeadMode {
 
   std::string_view name() const override { return "flashprefill"; }
   ModePlaces places() const override { return {.estimates = true}; }
+  bool falls_back(std::int64_t tokens) const override {  // everything is forced
+    const std::int64_t row = std::max(options_.sink + options_.window, options_.min);
+    return tokens <= (row + options_.last) * options_.block;
+  }
   std::string describe() const override {
     return fmt::format("flashprefill:alpha={},block={},sink={},window={},last={},min={}",
                        options_.alpha, options_.block, options_.sink, options_.window,

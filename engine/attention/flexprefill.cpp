@@ -115,12 +115,15 @@ class FlexPrefillMode final : public HeadMode {
                        options_.max > 0 ? fmt::format(",max={}", options_.max) : "");
   }
 
-  // Short prompts are dense, and so is a call without the whole prompt.
+  bool falls_back(std::int64_t tokens) const override {
+    return tokens <= std::max<std::int64_t>(2, options_.least_blocks()) * options_.block;
+  }
+
+  // A call without the whole prompt is dense.
   BlockChoice choose_blocks(const AttentionInput& input,
                             const CandidateHeads& heads) const override {
     const std::int64_t tokens = input.k.size(1), block = options_.block;
-    if (input.q.size(1) < tokens ||
-        tokens <= std::max<std::int64_t>(2, options_.least_blocks()) * block) {
+    if (input.q.size(1) < tokens || falls_back(tokens)) {
       const at::Tensor causal = block_distances(input, block) >= 0;
       return choice_of(causal.expand({input.q.size(0), -1, -1}), block, input, heads);
     }

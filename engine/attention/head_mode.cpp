@@ -66,6 +66,8 @@ BlockMask HeadMode::decode_mask(const AttentionInput& input, std::span<const int
 
 KeptKeys HeadMode::keep_keys(const AttentionInput&, HeadState&) const { return {}; }
 
+bool HeadMode::falls_back(std::int64_t) const { return false; }
+
 std::optional<SkipRule> HeadMode::skip_rule(std::int64_t, bool) const { return std::nullopt; }
 
 }  // namespace elastic::engine

@@ -144,6 +144,10 @@ class HeadMode {
   bool is_sparse() const { return places().any(); }
 
   /// Layers from the first that stay dense where every head is in this mode.
+  /// Whether a prompt of `tokens` is too short for the mode: none of its keys is left out, whatever
+  /// they are, before steps make it longer.
+  virtual bool falls_back(std::int64_t tokens) const;
+
   virtual std::int64_t dense_layers() const { return 0; }
 
   /// Of a mode that estimates: the choice of the query heads that belong to `heads`, made where the

@@ -47,6 +47,9 @@ class InfllmMode final : public HeadMode {
         options_.public_rounding ? "public" : "exact", options_.trained ? "trained" : "untrained");
   }
   ModePlaces places() const override { return {.prefill_mask = true, .decode_selection = true}; }
+  bool falls_back(std::int64_t tokens) const override {
+    return tokens < options_.dense_len || reads_all(tokens);
+  }
 
   BlockMask block_mask(const AttentionInput& input, std::span<const int> kv_heads) const override {
     HeadState state;
@@ -59,12 +62,14 @@ class InfllmMode final : public HeadMode {
   }
 
  private:
+  bool reads_all(std::int64_t keys) const { return keys <= options_.topk * options_.block; }
+
   // `state`: means of the fine and of the coarse windows, fp32 [heads_kv, windows, dim].
   BlockMask chosen(const AttentionInput& input, std::span<const int> kv_heads, HeadState& state,
                    bool public_rounding) const {
     const RowSpan span = input.span();
-    const std::int64_t blocks = (span.q_start + span.rows - 1) / options_.block + 1;
-    if (span.tokens < options_.dense_len || blocks <= options_.topk) return dense_mask(span);
+    const std::int64_t end = span.q_start + span.rows, blocks = (end - 1) / options_.block + 1;
+    if (span.tokens < options_.dense_len || reads_all(end)) return dense_mask(span);
     state.tensors.resize(2);
     extend_means(input.k, options_.fine, state.tensors[0]);
     extend_means(input.k, options_.coarse, state.tensors[1]);

@@ -38,6 +38,10 @@ class MobaMode final : public HeadMode {
     return {.prefill_mask = true, .decode_selection = options_.gated_decode};
   }
 
+  bool falls_back(std::int64_t tokens) const override {
+    return tokens <= options_.topk * options_.chunk;
+  }
+
   BlockMask block_mask(const AttentionInput& input, std::span<const int> kv_heads) const override {
     at::Tensor means;
     extend_means(input.k, {options_.chunk, options_.chunk}, means);
@@ -58,8 +62,8 @@ class MobaMode final : public HeadMode {
   BlockMask gated(const AttentionInput& input, std::span<const int> kv_heads,
                   const at::Tensor& means) const {
     const RowSpan span = input.span();
+    if (falls_back(span.q_start + span.rows)) return dense_mask(span);
     const std::int64_t chunks = (span.q_start + span.rows - 1) / options_.chunk + 1;
-    if (chunks <= options_.topk) return dense_mask(span);
     const at::Tensor heads = index_of(kv_heads, means.device());
     const at::Tensor own = means.narrow(1, 0, std::min(means.size(1), chunks))
                                .index_select(0, heads)

@@ -34,11 +34,15 @@ class Oracle : public HeadMode {
     return fmt::format("{}:{},sink={},local={}", name(), bound(), window_.sink, window_.local);
   }
   ModePlaces places() const override { return {.decode_selection = true}; }
+  bool falls_back(std::int64_t tokens) const override {
+    const std::int64_t rest = tokens - window_.sink - window_.local;
+    return rest <= 0 || reads_all(rest, tokens);
+  }
 
   BlockMask decode_mask(const AttentionInput& input, std::span<const int> kv_heads,
                         HeadState&) const override {
     const std::int64_t tokens = input.k.size(1), rest = tokens - window_.sink - window_.local;
-    if (rest <= 0 || reads_all(tokens)) return dense_mask(input.span());
+    if (falls_back(tokens)) return dense_mask(input.span());
     std::vector<at::Tensor> keep;  // [group, tokens] of each KV head
     for (const int head : kv_heads) {
       const at::Tensor scores = key_scores(input, head).select(1, 0);
@@ -52,7 +56,8 @@ class Oracle : public HeadMode {
 
  protected:
   virtual std::string bound() const = 0;
-  virtual bool reads_all(std::int64_t tokens) const = 0;
+  /// Whether a step over `tokens` reads all of the `keys` that compete.
+  virtual bool reads_all(std::int64_t keys, std::int64_t tokens) const = 0;
   /// bool [group, keys]: those to read by their scores [group, keys], in a step over `tokens`.
   virtual at::Tensor choose(const at::Tensor& scores, std::int64_t tokens) const = 0;
 
@@ -72,9 +77,11 @@ class OracleTopK final : public Oracle {
   std::string bound() const override {
     return share_ > 0 ? fmt::format("k={}", share_) : fmt::format("k={}", count_);
   }
-  bool reads_all(std::int64_t tokens) const override { return tokens <= wanted(tokens); }
+  bool reads_all(std::int64_t keys, std::int64_t tokens) const override {
+    return keys <= wanted(tokens);
+  }
   at::Tensor choose(const at::Tensor& scores, std::int64_t tokens) const override {
-    return best_of_rows(scores, std::min(wanted(tokens), scores.size(1)));
+    return best_of_rows(scores, wanted(tokens));
   }
 
  private:
@@ -96,7 +103,7 @@ class OracleTopP final : public Oracle {
 
  protected:
   std::string bound() const override { return fmt::format("p={}", mass_); }
-  bool reads_all(std::int64_t) const override { return mass_ >= 1; }
+  bool reads_all(std::int64_t, std::int64_t) const override { return mass_ >= 1; }
   // The key whose weight takes the sum beyond the mass is the last, with those equal to it.
   at::Tensor choose(const at::Tensor& scores, std::int64_t) const override {
     const at::Tensor weights = at::softmax(scores, 1, at::kDouble);

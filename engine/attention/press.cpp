@@ -61,9 +61,13 @@ std::string Press::describe() const {
                      options(), budget_.adakv ? fmt::format(",adakv={}", *budget_.adakv) : "");
 }
 
+bool Press::falls_back(std::int64_t tokens) const {
+  return budget_.kept(tokens) >= tokens || tokens <= first_forced() + last_forced();
+}
+
 KeptKeys Press::keep_keys(const AttentionInput& rows, HeadState& state) const {
   const std::int64_t tokens = rows.k.size(1), heads = rows.k.size(0), count = budget_.kept(tokens);
-  if (count >= tokens || tokens <= first_forced() + last_forced()) return {};
+  if (falls_back(tokens)) return {};
   add_rows(rows, state);
   if (rows.q_start + rows.q.size(1) < tokens) return {};
   const HeadState seen = std::exchange(state, {});

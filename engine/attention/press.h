@@ -34,6 +34,7 @@ class Press : public HeadMode {
 
   std::string describe() const final;
   ModePlaces places() const final { return {.prompt_eviction = true}; }
+  bool falls_back(std::int64_t tokens) const final;
   KeptKeys keep_keys(const AttentionInput& rows, HeadState& state) const final;
 
   /// Of a prompt whose rows end with `rows`: fp32 [heads_kv, tokens], infinite for keys that are

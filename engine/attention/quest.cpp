@@ -64,6 +64,7 @@ class QuestMode final : public HeadMode {
                        options_.all ? "all" : "current", options_.group_sum ? "group_sum" : "head");
   }
   ModePlaces places() const override { return {.decode_selection = true}; }
+  bool falls_back(std::int64_t tokens) const override { return tokens <= options_.budget; }
   std::int64_t dense_layers() const override { return 2; }
 
   BlockMask decode_mask(const AttentionInput& input, std::span<const int> kv_heads,
@@ -72,9 +73,7 @@ class QuestMode final : public HeadMode {
     add_keys(input.k, options_.page, state);
     const std::int64_t pages = state.tensors[0].size(1), wanted = options_.budget / options_.page;
     state.selection_vectors = 2 * pages;
-    if (tokens <= options_.budget || (!options_.all && pages <= wanted)) {
-      return dense_mask(input.span());
-    }
+    if (falls_back(tokens)) return dense_mask(input.span());
     std::vector<at::Tensor> keep;  // [group, pages] of each KV head
     for (const int head : kv_heads) {
       at::Tensor score = page_scores(input, head, group, state);  // [group, pages]

@@ -36,6 +36,9 @@ class SkipSoftmaxMode final : public HeadMode {
                        options_.ascending ? "ascending" : "descending");
   }
   ModePlaces places() const override { return {.kernel_loop = true}; }
+  bool falls_back(std::int64_t tokens) const override {
+    return options_.scale >= static_cast<double>(tokens);
+  }
 
   std::optional<SkipRule> skip_rule(std::int64_t tokens, bool decode) const override {
     const double scale = decode ? options_.decode_scale : options_.scale;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "engine/attention/block_ops.h"
 #include "engine/attention/head_mode.h"
 #include "engine/attention/registry.h"
 
@@ -31,6 +32,10 @@ class StreamingMode final : public HeadMode {
                        window_.block, prefill_);
   }
   ModePlaces places() const override { return {.prefill_mask = true, .eviction = true}; }
+  bool falls_back(std::int64_t tokens) const override {
+    const std::int64_t block = window_.block, blocks = divided(tokens, block);
+    return blocks <= divided(window_.sink, block) + divided(window_.local, block);
+  }
   BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
     return streaming_mask(window_, input.span());
   }
@@ -56,6 +61,9 @@ class CutCacheMode final : public HeadMode {
   ModePlaces places() const override {
     return {.prefill_mask = window_.chunk > 0, .eviction = true};
   }
+  bool falls_back(std::int64_t tokens) const override {
+    return tokens <= window_.sink + window_.local;
+  }
   BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
     return window_.chunk == 0 ? dense_mask(input.span()) : chunked_mask(window_, input.span());
   }
@@ -73,7 +81,7 @@ std::unique_ptr<HeadMode> make_windowed(StreamingWindow window, ModeOptions& opt
                             options.text(), window.block, kMaskBlock));
   }
   const auto blocks = [&](std::int64_t tokens) {
-    return (tokens + window.block - 1) / window.block * window.block;
+    return divided(tokens, window.block) * window.block;
   };
   if (blocks(window.sink) != window.sink || blocks(window.local) != window.local) {
     options.note(fmt::format(

@@ -40,6 +40,9 @@ class XattentionMode final : public HeadMode {
 
   std::string_view name() const override { return "xa"; }
   ModePlaces places() const override { return {.estimates = true}; }
+  bool falls_back(std::int64_t tokens) const override {  // the first block and the row's own
+    return tokens <= 2 * options_.sizes.block;
+  }
 
   std::string describe() const override {
     const bool is_public = options_.rule == XattentionRule::kPublic;

@@ -80,6 +80,8 @@ void finish(Answer& answer, const Tokenizer* tokenizer) {
   }
   const Sequence& sequence = *answer.sequence;
   result.trace.read_share = sequence.reads.share();
+  result.trace.fallback_share =
+      answer.plan->fallback_share(result.trace.msr, std::ssize(answer.request.ids));
   result.kv_bytes = sequence.cache.bytes(sequence.tokens);
   result.kv_bytes_full = sequence.cache.bytes_full(sequence.tokens);
 }

@@ -39,8 +39,8 @@ void accept(Answer& answer, std::span<const float> logits, std::span<const std::
 /// Appends the token and decides whether the request is finished by it.
 void take(Answer& answer, std::int32_t id, std::span<const std::int32_t> eos_ids);
 
-/// Fills in what is known at the end: the text, unless a stop string cut it, what steps read, and
-/// cache bytes.
+/// Fills in what is known at the end: the text, unless a stop string cut it, what steps read, what
+/// fell back, and cache bytes.
 void finish(Answer& answer, const Tokenizer* tokenizer);
 
 }  // namespace elastic::engine

@@ -122,6 +122,7 @@ void fill(SampleRun& run, Answer answer) {
   r.block_density = result.trace.block_density;
   r.pv_density = result.trace.pv_density;
   r.read_share = result.trace.read_share;
+  r.fallback_share = result.trace.fallback_share;
   r.routing = std::move(result.trace.routing);
   r.prefill_ms = result.timing.prefill_ms;
   r.router_ms = result.timing.router_ms;

@@ -75,6 +75,7 @@ class WholeRecord : public ::testing::Test {
       result.trace.block_density = 0.375;
       result.trace.pv_density = 0.625;
       result.trace.read_share = 0.875;
+      result.trace.fallback_share = 0.125;
       result.timing = {base + 1, base + 2, base + 3, base + 4, base + 5, base + 6};
       result.peak_bytes = 2000;
       result.kv_bytes = 30;
@@ -131,7 +132,7 @@ TEST_F(WholeRecord, OfOnePass) {
           R"("prediction":"first","references":["x","y"],"metric":"f1","score":0.5,)"
           R"("outcome":"ok","error":null,"msr":0.25,)"
           R"("esr":{{"last_query":0.125,"last_layer":0.25,"all_layers":0.5}},)"
-          R"("block_density":0.375,"pv_density":0.625,"read_share":0.875,"routing":["01","00"],)"
+          R"("block_density":0.375,"pv_density":0.625,"read_share":0.875,"fallback_share":0.125,"routing":["01","00"],)"
           R"("prefill_ms":1.0,"router_ms":2.0,)"
           R"("select_ms":3.0,"attention_ms":4.0,"ttft_ms":5.0,"decode_ms":6.0,"output_tokens":2,)"
           R"("peak_bytes":2000,"kv_bytes":30,"kv_bytes_full":40,"batch":1,"all_classes":["l"],)"

@@ -34,7 +34,9 @@ TEST(ResultJson, LogitsAreNullWhereNoRouterDecides) {
   EXPECT_TRUE(trace_json(trace).at("read_share").is_null()) << "no step was taken";
   trace.pv_density = 0.5;
   trace.read_share = 0.25;
+  trace.fallback_share = 0.5;
   EXPECT_EQ(trace_json(trace).at("read_share"), 0.25);
+  EXPECT_EQ(trace_json(trace).at("fallback_share"), 0.5);
   EXPECT_EQ(trace_json(trace).at("pv_density"), 0.5);
 }
 

@@ -29,6 +29,7 @@ inline runs::SampleRecord measured_sample(const std::string& model, const std::s
   r.esr_all_layers = 0.0625 * i;
   r.block_density = 1 - *r.msr / 2;
   r.read_share = dense ? 1 : 0.75 + 0.015625 * i;
+  r.fallback_share = mode.starts_with("duo") && length == 1024 ? *r.msr : 0;
   r.prefill_ms = tokens / (dense ? 10 : 16) + i;
   r.attention_ms = *r.prefill_ms * 0.625;
   if (!dense) r.router_ms = 0.5123 + i, r.select_ms = 0.2567 + i / 8;

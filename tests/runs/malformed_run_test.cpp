@@ -121,6 +121,7 @@ TEST(MalformedRun, SampleLines) {
       {"block density above one", with(R"("block_density": 1.5)"), "`block_density`"},
       {"negative pv density", with(R"("pv_density": -0.5)"), "`pv_density`"},
       {"negative read share", with(R"("read_share": -0.5)"), "`read_share`"},
+      {"fallback above one", with(R"("fallback_share": 1.5)"), "`fallback_share`"},
       {"read share beyond belief", with(R"("read_share": 1001)"), "`read_share`"},
       {"esr above one", with(R"("esr": {"last_query": 2})"), "`last_query`"},
       {"negative time", with(R"("prefill_ms": -5)"), "`prefill_ms`"},

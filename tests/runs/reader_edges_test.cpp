@@ -154,7 +154,8 @@ TEST(ReaderEdges, EveryFieldOfARecordRoundTrips) {
   r.all_classes = {"c", "d"}, r.metric = "f1", r.score = 0.5, r.outcome = Outcome::kError,
   r.error = "why";
   r.msr = 0.25, r.esr_last_query = 0.1, r.esr_last_layer = 0.2, r.esr_all_layers = 0.3;
-  r.block_density = 0.75, r.pv_density = 0.875, r.read_share = 1.125, r.routing = {"01", "10"};
+  r.block_density = 0.75, r.pv_density = 0.875, r.read_share = 1.125, r.fallback_share = 0.25,
+  r.routing = {"01", "10"};
   r.prefill_ms = 11, r.router_ms = 12, r.select_ms = 13, r.attention_ms = 14, r.ttft_ms = 15;
   r.decode_ms = 16, r.output_tokens = 17, r.peak_bytes = 18, r.kv_bytes = 19;
   r.kv_bytes_full = 20, r.batch = 21, r.passes = 2, r.later_prefill_ms = 22;
@@ -164,7 +165,7 @@ TEST(ReaderEdges, EveryFieldOfARecordRoundTrips) {
       R"("ids_sha256":"i","prompt_tokens":3,"truncated_tokens":4,"prediction":"said",)"
       R"("references":["a","b"],"metric":"f1","score":0.5,"outcome":"error","error":"why",)"
       R"("msr":0.25,"esr":{"last_query":0.1,"last_layer":0.2,"all_layers":0.3},)"
-      R"("block_density":0.75,"pv_density":0.875,"read_share":1.125,"routing":["01","10"],)"
+      R"("block_density":0.75,"pv_density":0.875,"read_share":1.125,"fallback_share":0.25,"routing":["01","10"],)"
       R"("prefill_ms":11.0,"router_ms":12.0,)"
       R"("select_ms":13.0,"attention_ms":14.0,"ttft_ms":15.0,"decode_ms":16.0,"output_tokens":17,)"
       R"("peak_bytes":18,"kv_bytes":19,"kv_bytes_full":20,"batch":21,"passes":2,)"

@@ -35,15 +35,15 @@ std::string shown(const Cell& c) {
   for (const std::size_t i : c.samples) samples += fmt::format(" {}", i);
   return fmt::format(
       "{} {} {} {} ({}) {}\n  {}; {} of {}, {} failed, {} truncated by {}, samples{}\n"
-      "  msr {} esr {} {} {} density {} pv {} read {} cache {}\n"
+      "  msr {} esr {} {} {} density {} pv {} read {} cache {} fallback {}\n"
       "  prefill {} ttft {} tpot {} batch {} router {} select {} attention {} rest {} tokens {} "
       "peak {}\n",
       c.model, c.mode, c.task, c.length, c.category, c.metric.empty() ? "-" : c.metric,
       shown(c.score), c.scored, c.planned, c.failed, c.truncated, c.truncated_tokens, samples,
       shown(s.msr), shown(s.esr_last_query), shown(s.esr_last_layer), shown(s.esr_all_layers),
       shown(s.block_density), shown(s.pv_density), shown(s.read_share), shown(s.cache_share),
-      shown(t.prefill), shown(t.ttft), shown(t.tpot), shown(t.batch), shown(t.router),
-      shown(t.select), shown(t.attention), shown(t.rest), shown(t.prompt_tokens),
+      shown(s.fallback_share), shown(t.prefill), shown(t.ttft), shown(t.tpot), shown(t.batch),
+      shown(t.router), shown(t.select), shown(t.attention), shown(t.rest), shown(t.prompt_tokens),
       t.peak_bytes.value_or(-1));
 }
 
@@ -75,6 +75,7 @@ void measure(SampleRecord& r, int n) {
   r.block_density = 0.5 + 0.01 * n;
   r.pv_density = 0.6 + 0.01 * n;
   r.read_share = 0.3 + 0.01 * n;
+  r.fallback_share = 0.7 + 0.01 * n;
   r.kv_bytes = 100 * n;
   r.kv_bytes_full = 1000;
   r.prefill_ms = 100 + 10 * n;
@@ -138,43 +139,43 @@ TEST(SummaryCells, NamesOfARunWithEverything) {
 TEST(SummaryCells, EveryCellOfARunWithEverything) {
   EXPECT_EQ(shown(summarise(everything()).cells), R"(m fa ruler/a 1024 () match
   0.5000 [0.0945, 0.9055] n 2 mean of samples, Wilson interval; 2 of 4, 1 failed, 1 truncated by 1, samples 0 1 9 10
-  msr 0.15 esr 0.215 0.315 0.415 density 0.515 pv 0.615 read 0.315 cache 0.15
+  msr 0.15 esr 0.215 0.315 0.415 density 0.515 pv 0.615 read 0.315 cache 0.15 fallback 0.715
   prefill 115/119.5/110/120x2 ttft 135/139.5/130/140x2 tpot 9.15/9.195/9.1/9.2x2 batch 1.5/1.95/1/2x2 router 4.5 select 2.5 attention 51.5 rest 56.5 tokens 1001.5 peak 4900
 m fa ruler/b 1024 () match
   0.5000 [0.0546, 0.9454] n 1 mean of samples, Wilson interval; 1 of 1, 0 failed, 1 truncated by 3, samples 2
-  msr 0.4 esr 0.24 0.34 0.44 density 0.54 pv 0.64 read 0.34 cache 0.4
+  msr 0.4 esr 0.24 0.34 0.44 density 0.54 pv 0.64 read 0.34 cache 0.4 fallback 0.74
   prefill 140/140/140/140x1 ttft 160/160/160/160x1 tpot 9.4/9.4/9.4/9.4x1 batch 4/4/4/4x1 router 7 select 5 attention 54 rest 74 tokens 1004 peak 4600
 m fa ruler/b 2048 () match
   0.2500 [0.0146, 0.8821] n 1 mean of samples, Wilson interval; 1 of 4, 0 failed, 0 truncated by 0, samples 3
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 m fa longbench/qa 0 (QA) match
   0.5000 [0.0945, 0.9055] n 2 mean of samples, Wilson interval; 2 of 2, 0 failed, 1 truncated by 2, samples 4 5
-  msr 0.3 esr 0.23 0.33 0.43 density 0.53 pv 0.63 read 0.33 cache 0.3
+  msr 0.3 esr 0.23 0.33 0.43 density 0.53 pv 0.63 read 0.33 cache 0.3 fallback 0.73
   prefill 130/130/130/130x1 ttft 150/150/150/150x1 tpot 9.3/9.3/9.3/9.3x1 batch 3/3/3/3x1 router 6 select 4 attention 53 rest 67 tokens 1003 peak 4700
 m fa longbench/more 0 (QA) match
   1.0000 [0.2065, 1.0000] n 1 mean of samples, Wilson interval; 1 of 1, 0 failed, 0 truncated by 0, samples 6
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 m fa longbench/sum 0 (S) rouge
   0.0000 [0.0000, 0.7935] n 1 mean of samples, Wilson interval; 1 of 1, 0 failed, 0 truncated by 0, samples 7
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 m fa plain 0 () match
   1.0000 [0.2065, 1.0000] n 1 mean of samples, Wilson interval; 1 of 1, 0 failed, 0 truncated by 0, samples 8
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 m fa-ssa ruler/a 1024 () match
   1.0000 [0.2065, 1.0000] n 2 mean of samples, Wilson interval over 1 documents; 2 of 2, 0 failed, 0 truncated by 0, samples 11 12
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 n fa ruler/a 1024 () match
   1.0000 [0.2065, 1.0000] n 1 mean of samples, Wilson interval; 1 of 1, 0 failed, 0 truncated by 0, samples 13
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 n fa ruler/b 2048 () -
   no score; 0 of 4, 0 failed, 0 truncated by 0, samples
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 )");
 }
@@ -183,53 +184,53 @@ TEST(SummaryCells, EveryAggregateOfARunWithEverything) {
   const Summary s = summarise(everything());
   EXPECT_EQ(shown(s.by_length), R"(m fa ruler 1024 () match
   0.5000 [0.1988, 0.8012] n 3 unweighted mean of 2 tasks; 3 of 5, 1 failed, 2 truncated by 4, samples 0 1 9 10 2
-  msr 0.275 esr 0.2275 0.3275 0.4275 density 0.5275 pv 0.6275 read 0.3275 cache 0.275
+  msr 0.275 esr 0.2275 0.3275 0.4275 density 0.5275 pv 0.6275 read 0.3275 cache 0.275 fallback 0.7275
   prefill 120/138/110/140x3 ttft 140/158/130/160x3 tpot 9.2/9.38/9.1/9.4x3 batch 2/3.8/1/4x3 router 5 select 3 attention 52 rest 60 tokens 1002 peak 4900
 m fa ruler 2048 () match
   0.2500 [0.0146, 0.8821] n 1 mean of samples, Wilson interval; 1 of 4, 0 failed, 0 truncated by 0, samples 3
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 m fa-ssa ruler 1024 () match
   1.0000 [0.2065, 1.0000] n 2 mean of samples, Wilson interval over 1 documents; 2 of 2, 0 failed, 0 truncated by 0, samples 11 12
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 n fa ruler 1024 () match
   1.0000 [0.2065, 1.0000] n 1 mean of samples, Wilson interval; 1 of 1, 0 failed, 0 truncated by 0, samples 13
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 n fa ruler 2048 () -
   no score; 0 of 4, 0 failed, 0 truncated by 0, samples
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 )");
   EXPECT_EQ(shown(s.overall), R"(m fa ruler 0 () match
   0.3750 [0.1839, 0.7251] n 4 unweighted mean of 2 lengths; 4 of 9, 1 failed, 2 truncated by 4, samples 0 1 9 10 2 3
-  msr 0.275 esr 0.2275 0.3275 0.4275 density 0.5275 pv 0.6275 read 0.3275 cache 0.275
+  msr 0.275 esr 0.2275 0.3275 0.4275 density 0.5275 pv 0.6275 read 0.3275 cache 0.275 fallback 0.7275
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak 4900
 m fa-ssa ruler 0 () match
   1.0000 [0.2065, 1.0000] n 2 mean of samples, Wilson interval over 1 documents; 2 of 2, 0 failed, 0 truncated by 0, samples 11 12
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 n fa ruler 0 () -
   1.0000 [0.2065, 1.0000] n 1 mean of samples, Wilson interval (of 2; the others have no score yet); 1 of 5, 0 failed, 0 truncated by 0, samples 13
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 m fa longbench 0 () -
   0.5000 [0.2030, 0.7970] n 4 unweighted mean of 3 tasks; 4 of 4, 0 failed, 1 truncated by 2, samples 4 5 6 7
-  msr 0.3 esr 0.23 0.33 0.43 density 0.53 pv 0.63 read 0.33 cache 0.3
+  msr 0.3 esr 0.23 0.33 0.43 density 0.53 pv 0.63 read 0.33 cache 0.3 fallback 0.73
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak 4700
 m fa plain 0 () match
   1.0000 [0.2065, 1.0000] n 1 mean of samples, Wilson interval; 1 of 1, 0 failed, 0 truncated by 0, samples 8
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 )");
   EXPECT_EQ(shown(s.by_category), R"(m fa longbench 0 (QA) match
   0.7500 [0.3045, 0.9527] n 3 unweighted mean of 2 tasks; 3 of 3, 0 failed, 1 truncated by 2, samples 4 5 6
-  msr 0.3 esr 0.23 0.33 0.43 density 0.53 pv 0.63 read 0.33 cache 0.3
+  msr 0.3 esr 0.23 0.33 0.43 density 0.53 pv 0.63 read 0.33 cache 0.3 fallback 0.73
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak 4700
 m fa longbench 0 (S) rouge
   0.0000 [0.0000, 0.7935] n 1 mean of samples, Wilson interval; 1 of 1, 0 failed, 0 truncated by 0, samples 7
-  msr - esr - - - density - pv - read - cache -
+  msr - esr - - - density - pv - read - cache - fallback -
   prefill - ttft - tpot - batch - router - select - attention - rest - tokens - peak -1
 )");
 }
