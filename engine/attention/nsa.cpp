@@ -1,7 +1,8 @@
 // NSA (`nsa`): three attentions added with gates of each head and row (sparse_attention spec 8):
 // over windows of keys and values that are compressed to one, over the key blocks that the
 // probabilities of the first name, and over a sliding window. Each has a softmax of its own.
-// Without trained tensors all gates are 1/2 and windows are compressed to their mean.
+// Without trained tensors (model/weights.h) all gates are 1/2 and windows are compressed to their
+// mean.
 
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
@@ -225,6 +226,18 @@ class NsaMode final : public HeadMode {
   throw Error(ErrorKind::kInvalidArgument, fmt::format("mode `{}`: {}", options.text(), why));
 }
 
+[[noreturn]] void lack(const ModeOptions& options, const std::string& what) {
+  throw Error(ErrorKind::kUnsupported, fmt::format("mode `{}`: {}", options.text(), what));
+}
+
+// Tokens that the checkpoint's tensors compress to one; 0 where they are gates alone.
+std::int64_t stored_window(const PlanContext& context) {
+  const NsaWeights& w = context.nsa[0];
+  if (w.position.defined()) return w.position.size(1);
+  if (!w.keys.defined()) return 0;
+  return w.keys.dim() == 3 ? w.keys.size(1) / w.keys.size(2) : w.keys.size(1);
+}
+
 NsaOptions read_options(ModeOptions& options, const PlanContext& context) {
   NsaOptions wanted;
   wanted.weights = options.value("weights").value_or(context.nsa.empty() ? "untrained" : "trained");
@@ -234,25 +247,31 @@ NsaOptions read_options(ModeOptions& options, const PlanContext& context) {
            fmt::format("weights={} is neither trained, untrained nor random", wanted.weights));
   }
   if (trained && context.nsa.empty()) {
-    refuse(options,
-           "weights=trained, but there are no NSA tensors; weights=untrained has neutral "
-           "gates");
+    lack(options,
+         "weights=trained needs a checkpoint with NSA's tensors (docs/methods.md, nsa), and this "
+         "one has none; weights=untrained has neutral gates");
   }
   if (trained && context.nsa[0].keys.defined()) {
     wanted.compress = context.nsa[0].keys.dim() == 3 ? "linear" : "weightedpool";
   }
+  const std::int64_t size = trained ? stored_window(context) : 0;
   wanted.compress = options.value("compress").value_or(wanted.compress);
   if (wanted.is_meanpool()) wanted.rule = {64, 0, 1, 16};
   wanted.rule.block = options.integer("block", wanted.rule.block, 1);
   wanted.windows = {wanted.rule.block, wanted.rule.block};
   if (!wanted.is_meanpool()) {
-    wanted.windows.size = options.integer("kernel", 32, 1);
+    wanted.windows.size = options.integer("kernel", size > 0 ? size : 32, 1);
     wanted.windows.stride = options.integer("stride", 16, 1);
   }
   wanted.rule.topk = options.integer("topk", wanted.rule.topk, 1);
   wanted.rule.init = options.integer("init", wanted.rule.init, 0);
   wanted.rule.nearby = options.integer("local", wanted.rule.nearby, 1);
   wanted.window = options.integer("window", wanted.window, wanted.is_meanpool() ? 1 : 0);
+  if (size > 0 && !wanted.is_meanpool() && wanted.windows.size != size) {
+    refuse(options, fmt::format("kernel={}, but the NSA tensors compress {} tokens; leave kernel "
+                                "out",
+                                wanted.windows.size, size));
+  }
   return wanted;
 }
 
@@ -279,9 +298,9 @@ std::vector<NsaWeights> read_weights(const ModeOptions& options, const NsaOption
   if (wanted.weights == "random") return {random_nsa(wanted, context)};
   if (wanted.weights == "untrained") {
     if (linear || pooled) {
-      refuse(options, fmt::format("compress={} needs trained tensors; weights=random measures its "
-                                  "speed",
-                                  wanted.compress));
+      lack(options, fmt::format("compress={} needs trained tensors; weights=random measures its "
+                                "speed",
+                                wanted.compress));
     }
     return {NsaWeights{}};
   }

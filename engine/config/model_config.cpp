@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <map>
 
 #include "base/error.h"
 #include "engine/config/registry.h"
@@ -131,6 +132,27 @@ RoutingConfig read_routing(const JsonSource& in) {
   return routing;
 }
 
+NsaTensorNames read_nsa_names(const JsonSource& in) {
+  NsaTensorNames names;
+  const auto it = in.object.find("nsa_tensors");
+  if (it == in.object.end() || it->is_null()) return names;
+  if (!it->is_object()) corrupt(in, "`nsa_tensors` is not an object of names");
+  const std::map<std::string, std::string*> known = {{"gate", &names.gate},
+                                                     {"compress_key", &names.compress_key},
+                                                     {"compress_value", &names.compress_value},
+                                                     {"intra_block_pe", &names.intra_block_pe}};
+  for (const auto& [key, ignored] : it->items()) {
+    const auto name = known.find(key);
+    if (name == known.end()) {
+      corrupt(in, fmt::format("`nsa_tensors` holds `{}`; known: gate, compress_key, "
+                              "compress_value, intra_block_pe",
+                              key));
+    }
+    *name->second = json_get<std::string>({*it, in.source}, key);
+  }
+  return names;
+}
+
 }  // namespace
 
 ModelConfig parse_common_config(const JsonSource& in) {
@@ -153,6 +175,7 @@ ModelConfig parse_common_config(const JsonSource& in) {
   config.eos_ids = read_eos(in, config.vocab);
   config.rope = parse_rope_config(in, config.max_positions);
   config.routing = read_routing(in);
+  config.nsa = read_nsa_names(in);
   return config;
 }
 

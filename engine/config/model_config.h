@@ -42,6 +42,15 @@ struct RoutingConfig {
   std::optional<bool> use_softmax, enable_ada_sparsity;
 };
 
+/// Names of the tensors of NSA, each after "model.layers.N.". Our own key `nsa_tensors` renames
+/// them.
+struct NsaTensorNames {
+  std::string gate = "self_attn.nsa.gate.weight";
+  std::string compress_key = "self_attn.nsa.compress_key";
+  std::string compress_value = "self_attn.nsa.compress_value";
+  std::string intra_block_pe = "self_attn.nsa.intra_block_pe";
+};
+
 struct ModelConfig {
   std::filesystem::path folder;      // it was read from; empty for shapes
   std::string architecture;          // architectures[0]
@@ -59,6 +68,7 @@ struct ModelConfig {
   std::vector<std::int32_t> eos_ids;
   RopeConfig rope;
   RoutingConfig routing;
+  NsaTensorNames nsa;
 };
 
 /// Reads `folder`/config.json; generation_config.json, where present, overrides the EOS list.

@@ -46,10 +46,12 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const GeneratorOptions& options) {
   }
 }
 
-// Where the weights cannot be read, loading them will say so.
-bool may_have_routers(const std::filesystem::path& model) {
+// Whether the folder may hold what modes need beside its config.json. Where the weights cannot be
+// read, loading them will say so.
+bool may_have_more(const ModelConfig& config) {
   try {
-    return has_routers(Checkpoint(model));
+    const Checkpoint checkpoint(config.folder);
+    return has_routers(checkpoint) || has_nsa(checkpoint, config.nsa);
   } catch (const Error&) {
     return true;
   }
@@ -86,13 +88,14 @@ std::unique_ptr<Generator> make_generator(const GeneratorOptions& options) {
 }
 
 void check_modes(const std::filesystem::path& model, const std::vector<std::string>& modes) {
-  const PlanContext context = plan_context(read_model_config(model));
+  const ModelConfig config = read_model_config(model);
+  const PlanContext context = plan_context(config);
   for (const std::string& mode : modes) {
     try {
       make_attention_plan(mode, context);
     } catch (const Error& error) {
-      // The context has no routers; the folder may have some, or no weights yet.
-      if (error.kind() != ErrorKind::kUnsupported || !may_have_routers(model)) throw;
+      // The context has no tensors; the folder may have some, or no weights yet.
+      if (error.kind() != ErrorKind::kUnsupported || !may_have_more(config)) throw;
     }
   }
 }

@@ -118,6 +118,7 @@ PlanContext plan_context(const ModelConfig& config) {
 void TorchGenerator::set_mode(std::string_view mode) {
   PlanContext context = plan_context(decoder_.config());
   context.routers = decoder_.weights().routers;
+  context.nsa = decoder_.weights().nsa;
   plan_ = std::make_shared<AttentionPlan>(make_attention_plan(mode, context));
   if (!plan_->note.empty() && said_.insert(plan_->note).second) log_info(plan_->note);
 }

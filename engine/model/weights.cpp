@@ -2,6 +2,7 @@
 
 #include <ATen/ops/cat.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <set>
 
@@ -122,6 +123,60 @@ std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig&
   return routers;
 }
 
+std::string layer_tensor(std::int64_t layer, const std::string& name) {
+  return fmt::format("model.layers.{}.{}", layer, name);
+}
+
+// Shapes of what NSA compresses with, as far as layer 0 has it; empty where it has not.
+struct NsaShapes {
+  std::vector<std::int64_t> compression, position;
+};
+
+// How many tokens become one, and whether by a linear map, is what the stored tensors say.
+NsaShapes nsa_shapes(const Checkpoint& checkpoint, const ModelConfig& c) {
+  const auto stored = [&](const std::string& name) {
+    const std::string full = layer_tensor(0, name);
+    return checkpoint.contains(full) ? &checkpoint.view(full) : nullptr;
+  };
+  const TensorView* compress = stored(c.nsa.compress_key);
+  if (compress == nullptr) compress = stored(c.nsa.compress_value);
+  const TensorView* position = stored(c.nsa.intra_block_pe);
+  const TensorView* sized = compress != nullptr ? compress : position;
+  if (sized == nullptr) return {};
+  const bool linear = compress != nullptr && compress->shape.size() == 3;
+  const std::int64_t extent = sized->shape.size() < 2 ? 1 : sized->shape[1],
+                     window = linear ? extent / c.head_dim : extent;
+  NsaShapes shapes;
+  if (position != nullptr) shapes.position = {c.heads_kv, window, c.head_dim};
+  if (compress != nullptr) shapes.compression = {c.heads_kv, window};
+  if (linear) shapes.compression = {c.heads_kv, window * c.head_dim, c.head_dim};
+  return shapes;
+}
+
+// The tensors of NSA (sparse_attention spec 8.1), of every layer or of none.
+std::vector<NsaWeights> load_nsa(const Target& target, const ModelConfig& c) {
+  if (!has_nsa(target.checkpoint, c.nsa)) return {};
+  const NsaShapes shapes = nsa_shapes(target.checkpoint, c);
+  std::vector<NsaWeights> layers;
+  for (std::int64_t layer = 0; layer < c.layers; ++layer) {
+    const auto load = [&](const std::string& name, at::IntArrayRef shape) -> at::Tensor {
+      if (shape.empty()) return {};
+      const std::string full = layer_tensor(layer, name);
+      if (target.checkpoint.contains(full)) return target.load(full, shape);
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: there are tensors of NSA, but no `{}` [{}]; add it, or say in "
+                              "`nsa_tensors` of config.json what it is called",
+                              target.checkpoint.folder().string(), full,
+                              fmt::join(shape.begin(), shape.end(), ", ")));
+    };
+    layers.push_back({.gate = load(c.nsa.gate, {3 * c.heads_q, c.hidden}),
+                      .keys = load(c.nsa.compress_key, shapes.compression),
+                      .values = load(c.nsa.compress_value, shapes.compression),
+                      .position = load(c.nsa.intra_block_pe, shapes.position)});
+  }
+  return layers;
+}
+
 // The layer of "model.layers.LAYER...", -1 for other names.
 std::int64_t layer_of(std::string_view name) {
   constexpr std::string_view kLayers = "model.layers.";
@@ -164,9 +219,22 @@ bool has_routers(const Checkpoint& checkpoint) {
       fmt::format("{}{}.weight", router_prefix(0), kRouterLinears[0].stored));
 }
 
+bool has_nsa(const Checkpoint& checkpoint, const NsaTensorNames& names) {
+  const auto has = [&](const std::string& name) {
+    return checkpoint.contains(layer_tensor(0, name));
+  };
+  return has(names.gate) || has(names.compress_key) || has(names.compress_value) ||
+         has(names.intra_block_pe);
+}
+
 std::int64_t count_parameters(const DecoderWeights& weights) {
   std::int64_t total = parameter_count(weights.config);
   for (const RouterWeights& router : weights.routers) total += parameter_count(router);
+  for (const NsaWeights& nsa : weights.nsa) {
+    for (const at::Tensor* tensor : {&nsa.gate, &nsa.keys, &nsa.values, &nsa.position}) {
+      if (tensor->defined()) total += tensor->numel();
+    }
+  }
   return total;
 }
 
@@ -180,6 +248,7 @@ DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& con
     tensor = target.load(spec);
   });
   weights.routers = load_routers(target, config);
+  weights.nsa = load_nsa(target, config);
   check_spare(target, config);
   weights.parameters = count_parameters(weights);
   return weights;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/attention/attention_plan.h"
 #include "engine/config/model_config.h"
 #include "engine/config/weight_specs.h"
 #include "engine/io/checkpoint.h"
@@ -36,6 +37,7 @@ struct DecoderWeights {
   at::Tensor lm_head;     // [vocab, hidden]; the embedding itself where tied
   std::vector<LayerWeights> layers;
   std::vector<RouterWeights> routers;  // one a layer, or none
+  std::vector<NsaWeights> nsa;         // one a layer, or none
   std::int64_t parameters = 0;
 };
 
@@ -66,7 +68,10 @@ DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& con
 /// Whether the checkpoint brings routers for its heads.
 bool has_routers(const Checkpoint& checkpoint);
 
-/// Every weight once (a tied output head counts with the embedding), routers included.
+/// Whether it brings tensors of NSA.
+bool has_nsa(const Checkpoint& checkpoint, const NsaTensorNames& names);
+
+/// Every weight once (a tied output head counts with the embedding), routers and NSA included.
 std::int64_t count_parameters(const DecoderWeights& weights);
 
 /// Seeded normal weights (standard deviation 0.02, norms 1), made on the device: for speed

@@ -77,18 +77,17 @@ TEST(RowModes, BadOptionsSayWhatTheyMayBe) {
       {"infllm2:coarse=96", "coarse=96 is not a multiple of coarse_stride=64"},
       {"infllm2:block=24", "block=24 is not a multiple of stride=16"},
       {"infllm2:local=100", "local=100 is not a multiple of block=64"},
-      {"nsa:compress=linear",
-       "compress=linear needs trained tensors; weights=random measures its speed"},
       {"nsa:compress=sum", "compress=sum is none of avgpool, weightedpool, linear, meanpool"},
       {"nsa:weights=good", "weights=good is neither trained, untrained nor random"},
-      {"nsa:weights=trained",
-       "weights=trained, but there are no NSA tensors; weights=untrained has neutral gates"},
       {"nsa:block=40", "block=40 is not a multiple of stride=16"},
       {"infllm2:rounding=up", "rounding=up is neither exact nor public"}};
   for (const auto& [mode, wanted] : cases) {
     EXPECT_EQ(error_of(mode, context(), ErrorKind::kInvalidArgument),
               "mode `" + mode + "`: " + wanted);
   }
+  EXPECT_EQ(error_of("nsa:compress=linear", context(), ErrorKind::kUnsupported),
+            "mode `nsa:compress=linear`: compress=linear needs trained tensors; weights=random "
+            "measures its speed");
 }
 
 // Steps of one sequence: what the state keeps grows with it.

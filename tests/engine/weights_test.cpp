@@ -4,18 +4,16 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "engine/api/tensor_file.h"
-#include "engine/io/safetensors.h"
 #include "engine/model/decoder.h"
 #include "tests/engine/golden_run.h"
+#include "tests/engine/model_copy.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {
@@ -23,56 +21,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using elastic::testing::fixture;
-using elastic::testing::TemporaryFolder;
+using elastic::testing::load_from;
+using elastic::testing::ModelCopy;
 
 constexpr const char* kRoutedSmall = "routed/paw_llama_small";
 
-DecoderWeights load_from(const fs::path& folder) {
-  return load_weights(Checkpoint(folder), read_model_config(folder), at::kFloat, at::kCPU);
-}
-
-struct Folder {
-  TemporaryFolder folder;
-  std::string path;
-
-  explicit Folder(const char* model) : path(folder.path().string()) {
-    fs::copy(fixture(model), folder.path(), fs::copy_options::recursive);
-    for (const auto& entry : fs::directory_iterator(folder.path())) {
-      fs::permissions(entry.path(), fs::perms::owner_write, fs::perm_options::add);
-    }
-  }
-  void config(const std::function<void(Json&)>& change) const {
-    Json json = read_json(folder / "config.json");
-    change(json);
-    write_file_atomic(folder / "config.json", json.dump());
-  }
-  void tensors(const std::function<void(std::vector<NamedTensor>&)>& change) const {
-    std::vector<NamedTensor> list;
-    {
-      const SafetensorsFile file(folder / "model.safetensors");
-      for (const TensorView& view : file.tensors()) {
-        list.push_back({view.name, view.shape, float_values(view)});
-      }
-    }
-    change(list);
-    write_tensors(folder / "model.safetensors", list);
-  }
-  // What loading says, without the folder's name.
-  std::string said() const {
-    load_from(folder.path());  // throws where it cannot be loaded, before anything is captured
-    ::testing::internal::CaptureStderr();
-    load_from(folder.path());
-    std::string text = ::testing::internal::GetCapturedStderr();
-    for (std::size_t at = 0; (at = text.find(path)) != std::string::npos;) {
-      text.replace(at, path.size(), "@");
-    }
-    return text;
-  }
-};
-
 // A routed checkpoint without the tensors that only its training reads.
-struct RoutedFolder : Folder {
-  RoutedFolder() : Folder(kRoutedSmall) {
+struct RoutedFolder : ModelCopy {
+  RoutedFolder() : ModelCopy(kRoutedSmall) {
     tensors([](std::vector<NamedTensor>& list) {
       std::erase_if(list, [](const NamedTensor& t) {
         return t.name.find("log_temp") != std::string::npos ||
@@ -151,7 +107,7 @@ TEST(Weights, RoutersOfOtherHeadsAreRefused) {
 }
 
 TEST(Weights, ARoutedClassWithoutRoutersIsSaid) {
-  const Folder folder("models/llama_llama3_shards");
+  const ModelCopy folder("models/llama_llama3_shards");
   EXPECT_EQ(folder.said(), "");
   folder.config([](Json& json) { json["architectures"][0] = "PawLlamaForCausalLM"; });
   EXPECT_EQ(folder.said(),
@@ -161,7 +117,7 @@ TEST(Weights, ARoutedClassWithoutRoutersIsSaid) {
 }
 
 TEST(Weights, SpareTensorsAreCountedAndTheFirstIsNamed) {
-  const Folder folder("models/llama_llama3_shards");
+  const ModelCopy folder("models/llama_llama3_shards");
   fs::remove(folder.folder / "model.safetensors.index.json");
   const auto with = [&](const std::vector<std::string>& names) {
     std::vector<NamedTensor> spare;
