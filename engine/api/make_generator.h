@@ -29,9 +29,14 @@ struct GeneratorOptions {
 /// kDevice where the device is missing.
 std::unique_ptr<Generator> make_generator(const GeneratorOptions& options);
 
+/// What modes take of memory that others do not.
+struct ModeNeeds {
+  bool whole_prompts = false;  // attention over all rows of a prompt at once
+};
+
 /// Holds modes against a checkpoint folder before anything is loaded. Throws what set_mode() would
 /// throw, as far as config.json and the names of its tensors tell.
-void check_modes(const std::filesystem::path& model, const std::vector<std::string>& modes);
+ModeNeeds check_modes(const std::filesystem::path& model, const std::vector<std::string>& modes);
 
 struct ModeDescription {
   std::string name;

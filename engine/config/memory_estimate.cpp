@@ -11,6 +11,22 @@ namespace {
 // step.
 constexpr std::int64_t kGpuWorkspaceBytes = std::int64_t{32} << 20;
 
+// Normed rows, queries before and after RoPE and the layer's result, which kernels write in place.
+std::int64_t attention_bytes(const PrefillShape& shape, std::int64_t rows) {
+  return rows * shape.element_bytes * (shape.hidden + 3 * shape.q_width);
+}
+
+// FlexPrefill in blocks of 128, in fp32: of one KV head its keys, the last block's scores and their
+// softmax; of every query head two sums of these. Then the pairs of blocks of every query head, six
+// numbers of eight bytes each while they are sorted.
+std::int64_t choice_bytes(const ModelConfig& c, std::int64_t tokens) {
+  constexpr std::int64_t kBlock = 128, kPairBytes = 6 * 8;
+  const std::int64_t blocks = (tokens + kBlock - 1) / kBlock;
+  const std::int64_t scores = 4 * (c.head_dim + 2 * c.heads_q / c.heads_kv * kBlock);
+  return tokens * 4 * 2 * c.heads_q +
+         std::max(tokens * scores, c.heads_q * blocks * blocks * kPairBytes);
+}
+
 // The embedded prompt is worked on in place, a chunk of rows at a time, one sequence at a time.
 std::int64_t activation_bytes(const ModelConfig& c, const MemoryRequest& r) {
   if (r.prompt_tokens == 0) return 0;
@@ -18,8 +34,12 @@ std::int64_t activation_bytes(const ModelConfig& c, const MemoryRequest& r) {
   const std::int64_t rows = std::min(prefill_chunk_rows(shape), r.prompt_tokens);
   // Cosines and sines, half a head each.
   const std::int64_t rotary = (r.prompt_tokens + r.new_tokens) * c.head_dim;
-  const std::int64_t prefill =
-      r.element_bytes * (r.prompt_tokens * c.hidden + rotary) + prefill_chunk_bytes(shape, rows);
+  std::int64_t parts = prefill_chunk_bytes(shape, rows);
+  if (r.whole_prompt) {
+    parts =
+        std::max(parts, attention_bytes(shape, r.prompt_tokens) + choice_bytes(c, r.prompt_tokens));
+  }
+  const std::int64_t prefill = r.element_bytes * (r.prompt_tokens * c.hidden + rotary) + parts;
   if (r.cpu) return prefill;
   return kGpuWorkspaceBytes + (r.new_tokens > 1 ? std::max(prefill, kGpuWorkspaceBytes) : prefill);
 }
@@ -42,10 +62,7 @@ std::int64_t prefill_chunk_rows(const PrefillShape& shape) {
 std::int64_t prefill_chunk_bytes(const PrefillShape& shape, std::int64_t rows) {
   // Normed rows, then gate and up side by side and the gated product.
   const std::int64_t mlp = shape.element_bytes * (shape.hidden + 3 * shape.intermediate);
-  // Normed rows, queries before and after RoPE and the layer's result, which kernels write in
-  // place.
-  const std::int64_t attention = shape.element_bytes * (shape.hidden + 3 * shape.q_width);
-  return rows * std::max(mlp, attention);
+  return std::max(rows * mlp, attention_bytes(shape, rows));
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& c, const MemoryRequest& r) {

@@ -36,6 +36,7 @@ struct MemoryRequest {
   std::int64_t batch = 1;          // sequences, whose prefills run one after the other
   std::int64_t element_bytes = 4;  // of weights, K/V and activations
   bool cpu = true;
+  bool whole_prompt = false;  // attention takes all rows of the prompt at once, and chooses so
 };
 
 struct MemoryEstimate {  // bytes

@@ -87,17 +87,20 @@ std::unique_ptr<Generator> make_generator(const GeneratorOptions& options) {
                                           std::move(tokenizer), std::move(info));
 }
 
-void check_modes(const std::filesystem::path& model, const std::vector<std::string>& modes) {
+ModeNeeds check_modes(const std::filesystem::path& model, const std::vector<std::string>& modes) {
   const ModelConfig config = read_model_config(model);
   const PlanContext context = plan_context(config);
+  ModeNeeds needs;
   for (const std::string& mode : modes) {
     try {
-      make_attention_plan(mode, context);
+      const AttentionPlan plan = make_attention_plan(mode, context);
+      needs.whole_prompts = needs.whole_prompts || plan.asks(&ModePlaces::whole_prompt);
     } catch (const Error& error) {
       // The context has no tensors; the folder may have some, or no weights yet.
       if (error.kind() != ErrorKind::kUnsupported || !may_have_more(config)) throw;
     }
   }
+  return needs;
 }
 
 std::vector<std::string> fallbacks(const std::string& asked, const std::string& device,

@@ -217,11 +217,12 @@ void TorchGenerator::generate(const RequestStream& stream, std::int64_t most) {
           },
       .need =
           [&](const Request& request) {
-            const MemoryEstimate bytes =
-                estimate_memory(decoder_.config(), {.prompt_tokens = std::ssize(request.ids),
-                                                    .new_tokens = request.max_new_tokens,
-                                                    .element_bytes = element,
-                                                    .cpu = decoder_.device().is_cpu()});
+            const MemoryEstimate bytes = estimate_memory(
+                decoder_.config(), {.prompt_tokens = std::ssize(request.ids),
+                                    .new_tokens = request.max_new_tokens,
+                                    .element_bytes = element,
+                                    .cpu = decoder_.device().is_cpu(),
+                                    .whole_prompt = plan_->asks(&ModePlaces::whole_prompt)});
             return InFlightEngine::Need{bytes.kv, bytes.activations};
           },
       .available_bytes = available_bytes(decoder_.device())};

@@ -37,14 +37,6 @@ void end_whole_step(Sequence& sequence) {
 
 namespace {
 
-// Whether a mode of the plan asks for something beside its places.
-bool asks(const AttentionPlan& plan, bool ModePlaces::*what) {
-  const auto does = [what](const HeadMode* mode) {
-    return mode != nullptr && mode->places().*what;
-  };
-  return does(plan.retrieval.get()) || does(plan.sparse.get());
-}
-
 std::int64_t whole_blocks(std::int64_t rows) {
   return (rows + kMaskBlock - 1) / kMaskBlock * kMaskBlock;
 }
@@ -119,7 +111,7 @@ std::vector<HeadDecision> Decoder::decide(std::span<const std::int32_t> ids,
 
 // Room for a layer's keys before RoPE, for modes that read them.
 void Decoder::keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) const {
-  if (!asks(plan, &ModePlaces::plain_keys)) return;
+  if (!plan.asks(&ModePlaces::plain_keys)) return;
   sequence.plain_keys = at::empty({config().heads_kv, sequence.tokens, config().head_dim},
                                   at::TensorOptions(dtype()).device(device()));
 }
@@ -165,7 +157,7 @@ void Decoder::route_layer(Sequence& sequence, std::int64_t layer, const at::Tens
 void Decoder::run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
                         const AttentionPlan& plan, StageClock& clock) {
   const std::int64_t tokens = x.size(0),
-                     step = asks(plan, &ModePlaces::whole_prompt) ? tokens : chunk_rows_;
+                     step = plan.asks(&ModePlaces::whole_prompt) ? tokens : chunk_rows_;
   for (std::int64_t start = 0; start < tokens; start += step) {
     at::Tensor part = x.narrow(0, start, std::min(step, tokens - start));
     attend_chunk(sequence, layer, start, part, plan, clock);

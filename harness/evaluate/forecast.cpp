@@ -58,7 +58,8 @@ Forecast make_forecast(const RunSetup& setup) {
         std::max<std::int64_t>(1, std::min(wanted, in_cell.value_or(wanted)));
     const std::int64_t budget =
         setup.options.max_new_tokens.value_or(cell.task->task->info().max_new_tokens);
-    const Cost cost = predict_cost(setup.config, forecast.machine, {prompt, budget, batch});
+    const Cost cost = predict_cost(setup.config, forecast.machine,
+                                   {prompt, budget, batch, setup.needs.whole_prompts});
     forecast.cells.push_back(
         {.cell = &cell,
          .samples = in_cell ? std::optional(samples) : std::nullopt,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/api/chat_template.h"
+#include "engine/api/make_generator.h"
 #include "engine/api/tokenizer.h"
 #include "engine/config/model_config.h"
 #include "harness/run/plan.h"
@@ -25,6 +26,7 @@ struct RunSetup {
   std::filesystem::path model;
   engine::ModelConfig config;
   Plan plan;
+  engine::ModeNeeds needs;  // of the plan's modes
 };
 
 /// Throws as model_folder(), read_model_config(), make_plan() and check_modes().

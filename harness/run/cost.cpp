@@ -24,7 +24,8 @@ Cost predict_cost(const engine::ModelConfig& c, const CostMachine& machine,
                                             .new_tokens = request.new_tokens,
                                             .batch = request.batch,
                                             .element_bytes = machine.dtype == "bf16" ? 2 : 4,
-                                            .cpu = !gpu});
+                                            .cpu = !gpu,
+                                            .whole_prompt = request.whole_prompt});
   const double flops_per_token =
       2.0 * static_cast<double>(c.layers * engine::layer_parameter_count(c));
   const double n = static_cast<double>(request.prompt_tokens);

@@ -22,6 +22,7 @@ struct CostRequest {
   std::int64_t prompt_tokens = 0;
   std::int64_t new_tokens = 0;
   std::int64_t batch = 1;
+  bool whole_prompt = false;  // a mode sees all rows of a prompt at once
 };
 
 struct Cost {

@@ -39,6 +39,16 @@ class RunCommand : public ::testing::Test {
     return Program(ELASTIC_BENCH_BINARY, arguments, variables(more)).wait();
   }
 
+  // "123 MiB" of what `plan` says.
+  std::string peak_of(std::vector<std::string> plan, const char* modes) const {
+    plan.insert(plan.end(), {"--modes", modes});
+    const std::string out = program(plan).out;
+    constexpr std::string_view kBefore = "peak memory ";
+    const std::size_t at = out.rfind(kBefore);
+    if (at == std::string::npos) return "";
+    return out.substr(at + kBefore.size(), out.find(" (", at) - at - kBefore.size());
+  }
+
   std::string path(std::string_view name) const { return (folder_ / name).string(); }
 
   std::vector<std::string> run_arguments(const std::string& output,
@@ -284,6 +294,11 @@ TEST_F(RunCommand, AConfigFileSetsEveryFlagAndFlagsBeatIt) {
     EXPECT_TRUE(result.code == 2 || result.code == 3) << result.err;
     EXPECT_TRUE(result.says(part)) << result.err;
     EXPECT_TRUE(result.says("bad.json")) << result.err;
+  if (testing::kHasEngine) {  // a mode that sees whole prompts takes more
+    const std::string fa = peak_of(plan, "fa"), choosing = peak_of(plan, "fa,flexprefill");
+    EXPECT_NE(fa, "");
+    EXPECT_NE(fa, choosing);
+  }
   };
   refused(R"({"lenghts": "4k"})", "did you mean `lengths`?");
   refused(R"({"limit": "many"})", "`limit`");

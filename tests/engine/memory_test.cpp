@@ -8,6 +8,7 @@
 #include <new>
 
 #include "base/error.h"
+#include "engine/config/memory_estimate.h"
 #include "engine/device/device_errors.h"
 #include "engine/device/memory_meter.h"
 #include "tests/engine/golden_run.h"
@@ -44,6 +45,26 @@ TEST(Memory, OfARequestIsTheSameEveryTime) {
   const Result second = generator->generate(request), third = generator->generate(request);
   EXPECT_GT(second.peak_bytes, second.kv_bytes);
   EXPECT_EQ(second.peak_bytes, third.peak_bytes);
+}
+
+// What `plan` says of a mode that sees whole prompts: no less than it takes, and not twice as much.
+TEST(Memory, OfAChoiceOverAWholePromptIsForeseen) {
+  const auto generator = elastic::testing::cpu_generator(elastic::testing::demo());
+  const ModelConfig config = read_model_config(elastic::testing::demo());
+  for (const std::int64_t tokens : {2000, 3500}) {
+    SCOPED_TRACE(tokens);
+    MemoryRequest request{.prompt_tokens = tokens, .new_tokens = 1, .whole_prompt = true};
+    const MemoryEstimate whole = estimate_memory(config, request);
+    request.whole_prompt = false;
+    generator->set_mode("flexprefill");
+    const Request prompt = elastic::testing::request_of(elastic::testing::some_ids(tokens, 7), 1);
+    generator->generate(prompt);  // makes the rotary table, which stays
+    const std::int64_t peak = generator->generate(prompt).peak_bytes;
+    RecordProperty("peak", std::to_string(peak));
+    EXPECT_LE(peak, whole.kv + whole.activations);
+    EXPECT_GT(2 * peak, whole.kv + whole.activations);
+    EXPECT_GT(whole.activations, estimate_memory(config, request).activations);
+  }
 }
 
 ErrorKind kind_of(void (*body)()) {

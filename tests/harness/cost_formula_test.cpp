@@ -66,6 +66,26 @@ TEST(CostFormula, MemoryOfEveryMachineAndPrompt) {
   }
 }
 
+// A mode that sees whole prompts: attention over all rows, and its choice among 128-token blocks,
+// by scores of the last block or by pairs.
+TEST(CostFormula, MemoryOfWholePrompts) {
+  engine::ModelConfig s = small_shape();
+  const auto activations = [&](std::int64_t prompt, bool whole) {
+    return predict_cost(s, {}, {.prompt_tokens = prompt, .whole_prompt = whole}).memory.activations;
+  };
+  const std::int64_t heads = s.heads_q, group = s.heads_q / s.heads_kv, hidden = s.hidden,
+                     dim = s.head_dim;
+  const auto expected = [&](std::int64_t prompt) {
+    const std::int64_t blocks = (prompt + 127) / 128;
+    return 4 * prompt * (hidden + dim) + 4 * prompt * (hidden + 3 * heads * dim) +
+           4 * prompt * 2 * heads +
+           std::max(4 * prompt * (dim + 2 * group * 128), heads * blocks * blocks * 48);
+  };
+  EXPECT_EQ(activations(1000, true), expected(1000));
+  EXPECT_EQ(activations(600001, true), expected(600001)) << "by pairs";
+  EXPECT_GT(activations(100000, true), activations(100000, false));
+}
+
 // Products of 2 numbers a parameter and token, causal attention of 2 n^2 a head's width, then the
 // weights and the cache read once a token.
 TEST(CostFormula, SecondsOfEveryMachine) {
