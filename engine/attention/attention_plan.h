@@ -27,7 +27,8 @@
 //                 streamingllm, sink: first tokens that are always kept (default 4)
 //   scale, decode_scale   skip: the threshold is scale / keys of the prompt, and of a step
 //   tile, order   skip: ROWSxKEYS of a prompt's tiles; ascending (default) or descending
-//   pattern       TSV of [layers][KV heads] gates: heads are fixed by the file, no router decides
+//   pattern       TSV of [layers][KV heads] gates: heads are fixed by the file, no router decides;
+//                 pattern_sha256, of a description, holds the file to what it was
 //   heads=random  heads are drawn: `sparsity` of them sparse, by `seed`
 //   sparsity, threshold   how many / which gates of a graded pattern file count as full
 //

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/registry.h"
 #include "base/text.h"
 
@@ -88,6 +89,18 @@ bool ModeOptions::either(std::string_view key, std::string_view yes, std::string
   if (!given || *given == no) return false;
   if (*given != yes) reject(*this, fmt::format("{}={} is neither {} nor {}", key, *given, no, yes));
   return true;
+}
+
+std::string ModeOptions::contents(std::string_view key, const std::filesystem::path& file) {
+  constexpr std::size_t kDigits = 12;
+  const std::string is = sha256_file(file).substr(0, kDigits);
+  const std::optional<std::string> was = value(key);
+  if (was && *was != is) {
+    reject(*this, fmt::format("{} holds something else than it did: {} was {} and is {}; give the "
+                              "old file, or leave {} out",
+                              file.string(), key, *was, is, key));
+  }
+  return fmt::format("{}={}", key, is);
 }
 
 void ModeOptions::fall_back_on(const ModeOptions& other) {

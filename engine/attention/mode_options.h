@@ -4,6 +4,7 @@
 // Each part of a plan takes the options it knows; what nobody took is an error. Torch-free.
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,10 @@ class ModeOptions {
   /// One of two words; true for `yes`.
   bool either(std::string_view key, std::string_view yes, std::string_view no);
   std::optional<std::string> value(std::string_view key);
+  /// "KEY=..." of what a file that an option names holds: the first digits of its SHA-256, so that
+  /// the same path with other contents is another mode. kInvalidArgument where the text has the
+  /// option KEY, from an earlier description, and the file holds something else.
+  std::string contents(std::string_view key, const std::filesystem::path& file);
 
   /// Options that the text leaves out are those of another mode string.
   void fall_back_on(const ModeOptions& other);

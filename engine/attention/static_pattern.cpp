@@ -92,6 +92,7 @@ std::unique_ptr<HeadPolicy> make_pattern_policy(ModeOptions& options, const Plan
   const auto policy = [&](std::vector<std::uint8_t> is_sparse, const std::string& choice) {
     std::vector<std::string> said;
     if (options.value("pattern")) said.push_back(fmt::format("pattern={}", path.string()));
+    said.push_back(options.contents("pattern_sha256", path));
     if (!choice.empty()) said.push_back(choice);
     return make_fixed(std::move(is_sparse), pattern.kv_heads, join(said, ","));
   };

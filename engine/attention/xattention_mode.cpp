@@ -27,7 +27,7 @@ constexpr double kDefaultTau = 0.9;  // of both papers
 
 struct XattentionOptions {
   StripSizes sizes;
-  std::string tau;           // as given: a number or a file
+  std::string tau;           // as given: a number, or a file with its contents
   std::vector<double> taus;  // [1], or [layers, heads_q]
   std::int64_t heads_q = 0;
   XattentionRule rule = XattentionRule::kExact;
@@ -115,6 +115,7 @@ void read_tau(ModeOptions& options, const PlanContext& context, XattentionOption
                             *given, table.layers, table.kv_heads, context.layers, context.heads_q));
   }
   wanted.taus = table.gates;
+  wanted.tau += "," + options.contents("tau_sha256", *given);
 }
 
 }  // namespace

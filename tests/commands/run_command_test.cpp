@@ -250,6 +250,24 @@ TEST_F(RunCommand, UnknownModesAreRefusedBeforeDataAreMade) {
   EXPECT_FALSE(fs::exists(folder_ / "cache"));
 }
 
+// The path of a pattern file says nothing of what it holds.
+TEST_F(RunCommand, AChangedPatternFileIsNotResumed) {
+  if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
+  const std::string pattern = path("heads.tsv");
+  const auto run = [&](const char* last) {
+    std::string text;
+    for (int layer = 0; layer < 6; ++layer) text += std::string("0.1\t0.2\t0.3\t0.4\t0.5\t") + last;
+    write_file_atomic(pattern, text);
+    return program(run_arguments("a", {"--modes", "duo:pattern=" + pattern, "--limit", "1"}));
+  };
+  ASSERT_EQ(run("0.6\n").code, 0);
+  EXPECT_EQ(run("0.6\n").code, 0) << "nothing to do";
+  const ProgramResult changed = run("0.7\n");
+  EXPECT_EQ(changed.code, 2) << changed.err;
+  EXPECT_TRUE(changed.says("pattern_sha256")) << changed.err;
+  EXPECT_EQ(lines("a").size(), 2u);
+}
+
 TEST_F(RunCommand, ASignalWhileDataAreMadeStopsTheRun) {
   if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
   for (const auto& [number, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "engine/attention/reference.h"
 #include "engine/attention/registry.h"
 #include "engine/io/head_pattern.h"
@@ -35,7 +36,8 @@ TEST(AttentionPlan, DescriptionsParseBack) {
       {"ssa:block=1,sink=4,local=64,decode=sparse", "ssa:sink=4,local=64,block=1,decode=sparse"},
       {"ssa:block=1,prefill=streaming",
        "ssa:sink=128,local=2048,block=1,prefill=streaming,decode=full"},
-      {"ssa:prefill=dense,decode=sparse", "ssa:sink=128,local=2048,prefill=dense,decode=sparse"},
+      {"ssa:prefill=dense,decode=sparse",
+       "ssa:sink=128,local=2048,prefill=dense,decode=sparse"},
       {"fa-ssa:prefill=chunked,local=1k",
        "fa-ssa:sink=128,local=1024,prefill=chunked,prefill_chunk=32768,decode=full"},
       {"fa-ssa", "fa-ssa:sink=128,local=2048,block=128,decode=full"},
@@ -92,7 +94,9 @@ TEST(AttentionPlan, ThresholdsOfHeadsComeFromAFile) {
   const std::string path = (folder / "tau.tsv").string();
   write_file_atomic(path, "0.1\t0.2\t0.3\t0.4\t0.5\t1\n0\t0\t0\t1\t1\t1\n");
   const AttentionPlan plan = make_attention_plan("xa:tau=" + path, context());
-  EXPECT_EQ(plan.describe(), "xa:stride=16,tau=" + path + ",block=128,rule=exact");
+  EXPECT_EQ(plan.describe(), "xa:stride=16,tau=" + path + ",tau_sha256=" +
+                                 sha256_file(path).substr(0, 12) + ",block=128,rule=exact");
+  EXPECT_EQ(make_attention_plan(plan.describe(), context()).describe(), plan.describe());
   AttentionInput input{at::randn({kHeadsQ, 600, kDim}),
                        at::randn({kHeadsKv, 600, kDim}),
                        at::randn({kHeadsKv, 600, kDim}),

@@ -3,10 +3,12 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "engine/device/stage_clock.h"
 #include "engine/model/decoder.h"
 #include "tests/engine/golden_run.h"
@@ -37,6 +39,29 @@ std::string routing_of(const AttentionPlan& plan) {
   return heads;
 }
 
+std::string file_option(const std::filesystem::path& path) { return "pattern=" + path.string(); }
+
+std::string file_and_contents(const std::filesystem::path& path) {
+  return file_option(path) + ",pattern_sha256=" + sha256_file(path).substr(0, 12);
+}
+
+// The same path with another file is another mode, and one that a description does not parse to.
+TEST(Presets, PatternsAreHeldToTheirContents) {
+  const TemporaryFolder folder;
+  const std::string path = (folder / "heads.tsv").string(), text = "duo:pattern=" + path;
+  write_file(path, kGraded);
+  const std::string before = make_attention_plan(text, context()).describe();
+  EXPECT_EQ(make_attention_plan(before, context()).describe(), before);
+  const std::string was = sha256_file(path).substr(0, 12);
+  write_file(path, "0.9\t0\t1\n0.5\t0.25\t0.76\n");
+  EXPECT_NE(make_attention_plan(text, context()).describe(), before) << "the same heads";
+  EXPECT_EQ(error_of(before, context(), ErrorKind::kInvalidArgument),
+            "mode `" + before + "`: " + path +
+                " holds something else than it did: pattern_sha256 was " + was + " and is " +
+                sha256_file(path).substr(0, 12) +
+                "; give the old file, or leave pattern_sha256 out");
+}
+
 void expect_plan(const std::string& text, const PlanContext& with, const std::string& wanted) {
   const AttentionPlan plan = make_attention_plan(text, with);
   EXPECT_EQ(plan.describe(), wanted) << text;
@@ -48,19 +73,19 @@ TEST(Presets, DescriptionsParseBack) {
   const TemporaryFolder folder;
   const std::string path = (folder / "graded.tsv").string(), file = "pattern=" + path;
   write_file(path, kGraded);
+  const std::string held = file_and_contents(path);
   const std::string dense = "sink=64,local=256,prefill=dense,";
   const std::string chunked = "sink=128,local=1024,prefill=chunked,prefill_chunk=32768,";
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"duo:" + file, "duo:" + dense + file + ",sparsity=0.5,decode=sparse"},
-      {"duo:" + file + ",threshold=0.8", "duo:" + dense + file + ",threshold=0.8,decode=sparse"},
+      {"duo:" + file, "duo:" + dense + held + ",sparsity=0.5,decode=sparse"},
+      {"duo:" + file + ",threshold=0.8", "duo:" + dense + held + ",threshold=0.8,decode=sparse"},
       {"duo:prefill=streaming,local=9,sparsity=1," + file,
-       "duo:sink=64,local=9,block=1,prefill=streaming," + file + ",sparsity=1,decode=sparse"},
+       "duo:sink=64,local=9,block=1,prefill=streaming," + held + ",sparsity=1,decode=sparse"},
       {"duo:prefill=chunked,prefill_chunk=4k,decode=full," + file,
-       "duo:sink=64,local=256,prefill=chunked,prefill_chunk=4096," + file +
+       "duo:sink=64,local=256,prefill=chunked,prefill_chunk=4096," + held +
            ",sparsity=0.5,decode=full"},
-      {"prulong:" + file, "prulong:" + chunked + file + ",threshold=0.5,decode=sparse"},
-      {"prulong:sparsity=0.7," + file,
-       "prulong:" + chunked + file + ",sparsity=0.7,decode=sparse"}};
+      {"prulong:" + file, "prulong:" + chunked + held + ",threshold=0.5,decode=sparse"},
+      {"prulong:sparsity=0.7," + file, "prulong:" + chunked + held + ",sparsity=0.7,decode=sparse"}};
   for (const auto& [text, wanted] : cases) expect_plan(text, context(), wanted);
 }
 
@@ -83,15 +108,16 @@ TEST(Presets, WindowsComeFromBesideThePattern) {
   const std::string file = "pattern=" + (folder / "heads.tsv").string();
   write_file(folder / "heads.tsv", "1\t0\t1\n0\t0\t1\n");
   write_file(folder / "config.json", R"({"sink_size": 7, "recent_size": 30, "seed": 1})");
+  const std::string held = file_and_contents((folder / "heads.tsv").string());
   PlanContext with = context();
   with.sink = 1;  // the model's own config.json is about its routers
   with.local = 2;
-  expect_plan("duo:" + file, with, "duo:sink=7,local=30,prefill=dense," + file + ",decode=sparse");
+  expect_plan("duo:" + file, with, "duo:sink=7,local=30,prefill=dense," + held + ",decode=sparse");
   expect_plan("duo:local=31," + file, with,
-              "duo:sink=7,local=31,prefill=dense," + file + ",decode=sparse");
+              "duo:sink=7,local=31,prefill=dense," + held + ",decode=sparse");
   write_file(folder / "config.json", R"({"sink_size": 7})");
   expect_plan("duo:" + file, with,
-              "duo:sink=64,local=256,prefill=dense," + file + ",decode=sparse");
+              "duo:sink=64,local=256,prefill=dense," + held + ",decode=sparse");
   write_file(folder / "config.json", R"({"sink_size": 7, "recent_size": "all"})");
   EXPECT_NE(error_of("duo:" + file, with, ErrorKind::kCorrupt).find("recent_size"),
             std::string::npos);
@@ -111,9 +137,15 @@ TEST(Presets, PatternsMayLieInTheModelsFolder) {
   write_file(model / kDuoFile, kGraded);
   write_file(model / kPrulongFile, "1\t0\t1\n0\t0\t1\n");
   write_file(model / "patterns/duo/config.json", R"({"sink_size": 3, "recent_size": 4})");
-  expect_plan("duo", with, "duo:sink=3,local=4,prefill=dense,sparsity=0.5,decode=sparse");
+  const auto contents = [&](const char* file) {
+    return file_and_contents((model / file).string()).substr(file_option(model / file).size() + 1);
+  };
+  expect_plan("duo", with,
+              "duo:sink=3,local=4,prefill=dense," + contents(kDuoFile) +
+                  ",sparsity=0.5,decode=sparse");
   expect_plan("prulong:prefill=dense", with,
-              "prulong:sink=128,local=1024,prefill=dense,decode=sparse");
+              "prulong:sink=128,local=1024,prefill=dense," + contents(kPrulongFile) +
+                  ",decode=sparse");
   EXPECT_EQ(routing_of(make_attention_plan("prulong:sparsity=0.1", with)), "010110")
       << "masks are used as they are";
 }

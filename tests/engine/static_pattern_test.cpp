@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "engine/io/head_pattern.h"
 #include "tests/engine/plan_context.h"
 #include "tests/testing/folders.h"
@@ -83,10 +84,11 @@ TEST(StaticPattern, SharesAndThresholdsReachTheirBounds) {
             (std::vector<std::uint8_t>{1, 1, 1}));
   EXPECT_EQ(plan(",threshold=1").policy->decide(0, {}).is_sparse,
             (std::vector<std::uint8_t>{1, 1, 0}));
+  const std::string held = path + ",pattern_sha256=" + sha256_file(path).substr(0, 12);
   EXPECT_EQ(plan(",threshold=0.25").describe(),
-            "fa-ssa:sink=128,local=2048,block=128,pattern=" + path + ",threshold=0.25,decode=full");
+            "fa-ssa:sink=128,local=2048,block=128,pattern=" + held + ",threshold=0.25,decode=full");
   EXPECT_EQ(plan(",sparsity=0.5").describe(),
-            "fa-ssa:sink=128,local=2048,block=128,pattern=" + path + ",sparsity=0.5,decode=full");
+            "fa-ssa:sink=128,local=2048,block=128,pattern=" + held + ",sparsity=0.5,decode=full");
   const std::string both = "fa-ssa:pattern=" + path + ",sparsity=0.5,threshold=0.5";
   const std::string wanted = ": " + path +
                              " holds graded gates; give sparsity=0..1 (share of streaming heads) "
