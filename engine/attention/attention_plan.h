@@ -7,7 +7,8 @@
 //   sink, local   ssa: tokens of the window (default: config.json, then 128, 2048)
 //   block         ssa: 128 = blocks of 128 tokens (default), 1 = exact tokens; xa: tokens a side
 //   prefill       ssa: streaming (default), dense, or chunked: the cut cache and the row's chunk of
-//                 `prefill_chunk` tokens
+//                 `prefill_chunk` tokens; last=step: the last token sees the cut cache alone, as
+//                 a decode step (default: row, it is one like the others)
 //   decode        ssa: full = every head reads the whole cache in decode (default);
 //                 sparse = streaming heads keep only sink + local tokens
 //   stride, tau   xa: tokens a strip; share of the mass to reach, or a file of one a query head
@@ -96,8 +97,6 @@ struct AttentionPlan {
   /// True where a decode step does not simply read all that its caches hold: select_step() says.
   bool selects_in_decode() const;
 
-  /// True where keys of a prompt are evicted: the sparse mode's keep_keys() says which.
-  bool evicts() const { return sparse != nullptr && sparse->places().prompt_eviction; }
   /// Share of (layer, KV head) pairs whose mode falls back to dense attention at a prompt of
   /// `tokens`; `msr` of the pairs are in the sparse mode.
   double fallback_share(double msr, std::int64_t tokens) const;
@@ -105,6 +104,8 @@ struct AttentionPlan {
   /// Whether a mode of the plan has the place, or asks for what stands beside the places.
   bool asks(bool ModePlaces::*what) const;
 
+  /// True where keys of a prompt are evicted: the sparse mode's keep_keys() says which.
+  bool evicts() const { return sparse != nullptr && sparse->places().prompt_eviction; }
 };
 
 /// Throws kInvalidArgument for an unknown name (listing those there are), an unknown option or a

@@ -53,6 +53,7 @@ struct ModePlaces {
   bool kernel_loop = false;       // skip_rule(): tiles that are passed over once they are scored
   bool plain_keys = false;        // not a place: the mode reads AttentionInput::plain_k
   bool whole_prompt = false;      // not a place: choose_blocks() sees all rows of a prompt at once
+  bool last_row_apart = false;    // not a place: the last row of a prompt is a call of its own
 
   bool any() const {
     return prefill_mask || estimates || decode_selection || eviction || prompt_eviction ||
@@ -143,11 +144,11 @@ class HeadMode {
   /// A head in a mode that leaves out keys counts as sparse in MSR.
   bool is_sparse() const { return places().any(); }
 
-  /// Layers from the first that stay dense where every head is in this mode.
   /// Whether a prompt of `tokens` is too short for the mode: none of its keys is left out, whatever
   /// they are, before steps make it longer.
   virtual bool falls_back(std::int64_t tokens) const;
 
+  /// Layers from the first that stay dense where every head is in this mode.
   virtual std::int64_t dense_layers() const { return 0; }
 
   /// Of a mode that estimates: the choice of the query heads that belong to `heads`, made where the

@@ -50,7 +50,7 @@ constexpr ModeEntry kModes[] = {
      make_flash_prefill},
     {"ssa", "streaming", true,
      "streaming, attention sinks and a local window; options sink, local, block, prefill, "
-     "prefill_chunk, decode",
+     "prefill_chunk, last, decode",
      make_streaming},
     {"quest", nullptr, true,
      "Quest, decode reads the pages of keys that may matter most; options page, budget, rule, "
@@ -110,7 +110,7 @@ constexpr PresetEntry kPresets[] = {
     {"prulong",
      "fa",
      "ssa",
-     "sink=128,local=1024,block=1,prefill=chunked,decode=sparse",
+     "sink=128,local=1024,block=1,prefill=chunked,last=step,decode=sparse",
      {"patterns/prulong/masks.tsv", {}, 0.5, sparse_by_kept},
      "PruLong, fa and ssa by learned masks; options pattern, sparsity, threshold, those of ssa"},
 };

@@ -37,7 +37,7 @@ class SparsityMeter {
       : group_(group), layers_(static_cast<std::size_t>(layers)) {}
 
   /// One row slice of one layer. Slices of a layer arrive in ascending row order and start at
-  /// multiples of kMaskBlock.
+  /// multiples of kMaskBlock; a last row alone counts its tiles once more.
   void add(std::int64_t layer, const HeadGroups& groups, const RowSpan& span);
 
   /// Reads what stayed on the device; one decision a layer, all on the host.

@@ -46,31 +46,42 @@ class StreamingMode final : public HeadMode {
   std::string prefill_;
 };
 
-// The first call of a prompt is dense, or each of its chunks over the cut cache of those before.
+// The first call of a prompt is dense, or each of its chunks over the cut cache of those before;
+// its last row may be the first decode step, over the cut cache too.
 class CutCacheMode final : public HeadMode {
  public:
   /// `window.chunk` 0: the prompt is one chunk.
-  explicit CutCacheMode(const ChunkWindow& window) : window_(window) {}
+  CutCacheMode(const ChunkWindow& window, bool last_steps)
+      : window_(window), last_steps_(last_steps) {}
 
   std::string_view name() const override { return "ssa"; }
   std::string describe() const override {
     return fmt::format(
-        "ssa:sink={},local={},prefill={}", window_.sink, window_.local,
-        window_.chunk == 0 ? "dense" : fmt::format("chunked,prefill_chunk={}", window_.chunk));
+        "ssa:sink={},local={},prefill={},last={}", window_.sink, window_.local,
+        window_.chunk == 0 ? "dense" : fmt::format("chunked,prefill_chunk={}", window_.chunk),
+        last_steps_ ? "step" : "row");
   }
   ModePlaces places() const override {
-    return {.prefill_mask = window_.chunk > 0, .eviction = true};
+    return {.prefill_mask = window_.chunk > 0 || last_steps_,
+            .eviction = true,
+            .last_row_apart = last_steps_};
   }
   bool falls_back(std::int64_t tokens) const override {
     return tokens <= window_.sink + window_.local;
   }
   BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
-    return window_.chunk == 0 ? dense_mask(input.span()) : chunked_mask(window_, input.span());
+    const RowSpan span = input.span();
+    if (last_steps_ && span.q_start + span.rows == span.tokens) {
+      check(span.rows == 1, "the last row of a prompt comes by itself");
+      return streaming_mask({window_.sink, window_.local, 1}, span);
+    }
+    return window_.chunk == 0 ? dense_mask(span) : chunked_mask(window_, span);
   }
   DecodeWindow decode_window() const override { return {window_.sink, window_.local}; }
 
  private:
   ChunkWindow window_;
+  bool last_steps_;
 };
 
 std::unique_ptr<HeadMode> make_windowed(StreamingWindow window, ModeOptions& options) {
@@ -100,14 +111,15 @@ std::unique_ptr<HeadMode> make_streaming(ModeOptions& options, const PlanContext
   const std::int64_t local = options.integer("local", context.local.value_or(kDefaultLocal), 1);
   const std::string prefill = options.value("prefill").value_or("streaming");
   if (prefill == "streaming") return make_windowed({sink, local}, options);
-  if (prefill == "dense") return std::make_unique<CutCacheMode>(ChunkWindow{sink, local, 0});
-  if (prefill != "chunked") {
+  if (prefill != "dense" && prefill != "chunked") {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("mode `{}`: prefill={} is neither streaming, dense nor chunked",
                             options.text(), prefill));
   }
-  const std::int64_t chunk = options.integer("prefill_chunk", kDefaultChunk, 1);
-  return std::make_unique<CutCacheMode>(ChunkWindow{sink, local, chunk});
+  const std::int64_t chunk =
+      prefill == "dense" ? 0 : options.integer("prefill_chunk", kDefaultChunk, 1);
+  return std::make_unique<CutCacheMode>(ChunkWindow{sink, local, chunk},
+                                        options.either("last", "step", "row"));
 }
 
 }  // namespace elastic::engine

@@ -158,11 +158,14 @@ void Decoder::run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
                         const AttentionPlan& plan, StageClock& clock) {
   const std::int64_t tokens = x.size(0),
                      step = plan.asks(&ModePlaces::whole_prompt) ? tokens : chunk_rows_;
-  for (std::int64_t start = 0; start < tokens; start += step) {
-    at::Tensor part = x.narrow(0, start, std::min(step, tokens - start));
+  const bool last_apart = plan.asks(&ModePlaces::last_row_apart);
+  for (std::int64_t start = 0, rows = 0; start < tokens; start += rows) {
+    rows = std::min(step, tokens - start);
+    if (last_apart && rows > 1 && start + rows == tokens) --rows;
+    at::Tensor part = x.narrow(0, start, rows);
     attend_chunk(sequence, layer, start, part, plan, clock);
-    for (at::Tensor& rows : part.split(chunk_rows_)) {
-      add_mlp(weights_.layers[static_cast<std::size_t>(layer)], config(), rows);
+    for (at::Tensor& few : part.split(chunk_rows_)) {
+      add_mlp(weights_.layers[static_cast<std::size_t>(layer)], config(), few);
     }
   }
   cut_cache(sequence, layer, plan, tokens);

@@ -37,9 +37,9 @@ TEST(AttentionPlan, DescriptionsParseBack) {
       {"ssa:block=1,prefill=streaming",
        "ssa:sink=128,local=2048,block=1,prefill=streaming,decode=full"},
       {"ssa:prefill=dense,decode=sparse",
-       "ssa:sink=128,local=2048,prefill=dense,decode=sparse"},
+       "ssa:sink=128,local=2048,prefill=dense,last=row,decode=sparse"},
       {"fa-ssa:prefill=chunked,local=1k",
-       "fa-ssa:sink=128,local=1024,prefill=chunked,prefill_chunk=32768,decode=full"},
+       "fa-ssa:sink=128,local=1024,prefill=chunked,prefill_chunk=32768,last=row,decode=full"},
       {"fa-ssa", "fa-ssa:sink=128,local=2048,block=128,decode=full"},
       {"fa-ssa:decode=sparse,local=256", "fa-ssa:sink=128,local=256,block=128,decode=sparse"},
       {"xa", "xa:stride=16,tau=0.9,block=128,rule=exact"},
@@ -225,7 +225,7 @@ TEST(AttentionPlan, ErrorsSayTheOptionAndWhatItMayBe) {
        "decode=sparse"},
       {"ssa:prefill=dense,block=1,decode=sparse",
        "mode `ssa:prefill=dense,block=1,decode=sparse`: unknown option of `ssa` `block`; known: "
-       "sink, local, prefill, decode"},
+       "sink, local, prefill, last, decode"},
       {"ssa:prefill_chunk=64",
        "mode `ssa:prefill_chunk=64`: unknown option of `ssa` `prefill_chunk`; known: "
        "sink, local, prefill, block, decode"},

@@ -74,18 +74,21 @@ TEST(Presets, DescriptionsParseBack) {
   const std::string path = (folder / "graded.tsv").string(), file = "pattern=" + path;
   write_file(path, kGraded);
   const std::string held = file_and_contents(path);
-  const std::string dense = "sink=64,local=256,prefill=dense,";
-  const std::string chunked = "sink=128,local=1024,prefill=chunked,prefill_chunk=32768,";
+  const std::string dense = "sink=64,local=256,prefill=dense,last=row,";
+  const std::string chunked = "sink=128,local=1024,prefill=chunked,prefill_chunk=32768,last=step,";
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"duo:" + file, "duo:" + dense + held + ",sparsity=0.5,decode=sparse"},
       {"duo:" + file + ",threshold=0.8", "duo:" + dense + held + ",threshold=0.8,decode=sparse"},
       {"duo:prefill=streaming,local=9,sparsity=1," + file,
        "duo:sink=64,local=9,block=1,prefill=streaming," + held + ",sparsity=1,decode=sparse"},
       {"duo:prefill=chunked,prefill_chunk=4k,decode=full," + file,
-       "duo:sink=64,local=256,prefill=chunked,prefill_chunk=4096," + held +
+       "duo:sink=64,local=256,prefill=chunked,prefill_chunk=4096,last=row," + held +
            ",sparsity=0.5,decode=full"},
       {"prulong:" + file, "prulong:" + chunked + held + ",threshold=0.5,decode=sparse"},
-      {"prulong:sparsity=0.7," + file, "prulong:" + chunked + held + ",sparsity=0.7,decode=sparse"}};
+      {"prulong:sparsity=0.7," + file, "prulong:" + chunked + held + ",sparsity=0.7,decode=sparse"},
+      {"prulong:last=row,threshold=1," + file,
+       "prulong:sink=128,local=1024,prefill=chunked,prefill_chunk=32768,last=row," + held +
+           ",threshold=1,decode=sparse"}};
   for (const auto& [text, wanted] : cases) expect_plan(text, context(), wanted);
 }
 
@@ -108,7 +111,7 @@ TEST(Presets, WindowsComeFromBesideThePattern) {
   const std::string file = "pattern=" + (folder / "heads.tsv").string();
   write_file(folder / "heads.tsv", "1\t0\t1\n0\t0\t1\n");
   write_file(folder / "config.json", R"({"sink_size": 7, "recent_size": 30, "seed": 1})");
-  const std::string held = file_and_contents((folder / "heads.tsv").string());
+  const std::string held = "last=row," + file_and_contents((folder / "heads.tsv").string());
   PlanContext with = context();
   with.sink = 1;  // the model's own config.json is about its routers
   with.local = 2;
@@ -141,10 +144,10 @@ TEST(Presets, PatternsMayLieInTheModelsFolder) {
     return file_and_contents((model / file).string()).substr(file_option(model / file).size() + 1);
   };
   expect_plan("duo", with,
-              "duo:sink=3,local=4,prefill=dense," + contents(kDuoFile) +
+              "duo:sink=3,local=4,prefill=dense,last=row," + contents(kDuoFile) +
                   ",sparsity=0.5,decode=sparse");
   expect_plan("prulong:prefill=dense", with,
-              "prulong:sink=128,local=1024,prefill=dense," + contents(kPrulongFile) +
+              "prulong:sink=128,local=1024,prefill=dense,last=step," + contents(kPrulongFile) +
                   ",decode=sparse");
   EXPECT_EQ(routing_of(make_attention_plan("prulong:sparsity=0.1", with)), "010110")
       << "masks are used as they are";
@@ -160,7 +163,7 @@ TEST(Presets, PromptsAreDenseAndCachesAreCut) {
   const PlanRun full = run_plan("fa"), none = run_plan("duo:sparsity=0," + file),
                 duo = run_plan("duo:sink=8,local=32," + file),
                 chunked = run_plan("prulong:sink=8,local=32,prefill_chunk=256," + file),
-                whole = run_plan("prulong:sink=8,local=32," + file);
+                whole = run_plan("prulong:sink=8,local=32,last=row," + file);
   EXPECT_TRUE(same(none.prompt, full.prompt) && same(none.step, full.step));
   EXPECT_EQ(none.cache_bytes, full.cache_bytes);
   EXPECT_TRUE(same(duo.prompt, full.prompt) && same(whole.prompt, full.prompt));
@@ -170,6 +173,28 @@ TEST(Presets, PromptsAreDenseAndCachesAreCut) {
   EXPECT_FALSE(same(chunked.prompt.narrow(0, 256, 44), full.prompt.narrow(0, 256, 44)));
   EXPECT_EQ(duo.cache_bytes, full.cache_bytes / (std::int64_t{2} * 4 * 301) *
                                  (std::int64_t{4} * 301 + std::int64_t{4} * 40));
+}
+
+// The last token of a prompt as the first step after the others, as PruLong is run.
+TEST(Presets, LastTokensMayBeSteps) {
+  const TemporaryFolder folder;
+  const std::string file = "pattern=" + (folder / "heads.tsv").string();
+  write_file(folder / "heads.tsv", "1\t0.1\t0.2\t0.9\n0.8\t1\t0.3\t0.4\n");
+  const auto same = [](const at::Tensor& a, const at::Tensor& b) {
+    return a.allclose(b, 1e-4, 1e-5);
+  };
+  for (const std::string chunk : {"", ",prefill_chunk=256", ",prefill_chunk=299"}) {
+    SCOPED_TRACE(chunk);
+    const std::string mode = "prulong:sink=8,local=32," + file + chunk;
+    const PlanRun apart = run_plan(mode), row = run_plan(mode + ",last=row"),
+                  stepped = run_plan(mode + ",last=row", 299);
+    EXPECT_TRUE(same(apart.prompt.narrow(0, 0, 299), row.prompt.narrow(0, 0, 299)));
+    EXPECT_TRUE(same(apart.prompt.narrow(0, 299, 1), stepped.step));
+    EXPECT_FALSE(same(apart.prompt, row.prompt));
+    EXPECT_EQ(apart.cache_bytes, row.cache_bytes);
+  }
+  const PlanRun brief = run_plan("prulong:sink=8,local=32," + file, 1);
+  EXPECT_TRUE(same(brief.prompt, run_plan("fa", 1).prompt));
 }
 
 TEST(Presets, RaggedBatchesEqualEachPromptAlone) {
