@@ -20,7 +20,7 @@ std::int64_t attention_bytes(const PrefillShape& shape, std::int64_t rows) {
 // softmax; of every query head two sums of these. Then the pairs of blocks of every query head, six
 // numbers of eight bytes each while they are sorted.
 std::int64_t choice_bytes(const ModelConfig& c, std::int64_t tokens) {
-  constexpr std::int64_t kBlock = 128, kPairBytes = 6 * 8;
+  constexpr std::int64_t kBlock = 128, kPairBytes = 48;
   const std::int64_t blocks = (tokens + kBlock - 1) / kBlock;
   const std::int64_t scores = 4 * (c.head_dim + 2 * c.heads_q / c.heads_kv * kBlock);
   return tokens * 4 * 2 * c.heads_q +

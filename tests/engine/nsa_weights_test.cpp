@@ -162,7 +162,7 @@ std::string refusal(const std::filesystem::path& model, ErrorKind kind, const st
 
 TEST(NsaWeights, AreCountedAndHeldAgainstTheOptions) {
   const NsaModel model(some_weights("linear"));
-  const std::int64_t each = 18 * 48 + 2 * 3 * kWindow * 8 * 8 + 3 * kWindow * 8;
+  const std::int64_t each = std::int64_t{18} * 48 + kWindow * 2 * 3 * 8 * 8 + kWindow * 3 * 8;
   EXPECT_EQ(cpu_generator(model.path)->model().parameters,
             cpu_generator(fixture(kModel))->model().parameters + 3 * each);
   EXPECT_NO_THROW(check_modes(model.path, {"nsa:weights=trained,stride=4", "nsa"}));

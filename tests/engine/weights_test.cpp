@@ -121,6 +121,7 @@ TEST(Weights, SpareTensorsAreCountedAndTheFirstIsNamed) {
   fs::remove(folder.folder / "model.safetensors.index.json");
   const auto with = [&](const std::vector<std::string>& names) {
     std::vector<NamedTensor> spare;
+    spare.reserve(names.size());
     for (const std::string& name : names) spare.push_back({name, {1}, {0}});
     write_tensors(folder.folder / "spare.safetensors", spare);
     return folder.said();
