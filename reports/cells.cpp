@@ -1,5 +1,6 @@
 #include "reports/cells.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -84,6 +85,16 @@ std::string series_colour(const Subject& subject, std::string_view mode) {
 std::string short_task(std::string_view task) {
   const std::size_t slash = task.find('/');
   return std::string(slash == std::string_view::npos ? task : task.substr(slash + 1));
+}
+
+std::vector<std::string> suites_of(const ReportInput& input) {
+  std::vector<std::string> suites;
+  for (const auto& run : input.runs) {
+    for (const std::string& suite : run.summary.suites) {
+      if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
+    }
+  }
+  return suites;
 }
 
 std::string suite_title(const ReportInput& input, const std::string& suite) {

@@ -50,6 +50,9 @@ std::string series_colour(const Subject& subject, std::string_view mode);
 /// "ruler/niah_single_1" -> "niah_single_1"; the suite is in the caption.
 std::string short_task(std::string_view task);
 
+/// Suites of all runs, in the order of the runs.
+std::vector<std::string> suites_of(const ReportInput& input);
+
 /// "RULER", "LongBench", ... for titles.
 std::string suite_title(const ReportInput& input, const std::string& suite);
 

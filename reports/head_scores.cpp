@@ -74,10 +74,8 @@ Table best_table(const HeadScores& scores, const std::vector<HeadRates>& rates) 
   const HeadGrid grid = by_kv_head(scores);
   const std::vector<double> values = flat(grid);
   const std::size_t heads = grid[0].size(), group = scores.scores[0].size() / heads;
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
+  std::vector<std::size_t> order = ascending_heads(grid);
+  std::reverse(order.begin(), order.end());
   for (std::size_t i = 0; i < std::min(kShown, order.size()); ++i) {
     const std::size_t layer = order[i] / heads, head = order[i] % heads;
     const auto first = scores.scores[layer].begin() + static_cast<std::ptrdiff_t>(head * group);
@@ -160,6 +158,24 @@ HeadGrid by_kv_head(const HeadScores& scores) {
     }
   }
   return grid;
+}
+
+std::vector<std::size_t> ascending_heads(const HeadGrid& kv_heads) {
+  const std::vector<double> values = flat(kv_heads);
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.rbegin(), order.rend(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  return order;
+}
+
+HeadGrid gates_of_order(std::span<const std::size_t> order, std::size_t heads_kv) {
+  HeadGrid gates(order.size() / heads_kv, std::vector<double>(heads_kv));
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    gates[order[i] / heads_kv][order[i] % heads_kv] =
+        static_cast<double>(i) / static_cast<double>(order.size());
+  }
+  return gates;
 }
 
 HeadGrid HeadRates::full() const {

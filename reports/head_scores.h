@@ -6,6 +6,7 @@
 //   const Document document = head_scores_document(scores, head_rates(input));
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,13 @@ struct HeadScores {
 
 /// Of KV heads: means over the query heads that share one.
 HeadGrid by_kv_head(const HeadScores& scores);
+
+/// KV heads, layer * heads a layer + head, by ascending score; of equal ones the later comes first.
+std::vector<std::size_t> ascending_heads(const HeadGrid& kv_heads);
+
+/// Gates of a pattern whose heads turn sparse in this order: the share of heads before each, so
+/// that under `threshold=x` M - floor((1 - x) M) of M heads are sparse (sparse_attention spec 11).
+HeadGrid gates_of_order(std::span<const std::size_t> order, std::size_t heads_kv);
 
 /// Routing of one task, or with an empty name of all.
 struct HeadRates {

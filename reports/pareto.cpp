@@ -257,13 +257,7 @@ Document pareto_document(const ReportInput& input) {
   if (input.runs.size() > 1) sheet.columns.push_back({"run", ""});
   sheet.nested["schema_version"] = runs::kSchemaVersion;
   sheet.nested["rows"] = Json::array();
-  std::vector<std::string> suites;
-  for (const auto& run : input.runs) {
-    for (const std::string& suite : run.summary.suites) {
-      if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
-    }
-  }
-  for (const std::string& suite : suites) add_suite(input, suite, sheet, document);
+  for (const std::string& suite : suites_of(input)) add_suite(input, suite, sheet, document);
   document.sheets.push_back(std::move(sheet));
   return document;
 }

@@ -17,6 +17,7 @@ constexpr Report kReports[] = {
     {"needle_depth", "score by needle depth and length", needle_depth_document},
     {"head_routing", "which heads the router made sparse", head_routing_document},
     {"routed_against_fixed", "what routing buys at equal MSR", routed_against_fixed_document},
+    {"sparsification", "score against MSR as heads turn sparse", sparsification_document},
     {"latency", "times beside the dense baseline", latency_document},
     {"results", "tidy results for other programs", results_document},
     {"provenance", "data, licences, settings, environment", provenance_document},

@@ -26,5 +26,6 @@ std::vector<Document> build_documents(const ReportInput& input);
 Document overview_document(const ReportInput& input);
 Document scores_document(const ReportInput& input);
 Document results_document(const ReportInput& input);
+Document sparsification_document(const ReportInput& input);
 
 }  // namespace elastic::reports

@@ -232,13 +232,7 @@ std::optional<Figure> length_figure(const Block& block) {
 Document scores_document(const ReportInput& input) {
   Document document{"scores", "Scores", "", {}, {}, {}};
   const std::vector<Subject> all = subjects(input);
-  std::vector<std::string> suites;
-  for (const auto& run : input.runs) {
-    for (const std::string& suite : run.summary.suites) {
-      if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
-    }
-  }
-  for (const std::string& suite : suites) {
+  for (const std::string& suite : suites_of(input)) {
     const Block block{input, suite, all};
     std::vector<std::string> tasks;
     std::vector<std::int64_t> lengths;

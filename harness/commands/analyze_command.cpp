@@ -1,9 +1,10 @@
 // `analyze heads`: which heads of a model look at needles, beside what the router of a run does
-// with them; and pattern files of both.
+// with them; and pattern files of both. `analyze sparsify` (sparsify_command.cpp) runs them.
 
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -14,12 +15,14 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/python_random.h"
 #include "engine/api/make_generator.h"
 #include "engine/api/mode_list.h"
 #include "harness/commands/command.h"
 #include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
 #include "harness/commands/run_flags.h"
+#include "harness/commands/sparsify_command.h"
 #include "harness/evaluate/retrieval_heads.h"
 #include "reports/head_scores.h"
 #include "reports/render/render.h"
@@ -50,6 +53,19 @@ void write_pattern(const fs::path& folder, const reports::HeadScores& scores) {
                                                          {"model_name", scores.model},
                                                          {"tasks", scores.tasks},
                                                          {"samples", scores.samples}}));
+}
+
+// Orders in which `analyze sparsify` turns heads sparse: by score, and what that is compared with.
+void write_orders(const fs::path& folder, const reports::HeadScores& scores, std::uint64_t seed) {
+  const auto write = [&](std::string_view name, const std::vector<std::size_t>& order) {
+    const auto gates = reports::gates_of_order(order, static_cast<std::size_t>(scores.heads_kv));
+    write_file_atomic(order_file(folder, name), reports::pattern_text(gates));
+  };
+  std::vector<std::size_t> order = reports::ascending_heads(reports::by_kv_head(scores));
+  write(kByScore, order);
+  std::reverse(order.begin(), order.end());
+  write(kReverse, order);
+  write(kRandom, PythonRandom(seed).sample(order.size(), std::ssize(order)));
 }
 
 void write_all(const fs::path& folder, const reports::HeadScores& scores,
@@ -85,6 +101,7 @@ int analyze_heads(const HeadOptions& options) {
         reports::head_rates(reports::make_input(std::move(runs), tasks::suite_titles()), *scores);
   }
   write_all(setup.options.output, *scores, rates);
+  write_orders(setup.options.output, *scores, options.run.seed);
   return kExitComplete;
 }
 
@@ -110,6 +127,7 @@ void add_analyze(CLI::App& sub, int& exit_code) {
     apply_config_file(heads, options->config);
     exit_code = analyze_heads(*options);
   });
+  add_sparsify(sub, exit_code);
 }
 
 }  // namespace elastic::harness

@@ -24,7 +24,7 @@ void add_train(CLI::App& sub, int& exit_code);
 namespace {
 constexpr Command kCommands[] = {
     {"ablate", "One setting of the router varied: train, run, one report", add_ablate},
-    {"analyze", "Which heads look at needles, and a pattern file of them", add_analyze},
+    {"analyze", "Which heads look at needles, and what is left without them", add_analyze},
     {"bench", "Speed of one part, checked first, then timed", add_bench},
     {"compare", "Two runs sample by sample: differences, intervals, tests", add_compare},
     {"data", "List, fetch, verify, import and generate benchmark data", add_data},

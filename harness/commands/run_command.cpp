@@ -28,6 +28,8 @@ void print_end(const std::string& folder) {
   log_info(fmt::format("report:  elastic-bench report {} --output {}/report", folder, folder));
 }
 
+}  // namespace
+
 int run(const RunOptions& options) {
   const Ranks ranks = ranks_from_environment();
   set_log_rank(ranks.rank);
@@ -42,8 +44,6 @@ int run(const RunOptions& options) {
   log_failures(outcome);
   return outcome.failed == 0 ? kExitComplete : kExitSomeFailed;
 }
-
-}  // namespace
 
 void add_run(CLI::App& sub, int& exit_code) {
   const auto options = std::make_shared<RunOptions>();

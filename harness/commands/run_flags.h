@@ -24,6 +24,10 @@ void add_sample_flags(CLI::App& sub, RunOptions& options);
 void add_prompt_flags(CLI::App& sub, RunOptions& options);
 void add_data_flags(CLI::App& sub, RunOptions& options);
 
+/// What `run` does with them: samples into options.output, a table of all that is there to standard
+/// output, or with --dry-run the plan. Returns the exit code; run_command.cpp.
+int run(const RunOptions& options);
+
 /// `--dry-run` and `plan`: samples, memory and time per cell on standard output.
 void print_plan(const RunSetup& setup);
 

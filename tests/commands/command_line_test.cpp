@@ -72,10 +72,11 @@ TEST_F(CommandLine, SingularAndPluralAreOneFlag) {
                     "--max_length=2k")
                 .out,
             plural.out);
-  for (const char* help : {"run", "report", "score", "compare", "train router", "train heads",
-                           "train tokenizer", "ablate pool-budget", "analyze heads", "similarity",
-                           "bench attention", "bench prefill", "bench ruler", "bench tokenizer",
-                           "bench training router", "data generate", "data bundle"}) {
+  for (const char* help :
+       {"run", "report", "score", "compare", "train router", "train heads", "train tokenizer",
+        "ablate pool-budget", "analyze heads", "analyze sparsify", "similarity", "bench attention",
+        "bench prefill", "bench ruler", "bench tokenizer", "bench training router", "data generate",
+        "data bundle"}) {
     EXPECT_TRUE(program(std::string(help) + " --help").says("-o,--output")) << help;
   }
 }

@@ -42,6 +42,24 @@ TEST(HeadScores, QueryHeadsAreAveragedPerKvHead) {
   EXPECT_EQ(pattern_text(by_kv_head(some_scores())), "0.5\t0.25\n0.5\t0\n");
 }
 
+TEST(HeadScores, AnOrderIsAPatternWhoseThresholdIsTheMsr) {
+  const HeadGrid grid = {{0.5, 0.25, 0}, {0.5, 0, 0.75}, {0.125, 0.375, 0.625}, {1, 0.875, 0.0625}};
+  const std::vector<std::size_t> order = ascending_heads(grid);
+  EXPECT_EQ(order, (std::vector<std::size_t>{4, 2, 11, 6, 1, 7, 3, 0, 8, 5, 10, 9}))
+      << "of equal scores the later head first";
+  const HeadGrid gates = gates_of_order(order, 3);
+  ASSERT_EQ(gates.size(), 4u);
+  EXPECT_EQ(gates[1][1], 0);
+  for (const auto& [threshold, wanted] : std::vector<std::pair<double, int>>{
+           {0, 0}, {0.1, 2}, {0.25, 3}, {0.3, 4}, {0.5, 6}, {0.75, 9}, {0.9, 11}, {1, 12}}) {
+    int sparse = 0;
+    for (const std::vector<double>& layer : gates) {
+      for (const double gate : layer) sparse += gate < threshold ? 1 : 0;
+    }
+    EXPECT_EQ(sparse, wanted) << "12 - floor(12 (1 - " << threshold << "))";
+  }
+}
+
 TEST(HeadScores, RatesAreSharesOfSamplesWithAFullHead) {
   const std::vector<HeadRates> rates =
       rates_of({{"01", "11"}, {"01", "01"}, {"00", "01"}, {"01", "11"}});
