@@ -14,7 +14,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -24,6 +23,7 @@
 #include "engine/device/stage_clock.h"
 #include "engine/io/safetensors.h"
 #include "engine/model/decoder.h"
+#include "tests/engine/golden_counts.h"
 #include "tests/engine/golden_run.h"
 #include "tests/engine/nsa_definition.h"
 #include "tests/engine/plan_context.h"
@@ -303,31 +303,22 @@ void check_stored_nsa(const StoredNsa& c, bool meanpool, at::ScalarType type) {
   }
 }
 
-std::map<std::string, int> check_nsa_folder(const std::filesystem::path& folder) {
-  std::map<std::string, int> ran;
-  const Json manifest = read_json(folder / "manifest.json");
-  for (const Json& entry : manifest.at("files")) {
-    const std::string method = entry.at("method").get<std::string>();
-    if (!method.starts_with("nsa")) continue;
-    const SafetensorsFile file(folder / entry.at("file").get<std::string>());
-    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-      check_stored_nsa({file, entry}, method == "nsa_meanpool", type);
-    }
-    ++ran[method];
+template <bool meanpool>
+int check_nsa(const SafetensorsFile& file, const Json& entry) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    check_stored_nsa({file, entry}, meanpool, type);
   }
-  return ran;
+  return 1;
 }
 
-TEST(Golden_attention, Nsa) {
-  const std::filesystem::path folder = testing::golden_folder("attention");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention";
-  const std::map<std::string, int> wanted = {{"nsa_strided", 4}, {"nsa_meanpool", 1}};
-  EXPECT_EQ(check_nsa_folder(folder), wanted);
-}
+const testing::Checks kNsaChecks = {{"nsa_strided", check_nsa<false>},
+                                    {"nsa_meanpool", check_nsa<true>}};
+
+TEST(Golden_attention, Nsa) { testing::check_golden("attention", kNsaChecks); }
 
 TEST(Nsa, OwnFolder) {
-  const std::map<std::string, int> wanted = {{"nsa_strided", 1}};
-  EXPECT_EQ(check_nsa_folder(elastic::testing::fixture("row_blocks")), wanted);
+  const testing::Counts wanted = {{"nsa_strided", 1}};
+  EXPECT_EQ(testing::check_listed(testing::fixture("row_blocks"), kNsaChecks), wanted);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "engine/attention/reference.h"
 #include "engine/io/safetensors.h"
 #include "tests/engine/all_heads.h"
+#include "tests/engine/golden_counts.h"
 #include "tests/engine/golden_run.h"
 #include "tests/engine/modes.h"
 #include "tests/engine/plan_context.h"
@@ -203,29 +204,25 @@ void check_oracle_steps(const SafetensorsFile& file, const std::string& suffix,
   }
 }
 
-int check_oracle_folder(const std::filesystem::path& folder) {
+int check_oracle(const SafetensorsFile& file, const Json& entry) {
   int ran = 0;
-  const Json manifest = read_json(folder / "manifest.json");
-  for (const Json& entry : manifest.at("files")) {
-    if (entry.at("method") != "oracle") continue;
-    const SafetensorsFile file(folder / entry.at("file").get<std::string>());
-    for (const auto& [suffix, variant] : entry.at("params").at("variants").items()) {
-      const OracleSetting s{variant.value("topk", std::int64_t{0}), variant.value("topp", 0.0),
-                            variant.at("sink"), variant.at("local")};
-      check_oracle_steps(file, suffix, s, entry.at("tolerance").at("fp32_abs").get<double>());
-      ++ran;
-    }
+  for (const auto& [suffix, variant] : entry.at("params").at("variants").items()) {
+    const OracleSetting s{variant.value("topk", std::int64_t{0}), variant.value("topp", 0.0),
+                          variant.at("sink"), variant.at("local")};
+    check_oracle_steps(file, suffix, s, entry.at("tolerance").at("fp32_abs").get<double>());
+    ++ran;
   }
   return ran;
 }
 
-TEST(Golden_attention2, OracleSteps) {
-  const std::filesystem::path folder = testing::golden_folder("attention2");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention2";
-  EXPECT_EQ(check_oracle_folder(folder), 4);
-}
+const testing::Checks kOracleChecks = {{"oracle", check_oracle}};
 
-TEST(Oracle, OwnFolder) { EXPECT_EQ(check_oracle_folder(testing::fixture("attention2")), 4); }
+TEST(Golden_attention2, OracleSteps) { testing::check_golden("attention2", kOracleChecks); }
+
+TEST(Oracle, OwnFolder) {
+  const testing::Counts wanted = {{"oracle", 4}};
+  EXPECT_EQ(testing::check_listed(testing::fixture("attention2"), kOracleChecks), wanted);
+}
 
 }  // namespace
 }  // namespace elastic::engine

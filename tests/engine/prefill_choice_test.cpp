@@ -21,6 +21,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/model/decoder.h"
 #include "tests/engine/all_heads.h"
+#include "tests/engine/golden_counts.h"
 #include "tests/engine/golden_run.h"
 #include "tests/engine/modes.h"
 #include "tests/engine/plan_context.h"
@@ -112,35 +113,20 @@ void check_flash(const Stored& stored) {
               stored.name() + " score");
 }
 
-struct Ran {
-  int flex = 0, flash = 0;
-};
-
-Ran check_folder(const std::filesystem::path& folder) {
-  Ran ran;
-  const Json manifest = read_json(folder / "manifest.json");
-  for (const Json& entry : manifest.at("files")) {
-    const bool flex = entry.at("method") == "flexprefill";
-    if (!flex && entry.at("method") != "flashprefill") continue;
-    const SafetensorsFile file(folder / entry.at("file").get<std::string>());
-    flex ? check_flex({file, entry}) : check_flash({file, entry});
-    ++(flex ? ran.flex : ran.flash);
-  }
-  return ran;
+template <void (*check)(const Stored&)>
+int as_one(const SafetensorsFile& file, const Json& entry) {
+  check({file, entry});
+  return 1;
 }
 
-TEST(Golden_attention2, PrefillChoices) {
-  const std::filesystem::path folder = testing::golden_folder("attention2");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention2";
-  const Ran ran = check_folder(folder);
-  EXPECT_EQ(ran.flex, 6);
-  EXPECT_EQ(ran.flash, 3);
-}
+const testing::Checks kChoiceChecks = {{"flexprefill", as_one<check_flex>},
+                                       {"flashprefill", as_one<check_flash>}};
+
+TEST(Golden_attention2, PrefillChoices) { testing::check_golden("attention2", kChoiceChecks); }
 
 TEST(PrefillChoice, OwnFolder) {
-  const Ran ran = check_folder(testing::fixture("attention2"));
-  EXPECT_EQ(ran.flex, 1);
-  EXPECT_EQ(ran.flash, 1);
+  const testing::Counts wanted = {{"flexprefill", 1}, {"flashprefill", 1}};
+  EXPECT_EQ(testing::check_listed(testing::fixture("attention2"), kChoiceChecks), wanted);
 }
 
 TEST(PrefillChoice, DescriptionsParseBack) {

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "engine/io/safetensors.h"
 #include "engine/model/decode_attention.h"
+#include "tests/engine/golden_counts.h"
 #include "tests/engine/press_run.h"
 #include "tests/engine/stored_tensors.h"
 #include "tests/testing/folders.h"
@@ -180,27 +181,15 @@ int check_expected(const SafetensorsFile& file, const Json& entry) {
   return 1;
 }
 
-int check_press_folder(const std::filesystem::path& folder) {
-  int ran = 0;
-  const Json manifest = read_json(folder / "manifest.json");
-  for (const Json& entry : manifest.at("files")) {
-    const std::string method = entry.at("method");
-    if (method != "snapkv" && method != "evict" && method != "expected_attention") continue;
-    const SafetensorsFile file(folder / entry.at("file").get<std::string>());
-    ran += method == "snapkv"  ? check_snapkv(file, entry)
-           : method == "evict" ? check_evict(file, entry)
-                               : check_expected(file, entry);
-  }
-  return ran;
-}
+const Checks kPressChecks = {
+    {"snapkv", check_snapkv}, {"evict", check_evict}, {"expected_attention", check_expected}};
 
-TEST(Golden_attention2, Presses) {
-  const std::filesystem::path folder = golden_folder("attention2");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention2";
-  EXPECT_EQ(check_press_folder(folder), 6);
-}
+TEST(Golden_attention2, Presses) { check_golden("attention2", kPressChecks); }
 
-TEST(Press, OwnFolder) { EXPECT_EQ(check_press_folder(fixture("attention2")), 6); }
+TEST(Press, OwnFolder) {
+  const Counts wanted = {{"snapkv", 2}, {"evict", 3}, {"expected_attention", 1}};
+  EXPECT_EQ(check_listed(fixture("attention2"), kPressChecks), wanted);
+}
 
 }  // namespace
 }  // namespace elastic::testing

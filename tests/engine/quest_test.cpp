@@ -22,6 +22,7 @@
 #include "engine/attention/reference.h"
 #include "engine/io/safetensors.h"
 #include "tests/engine/all_heads.h"
+#include "tests/engine/golden_counts.h"
 #include "tests/engine/modes.h"
 #include "tests/engine/step_keys.h"
 #include "tests/engine/stored_tensors.h"
@@ -162,23 +163,17 @@ void check_stored_steps(const SafetensorsFile& file, const Json& params, const s
   }
 }
 
-TEST(Golden_attention2, QuestSteps) {
-  const std::filesystem::path folder = testing::golden_folder("attention2");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention2";
-  int ran = 0, listed = 0;
-  const Json manifest = read_json(folder / "manifest.json");
-  for (const Json& entry : manifest.at("files")) {
-    if (entry.at("method") != "quest") continue;
-    const Json& variants = entry.at("params").at("variants");
-    listed += static_cast<int>(variants.size());
-    const SafetensorsFile file(folder / entry.at("file").get<std::string>());
-    for (const auto& [suffix, variant] : variants.items()) {
-      check_stored_steps(file, entry.at("params"), suffix, variant);
-      ++ran;
-    }
+int check_quest(const SafetensorsFile& file, const Json& entry) {
+  int ran = 0;
+  for (const auto& [suffix, variant] : entry.at("params").at("variants").items()) {
+    check_stored_steps(file, entry.at("params"), suffix, variant);
+    ++ran;
   }
-  EXPECT_GT(ran, 0);
-  EXPECT_EQ(ran, listed);
+  return ran;
+}
+
+TEST(Golden_attention2, QuestSteps) {
+  testing::check_golden("attention2", {{"quest", check_quest}});
 }
 
 }  // namespace

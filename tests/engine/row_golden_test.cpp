@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -131,37 +130,23 @@ int check_infllm(const RowCase& c, at::ScalarType type) {
   });
 }
 
-using RowCheck = int (*)(const RowCase&, at::ScalarType);
-const std::map<std::string, RowCheck, std::less<>> kRowChecks = {{"moba", check_moba},
-                                                                 {"infllmv2", check_infllm}};
-
-Counts check_rows_of(const std::filesystem::path& folder) {
-  Counts ran;
-  const Json manifest = read_json(folder / "manifest.json");
-  for (const Json& entry : manifest.at("files")) {
-    const std::string method = entry.at("method").get<std::string>();
-    const auto check = kRowChecks.find(method);
-    if (check == kRowChecks.end()) continue;
-    const SafetensorsFile file(folder / entry.at("file").get<std::string>());
-    const int ties = entry.value("tied_rows", 0);
-    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-      EXPECT_LE(check->second({file, entry}, type), ties) << "near ties of " << entry.at("file");
-    }
-    ++ran[method];
+template <int (*check)(const RowCase&, at::ScalarType)>
+int in_both_types(const SafetensorsFile& file, const Json& entry) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    EXPECT_LE(check({file, entry}, type), entry.value("tied_rows", 0))
+        << "near ties of " << entry.at("file");
   }
-  return ran;
+  return 1;
 }
 
-TEST(Golden_attention, RowBlocks) {
-  const std::filesystem::path folder = golden_folder("attention");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention";
-  const Counts wanted = {{"moba", 5}, {"infllmv2", 6}};
-  EXPECT_EQ(check_rows_of(folder), wanted);
-}
+const Checks kRowChecks = {{"moba", in_both_types<check_moba>},
+                           {"infllmv2", in_both_types<check_infllm>}};
+
+TEST(Golden_attention, RowBlocks) { check_golden("attention", kRowChecks); }
 
 TEST(RowBlocks, OwnFolder) {
   const Counts wanted = {{"moba", 1}, {"infllmv2", 2}};
-  EXPECT_EQ(check_rows_of(fixture("row_blocks")), wanted);
+  EXPECT_EQ(check_listed(fixture("row_blocks"), kRowChecks), wanted);
 }
 
 }  // namespace

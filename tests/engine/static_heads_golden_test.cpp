@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -191,33 +190,26 @@ void check_retrieval(const std::string& name, const SafetensorsFile& file, const
   }
 }
 
-using Check = void (*)(const std::string&, const SafetensorsFile&, const Json&);
-const std::map<std::string, Check, std::less<>> kChecks = {
-    {"duo_streaming_cache", check_rolling_cache},
-    {"duo_assignment", check_assignment},
-    {"prulong_masks", check_masks},
-    {"retrieval_score", check_retrieval}};
-
-void check_folder(const fs::path& folder) {
-  Counts ran;
-  const Json manifest = read_json(folder / "manifest.json");
-  for (const Json& entry : manifest.at("files")) {
-    const auto check = kChecks.find(entry.at("method").get<std::string>());
-    if (check == kChecks.end()) continue;
-    const std::string name = entry.at("file").get<std::string>();
-    check->second(name, SafetensorsFile(folder / name), entry);
-    ++ran[check->first];
-  }
-  for (const auto& [method, check] : kChecks) EXPECT_TRUE(ran.contains(method)) << method;
+template <void (*check)(const std::string&, const SafetensorsFile&, const Json&)>
+int as_one(const SafetensorsFile& file, const Json& entry) {
+  check(entry.at("file").get<std::string>(), file, entry);
+  return 1;
 }
 
-TEST(Golden_attention, StaticHeadsThroughTheirModes) {
-  const fs::path folder = golden_folder("attention");
-  if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention";
-  check_folder(folder);
-}
+const Checks kStaticChecks = {{"duo_streaming_cache", as_one<check_rolling_cache>},
+                              {"duo_assignment", as_one<check_assignment>},
+                              {"prulong_masks", as_one<check_masks>},
+                              {"retrieval_score", as_one<check_retrieval>}};
 
-TEST(StaticHeads, OwnExpectationsThroughTheirModes) { check_folder(fixture("static_heads")); }
+TEST(Golden_attention, StaticHeadsThroughTheirModes) { check_golden("attention", kStaticChecks); }
+
+TEST(StaticHeads, OwnExpectationsThroughTheirModes) {
+  const Counts wanted = {{"duo_streaming_cache", 2},
+                         {"duo_assignment", 1},
+                         {"prulong_masks", 1},
+                         {"retrieval_score", 1}};
+  EXPECT_EQ(check_listed(fixture("static_heads"), kStaticChecks), wanted);
+}
 
 }  // namespace
 }  // namespace elastic::testing
