@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "engine/api/mode_list.h"
 #include "reports/cells.h"
+#include "reports/published_sparsification.h"
 #include "reports/registry.h"
 
 namespace elastic::reports {
@@ -186,6 +187,20 @@ Table score_table(const SuiteCurves& block, const std::string& title) {
   return table;
 }
 
+void add_published_rows(const SuiteCurves& block, Table& table) {
+  table.rules.push_back(table.rows.size());
+  for (const PublishedKept& published : kPublishedKept) {
+    std::vector<Cell> row{cell(std::string(kPublishedSweep)), cell(number(published.msr))};
+    for (const std::string& category : block.categories) {
+      const auto* found = std::ranges::find(kPublishedCategories, category);
+      const auto column = static_cast<std::size_t>(found - kPublishedCategories.begin());
+      row.push_back(found == kPublishedCategories.end() ? Cell()
+                                                        : cell(number(published.kept[column])));
+    }
+    table.rows.push_back(std::move(row));
+  }
+}
+
 Table kept_table(const SuiteCurves& block, const std::string& title) {
   Table table = table_of(block, "sparsification_kept_" + block.suite,
                          title + ": score kept, in percent of dense attention",
@@ -193,6 +208,7 @@ Table kept_table(const SuiteCurves& block, const std::string& title) {
                            return cell(kept(curve, level, category));
                          });
   table.caption = "As the paper's table 5; unknown where dense attention has no score above 0.";
+  if (block.suite == kPublishedSuite) add_published_rows(block, table);
   return table;
 }
 
