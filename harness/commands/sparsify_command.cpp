@@ -85,6 +85,10 @@ std::string modes_of(const SparsifyOptions& options) {
       }
     }
   }
+  if (modes.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "--modes, --order or --msr is empty; give one of each at least");
+  }
   return join(modes, ",");
 }
 

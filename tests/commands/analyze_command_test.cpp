@@ -138,6 +138,7 @@ TEST_F(AnalyzeCommand, SweepsThatCannotRunAreRefused) {
   expect({"--heads", path("empty")}, "order_score.tsv is not there");
   expect({"--heads", path("empty"), "--order", "best"}, "--order: `best` is not one of score");
   expect({"--heads", path("empty"), "--msr", "0,1.5"}, "--msr: `1.5` is no share of heads");
+  expect({"--heads", path("empty"), "--order", ""}, "--modes, --order or --msr is empty");
 }
 
 TEST_F(AnalyzeCommand, FaultsAreNamed) {
