@@ -18,8 +18,9 @@ namespace elastic::engine {
 struct GeneratorOptions {
   std::filesystem::path model;  // checkpoint folder
   std::string random_shape;  // instead of a folder: "llama-3.1-8b", "qwen3-4b", ... random weights
-  std::string device = "auto";  // cpu, cuda, auto
-  std::string dtype = "auto";   // fp32, bf16; auto: fp32 on CPU, the checkpoint's on GPU
+  std::int64_t random_layers = 0;  // so many of them alone; 0: all
+  std::string device = "auto";     // cpu, cuda, auto
+  std::string dtype = "auto";      // fp32, bf16; auto: fp32 on CPU, the checkpoint's on GPU
   // The model's own, where the caller has it already; null: loaded from the folder.
   std::shared_ptr<const Tokenizer> tokenizer;
   std::int64_t chunk_rows = 0;  // rows of a prefill chunk inside a layer; 0 = chosen from memory

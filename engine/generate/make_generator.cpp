@@ -59,10 +59,14 @@ bool may_have_more(const ModelConfig& config) {
 
 std::unique_ptr<Generator> make_random(const GeneratorOptions& options) {
   const at::Device device = resolve_device(options.device);
-  const ModelConfig config = shape_config(options.random_shape);
+  ModelConfig config = shape_config(options.random_shape);
   const at::ScalarType dtype = resolve_dtype(options.dtype, config, device);
   ModelInfo info;
   info.name = options.random_shape + " (random weights)";
+  if (options.random_layers > 0) {
+    config.layers = options.random_layers;
+    info.name = fmt::format("{} (random weights, layers {})", options.random_shape, config.layers);
+  }
   Decoder decoder(random_weights(config, dtype, device, kRandomWeightsSeed), options.chunk_rows);
   return std::make_unique<TorchGenerator>(std::move(decoder), nullptr, std::move(info));
 }

@@ -13,12 +13,22 @@
 #include "harness/run/model_folder.h"
 
 namespace elastic::harness {
+namespace {
+
+constexpr int kMostLayers = 1024;
+
+}  // namespace
 
 void add_model_bench_flags(CLI::App& sub, ModelBenchOptions& options) {
   CLI::Option* model = sub.add_option("-m,--model", options.model, kModelHelp);
   sub.add_option("--shape", options.shape, "llama-3.1-8b, qwen3-4b, ... instead of a checkpoint")
       ->excludes(model);
   sub.add_flag("--random-weights", options.random_weights, "Random weights of that shape");
+  sub.add_option(
+         "--layers", options.layers,
+         "So many layers of that shape alone: times of a layer, for slow modes and long prompts")
+      ->transform(whole_number(1, kMostLayers))
+      ->excludes(model);
   sub.add_option("--lengths,--length", options.lengths, "Prompt tokens")->capture_default_str();
   sub.add_option("--modes,--mode", options.modes,
                  "Modes (default: fa, ssa and, where there are routers, routed)");
@@ -37,6 +47,7 @@ std::unique_ptr<engine::Generator> open_engine(const ModelBenchOptions& options)
   wanted.dtype = options.dtype;
   if (options.shape.empty() != options.random_weights) {
     wanted.random_shape = options.shape;
+    wanted.random_layers = options.layers;
     if (options.random_weights) return engine::make_generator(wanted);
     wanted.model = model_folder(options.model);
     return engine::make_generator(wanted);

@@ -19,6 +19,7 @@ namespace elastic::harness {
 struct ModelBenchOptions {
   std::string model, shape;
   bool random_weights = false;
+  int layers = 0;  // of the shape; 0: all
   std::string lengths;
   std::string modes;  // empty: fa, ssa and, where there are routers, routed
   std::string device = "auto", dtype = "auto";
