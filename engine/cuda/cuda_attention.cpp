@@ -15,10 +15,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <optional>
 
 #include "engine/attention/attention_backend.h"
+#include "engine/cuda/cuda_devices.h"
 #include "engine/cuda/cuda_strips.h"
 #include "engine/cuda/prefill_call.h"
 #include "engine/device/cuda_interface.h"
@@ -127,19 +127,6 @@ bool kernel_takes(const AttentionInput& input, const at::Tensor& out) {
   return device_kernels_take(input.q.scalar_type(), input.q.size(2)) &&
          prefill_takes(input.q.size(2)) && aligned(input.q) && aligned(input.k) &&
          aligned(input.v) && aligned(out);
-}
-
-// ELASTIC_PORTABLE_KERNELS=1 has any GPU run the portable kernel, as tests and comparisons want.
-bool runs_on_hopper() {
-  static const bool hopper = [] {
-    const char* portable = std::getenv("ELASTIC_PORTABLE_KERNELS");
-    int device = 0, major = 0, minor = 0;
-    C10_CUDA_CHECK(cudaGetDevice(&device));
-    C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-    C10_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
-    return major == 9 && minor == 0 && (portable == nullptr || *portable != '1');
-  }();
-  return hopper;
 }
 
 class CudaBackend final : public AttentionBackend {

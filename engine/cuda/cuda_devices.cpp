@@ -1,6 +1,10 @@
+#include "engine/cuda/cuda_devices.h"
+
+#include <c10/cuda/CUDAException.h>
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "engine/device/cuda_interface.h"
@@ -24,6 +28,18 @@ cudaError_t read_device(int index, CudaDeviceInfo& info) {
 }
 
 }  // namespace
+
+bool runs_on_hopper() {
+  static const bool hopper = [] {
+    const char* portable = std::getenv("ELASTIC_PORTABLE_KERNELS");
+    int device = 0, major = 0, minor = 0;
+    C10_CUDA_CHECK(cudaGetDevice(&device));
+    C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+    C10_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+    return major == 9 && minor == 0 && (portable == nullptr || *portable != '1');
+  }();
+  return hopper;
+}
 
 extern "C" int elastic_cuda_version() { return kCudaInterfaceVersion; }
 

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <memory>
 
+#include "engine/cuda/cuda_devices.h"
 #include "engine/cuda/router_call.h"
 #include "engine/cuda/step_call.h"
 #include "engine/device/cuda_interface.h"
@@ -65,7 +66,8 @@ void linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bia
                         static_cast<std::int32_t>(x.size(1)),
                         static_cast<std::int32_t>(y.size(1)),
                         end};
-  C10_CUDA_CHECK(linear_step(call, c10::cuda::getCurrentCUDAStream()));
+  const bool hopper = runs_on_hopper() && y.size(1) * x.size(1) >= kLeastHopperWeight;
+  C10_CUDA_CHECK((hopper ? linear_hopper : linear_step)(call, c10::cuda::getCurrentCUDAStream()));
 }
 
 void norm(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& out) {

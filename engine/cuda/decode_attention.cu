@@ -176,8 +176,8 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(const DecodeCall call)
   const int split = blockIdx.x, kv_head = blockIdx.y, sequence = blockIdx.z;
   const int group = shape.heads_q / shape.heads_kv;
   const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
-  wait_for_inputs();
   let_next_begin();
+  wait_for_inputs();
   const Stretch keys = stretch_of(shape, slot, sequence, split);
   if (keys.begin >= keys.end) return;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -240,8 +240,8 @@ __global__ void __launch_bounds__(D) join_kernel(const DecodeCall call) {
   const int head = blockIdx.x, sequence = blockIdx.y, group = shape.heads_q / shape.heads_kv;
   const int kv_head = head / group;
   const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
-  wait_for_inputs();
   let_next_begin();
+  wait_for_inputs();
   const Stretch keys = stretch_of(shape, slot, sequence, 0);
   const int count = (keys.tokens + keys.length - 1) / keys.length;
   const std::int64_t size = floats_of(group, D);

@@ -53,6 +53,11 @@ struct LinearCall {
 };
 cudaError_t linear_step(const LinearCall& call, cudaStream_t stream);
 
+/// The same for Hopper and weights of at least so many elements (kGate: of either half); below, its
+/// start costs more than it brings.
+inline constexpr std::int64_t kLeastHopperWeight = std::int64_t{1} << 21;
+cudaError_t linear_hopper(const LinearCall& call, cudaStream_t stream);
+
 /// out = weight * x / rms(x), fp32 inside, of rows [rows, width]; width a multiple of 8.
 struct NormCall {
   const __nv_bfloat16 *x = nullptr, *weight = nullptr;

@@ -38,8 +38,8 @@ __global__ void append_kernel(const AppendCall call) {
   const int head = blockIdx.x, sequence = blockIdx.y, i = threadIdx.x;
   const int heads = shape.heads_q + 2 * shape.heads_kv;
   const T* x = call.qkv + (static_cast<std::int64_t>(sequence) * heads + head) * D;
-  wait_for_inputs();
   let_next_begin();
+  wait_for_inputs();
   const int position = shape.positions[sequence];
   if (position < 0) return;
   const bool is_query = head < shape.heads_q, is_value = head >= shape.heads_q + shape.heads_kv;
@@ -76,8 +76,8 @@ constexpr int kNormWarps = 16;
 __global__ void __launch_bounds__(32 * kNormWarps) norm_kernel(const NormCall call) {
   const std::int64_t start = static_cast<std::int64_t>(blockIdx.x) * call.width;
   const auto eight = [](const T* at) { return *reinterpret_cast<const Eight*>(at); };
-  wait_for_inputs();
   let_next_begin();
+  wait_for_inputs();
   float sum = 0;
   for (int i = 8 * threadIdx.x; i < call.width; i += 8 * blockDim.x) {
     const Eight x = eight(call.x + start + i);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/cuda/dependent_launch.cuh"
+#include "engine/cuda/linear_end.cuh"
 #include "engine/cuda/step_call.h"
 #include "engine/cuda/tensor_core.cuh"
 
@@ -114,28 +115,6 @@ struct Block {
   }
 };
 
-template <int kOuts, int kRows>
-__device__ void finish(const LinearCall& call, const Block<kOuts, kRows>& block) {
-  const bool gate = call.end == LinearEnd::kGate;
-  const int of_tile = gate ? kHalf : kOutputs, outputs = kOuts * of_tile;
-  for (int i = threadIdx.x; i < call.rows * outputs; i += kThreads) {
-    const int row = i / outputs, own = i % outputs;
-    const int output = blockIdx.x * outputs + own, place = own / of_tile * kOutputs + own % of_tile;
-    if (output >= call.out) continue;
-    T& y = call.y[static_cast<std::int64_t>(row) * call.out + output];
-    float value = block.total(row, place);
-    if (call.bias != nullptr) value += __bfloat162float(call.bias[output]);
-    if (call.end == LinearEnd::kAdd) value += __bfloat162float(y);
-    if (gate) {  // rounded where single operations would round
-      float up = block.total(row, place + kHalf);
-      if (call.bias != nullptr) up += __bfloat162float(call.bias[call.out + output]);
-      value = rounded(value);
-      value = rounded(value / (1 + __expf(-value))) * rounded(up);
-    }
-    y = __float2bfloat16(value);
-  }
-}
-
 // kAhead: steps whose weights are on their way. Both it and the least blocks of a multiprocessor
 // were tried out on an H200.
 template <int kOuts, int kRows, int kAhead>
@@ -156,8 +135,8 @@ __global__ void __launch_bounds__(kThreads, kRows < 8 ? 2 : 1)
   for (int i = 0; i < kAhead; ++i) {
     if (i < left) load(ahead[i], i);
   }
-  wait_for_inputs();  // weights are no kernel's output
   let_next_begin();
+  wait_for_inputs();  // weights are no kernel's output
   Sums<kOuts, kRows> sums;
   for (; left >= 2 * kAhead; left -= kAhead) {  // no condition inside: loads stay in flight
 #pragma unroll
@@ -180,7 +159,12 @@ __global__ void __launch_bounds__(kThreads, kRows < 8 ? 2 : 1)
         sums.at[out][row][e];
   }
   __syncthreads();
-  finish(call, block);
+  const int of_tile = call.end == LinearEnd::kGate ? kHalf : kOutputs;
+  const auto place = [&](int own) { return own / of_tile * kOutputs + own % of_tile; };
+  end_linear<kThreads>(
+      call, static_cast<int>(blockIdx.x), kOuts * of_tile,
+      [&](int row, int own) { return block.total(row, place(own)); },
+      [&](int row, int own) { return block.total(row, place(own) + kHalf); });
 }
 
 template <int kOuts, int kRows, int kAhead>

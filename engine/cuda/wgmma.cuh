@@ -81,6 +81,61 @@ struct InstructionType<__half> {
   static constexpr char kName[] = "f16";
 };
 
+/// d[64 x 8] = a b^T, or += where `adds`; 16, 32, 64 columns.
+template <typename T>
+__device__ inline void multiply_shared(float (&d)[4], std::uint64_t a, std::uint64_t b, bool adds) {
+  asm volatile(
+      "{\n.reg .pred adds;\nsetp.ne.b32 adds, %6, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n8k16.f32.%7.%7 {"
+      "%0, %1, %2, %3}, "
+      "%4, %5, adds, 1, 1, 0, 0;\n}\n"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "C"(InstructionType<T>::kName));
+}
+
+template <typename T>
+__device__ inline void multiply_shared(float (&d)[8], std::uint64_t a, std::uint64_t b, bool adds) {
+  asm volatile(
+      "{\n.reg .pred adds;\nsetp.ne.b32 adds, %10, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n16k16.f32.%11.%11 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7}, "
+      "%8, %9, adds, 1, 1, 0, 0;\n}\n"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),
+        "+f"(d[7])
+      : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "C"(InstructionType<T>::kName));
+}
+
+template <typename T>
+__device__ inline void multiply_shared(float (&d)[16], std::uint64_t a, std::uint64_t b,
+                                       bool adds) {
+  asm volatile(
+      "{\n.reg .pred adds;\nsetp.ne.b32 adds, %18, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n32k16.f32.%19.%19 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
+      "%16, %17, adds, 1, 1, 0, 0;\n}\n"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),
+        "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]),
+        "+f"(d[14]), "+f"(d[15])
+      : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "C"(InstructionType<T>::kName));
+}
+
+template <typename T>
+__device__ inline void multiply_shared(float (&d)[32], std::uint64_t a, std::uint64_t b,
+                                       bool adds) {
+  asm volatile(
+      "{\n.reg .pred adds;\nsetp.ne.b32 adds, %34, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.%35.%35 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "%32, %33, adds, 1, 1, 0, 0;\n}\n"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),
+        "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]),
+        "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]),
+        "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]),
+        "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+      : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "C"(InstructionType<T>::kName));
+}
+
 /// d[64 x 128] = a b^T, or += where `adds`; a and b rows of 16 elements in shared memory.
 template <typename T>
 __device__ inline void multiply_shared(float (&d)[64], std::uint64_t a, std::uint64_t b,

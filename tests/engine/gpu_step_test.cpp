@@ -131,7 +131,9 @@ TEST_F(Gpu_Step, LinearEqualsFloat64AndEachRowIsTheSameBitsAlone) {
                         {576, 960, false},
                         {4096, 1000, true},
                         {1536, 13, false},
-                        {14336, 512, false}}) {
+                        {14336, 512, false},
+                        {4128, 2000, true},
+                        {576, 9000, false}}) {
     for (const LinearEnd end : {LinearEnd::kStore, LinearEnd::kAdd, LinearEnd::kGate}) {
       const std::int64_t outputs = end == LinearEnd::kGate ? 2 * c.out : c.out;
       const at::Tensor weight = at::randn({outputs, c.in}, bf16()).mul(.05);
