@@ -2,12 +2,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/logsumexp.h>
+#include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <limits>
@@ -28,7 +28,8 @@ struct HeadSet {
   const HeadMask* mask = nullptr;
 };
 
-at::Tensor index_tensor(const std::vector<int>& values, const at::Tensor& like) {
+template <typename Index>
+at::Tensor index_tensor(const std::vector<Index>& values, const at::Tensor& like) {
   return at::tensor(values, at::TensorOptions(at::kLong)).to(like.device());
 }
 
@@ -46,8 +47,8 @@ std::vector<HeadSet> head_sets(const AttentionInput& input, std::span<const int>
   const auto share = static_cast<std::size_t>(mask.share);
   for (std::size_t h = 0; h < heads.size(); h += share) {
     const auto first = heads.begin() + static_cast<std::ptrdiff_t>(h);
-    sets.push_back({index_tensor({heads[h] / group}, input.q),
-                    index_tensor({first, first + mask.share}, input.q), mask.share,
+    sets.push_back({index_tensor(std::vector<int>{heads[h] / group}, input.q),
+                    index_tensor(std::vector<int>(first, first + mask.share), input.q), mask.share,
                     &mask.head(static_cast<std::int64_t>(h))});
   }
   return sets;
@@ -73,25 +74,55 @@ std::vector<KeyRange> union_of(const HeadMask& mask, std::int64_t first, std::in
   return merged;
 }
 
-// bool [blocks, keys]: which of the gathered keys each query block's ranges hold.
+// The keys of ascending ranges, int64 [keys]. Selections of tokens have hundreds of ranges: what
+// runs on the device does not depend on how many.
+at::Tensor keys_of(const std::vector<KeyRange>& ranges, const at::Tensor& like) {
+  std::vector<std::int64_t> shifts, lengths;
+  std::int64_t count = 0;
+  for (const KeyRange& range : ranges) {
+    shifts.push_back(range.begin - count);
+    lengths.push_back(range.end - range.begin);
+    count += lengths.back();
+  }
+  const at::Tensor shift =
+      at::repeat_interleave(index_tensor(shifts, like), index_tensor(lengths, like), 0, count);
+  return shift + at::arange(count, shift.options());
+}
+
+// bool [blocks, keys]: which of the gathered keys each query block's ranges hold. A range lies in
+// one of the gathered stretches; on the device a key is inside where more ranges of its row have
+// begun than ended.
 at::Tensor membership(const HeadMask& mask, std::int64_t first, std::int64_t last,
                       const std::vector<KeyRange>& keys, const at::Tensor& like) {
+  std::vector<std::int64_t> bases;  // column of keys[i].begin
   std::int64_t count = 0;
-  for (const KeyRange& range : keys) count += range.end - range.begin;
-  std::vector<std::uint8_t> table(static_cast<std::size_t>((last - first) * count), 0);
+  for (const KeyRange& stretch : keys) {
+    bases.push_back(count);
+    count += stretch.end - stretch.begin;
+  }
+  std::vector<std::int64_t> begins, ends;  // places in [blocks, keys + 1]
   for (std::int64_t b = first; b < last; ++b) {
-    std::uint8_t* row = table.data() + (b - first) * count;
     for (const KeyRange& range : mask.block(b)) {
-      std::int64_t base = 0;  // column of keys[i].begin
-      for (const KeyRange& stretch : keys) {
-        const std::int64_t begin = std::max(range.begin, stretch.begin);
-        const std::int64_t end = std::min(range.end, stretch.end);
-        for (std::int64_t j = begin; j < end; ++j) row[base + j - stretch.begin] = 1;
-        base += stretch.end - stretch.begin;
-      }
+      const auto next = std::upper_bound(
+          keys.begin(), keys.end(), range.begin,
+          [](std::int64_t key, const KeyRange& stretch) { return key < stretch.begin; });
+      const std::int64_t stretch = next - keys.begin() - 1;
+      const auto index = static_cast<std::size_t>(stretch);
+      const std::int64_t place =
+          (b - first) * (count + 1) + bases[index] + range.begin - keys[index].begin;
+      begins.push_back(place);
+      ends.push_back(place + range.end - range.begin);
     }
   }
-  return at::from_blob(table.data(), {last - first, count}, at::kByte).to(like.device(), at::kBool);
+  const at::Tensor change =
+      at::zeros({(last - first) * (count + 1)}, at::TensorOptions(at::kInt).device(like.device()));
+  const auto add = [&](const std::vector<std::int64_t>& places, int value) {
+    const at::Tensor at = index_tensor(places, like);
+    change.index_add_(0, at, at::full({at.size(0)}, value, change.options()));
+  };
+  add(begins, 1);
+  add(ends, -1);
+  return change.view({last - first, count + 1}).narrow(1, 0, count).cumsum(1, at::kInt) > 0;
 }
 
 struct Slice {
@@ -120,10 +151,7 @@ at::Tensor visible(const AttentionInput& input, const BlockMask& mask, const Hea
 void attend_slice(const AttentionInput& input, const BlockMask& mask, const HeadSet& set,
                   const Slice& slice, at::Tensor& out, at::Tensor* lse) {
   const std::vector<KeyRange> keys = union_of(*set.mask, slice.first_block, slice.last_block);
-  const auto options = at::TensorOptions(at::kLong).device(input.q.device());
-  std::vector<at::Tensor> parts{at::empty({0}, options)};
-  for (const KeyRange& range : keys) parts.push_back(at::arange(range.begin, range.end, options));
-  const at::Tensor key = at::cat(parts);
+  const at::Tensor key = keys_of(keys, input.q);
   const std::int64_t rows = slice.last_row - slice.first_row, dim = input.q.size(2);
   const std::int64_t n = set.kv_heads.size(0);
   const auto gather = [&](const at::Tensor& x) {
