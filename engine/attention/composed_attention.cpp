@@ -106,10 +106,9 @@ at::Tensor membership(const HeadMask& mask, std::int64_t first, std::int64_t las
       const auto next = std::upper_bound(
           keys.begin(), keys.end(), range.begin,
           [](std::int64_t key, const KeyRange& stretch) { return key < stretch.begin; });
-      const std::int64_t stretch = next - keys.begin() - 1;
-      const auto index = static_cast<std::size_t>(stretch);
+      const auto stretch = static_cast<std::size_t>(next - keys.begin() - 1);
       const std::int64_t place =
-          (b - first) * (count + 1) + bases[index] + range.begin - keys[index].begin;
+          (b - first) * (count + 1) + bases[stretch] + range.begin - keys[stretch].begin;
       begins.push_back(place);
       ends.push_back(place + range.end - range.begin);
     }
@@ -117,8 +116,8 @@ at::Tensor membership(const HeadMask& mask, std::int64_t first, std::int64_t las
   const at::Tensor change =
       at::zeros({(last - first) * (count + 1)}, at::TensorOptions(at::kInt).device(like.device()));
   const auto add = [&](const std::vector<std::int64_t>& places, int value) {
-    const at::Tensor at = index_tensor(places, like);
-    change.index_add_(0, at, at::full({at.size(0)}, value, change.options()));
+    change.index_add_(0, index_tensor(places, like),
+                      at::full({std::ssize(places)}, value, change.options()));
   };
   add(begins, 1);
   add(ends, -1);
