@@ -60,7 +60,6 @@ Sequence Decoder::start(std::int64_t expected_tokens) const {
           std::vector<HeadState>(static_cast<std::size_t>(config().layers)),
           SparsityMeter(config().layers, config().heads_q / config().heads_kv),
           {},
-          {},
           {}};
 }
 
@@ -118,23 +117,20 @@ void Decoder::keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) con
 }
 
 // K and V of all rows into the cache; the keys before RoPE also to the router, where it reads them.
-// A prompt of one chunk has its queries made in the same product.
 void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x,
                          LayerRouter& router) {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
   const std::int64_t tokens = x.size(0), q_rows = c.heads_q * c.head_dim,
                      kv_rows = c.heads_kv * c.head_dim;
-  const std::int64_t first = tokens <= chunk_rows_ ? 0 : q_rows, made = q_rows - first;
-  const at::Tensor weight = w.qkv.narrow(0, first, made + 2 * kv_rows);
-  const at::Tensor bias = bias_rows(w.qkv_bias, first, made + 2 * kv_rows);
+  const at::Tensor weight = w.qkv.narrow(0, q_rows, 2 * kv_rows);
+  const at::Tensor bias = bias_rows(w.qkv_bias, q_rows, 2 * kv_rows);
   for (std::int64_t start = 0; start < tokens; start += chunk_rows_) {
     const std::int64_t rows = std::min(chunk_rows_, tokens - start);
     const at::Tensor h = rms_norm(x.narrow(0, start, rows), w.input_norm, c.rms_eps);
-    const at::Tensor qkv = at::linear(h, weight, bias);
-    if (made > 0) sequence.projected = {h, qkv.narrow(1, 0, q_rows)};
-    const at::Tensor k = split_heads(qkv.narrow(1, made, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
-    const at::Tensor v = split_heads(qkv.narrow(1, made + kv_rows, kv_rows), c.heads_kv, {}, 0);
+    const at::Tensor kv = at::linear(h, weight, bias);
+    const at::Tensor k = split_heads(kv.narrow(1, 0, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
+    const at::Tensor v = split_heads(kv.narrow(1, kv_rows, kv_rows), c.heads_kv, {}, 0);
     if (router.reads(start, rows)) router.add(k, start);
     if (sequence.plain_keys.defined()) {
       sequence.plain_keys.narrow(1, start, rows).copy_(k.transpose(0, 1));
@@ -168,7 +164,6 @@ void Decoder::run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
     if (last_apart && rows > 1 && start + rows == tokens) --rows;
     at::Tensor part = x.narrow(0, start, rows);
     attend_chunk(sequence, layer, start, part, plan, clock);
-    if (start + rows == tokens) sequence.projected = {};
     for (at::Tensor& few : part.split(chunk_rows_)) {
       add_mlp(weights_.layers[static_cast<std::size_t>(layer)], config(), few);
     }
@@ -181,13 +176,9 @@ AttentionInput Decoder::attention_input(const Sequence& sequence, std::int64_t l
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
   const std::int64_t rows = part.size(0), q_rows = c.heads_q * c.head_dim;
-  const ProjectedRows& made = sequence.projected;
-  const at::Tensor h = made.normed.defined() ? made.normed.narrow(0, start, rows)
-                                             : rms_norm(part, w.input_norm, c.rms_eps);
+  const at::Tensor h = rms_norm(part, w.input_norm, c.rms_eps);
   const at::Tensor projected =
-      made.queries.defined()
-          ? made.queries.narrow(0, start, rows)
-          : at::linear(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
+      at::linear(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
   const KvView cached = sequence.cache.read_all(layer, sequence.tokens);
   AttentionInput input{
       at::empty({c.heads_q, rows, c.head_dim}, part.options()), cached.k, cached.v, start,

@@ -30,12 +30,6 @@
 
 namespace elastic::engine {
 
-/// What attention reads of a prompt that is one chunk, made with its keys and values: of the layer
-/// in hand, until it has attended. Undefined for longer prompts, which are projected twice.
-struct ProjectedRows {
-  at::Tensor normed, queries;  // [tokens, hidden], [tokens, heads_q * head_dim] before RoPE
-};
-
 /// One request's state.
 struct Sequence {
   KvCache cache;
@@ -46,7 +40,6 @@ struct Sequence {
   DecodeReads reads;                    // of the steps after it
   at::Tensor plain_keys;                // [heads_kv, tokens, head_dim] of the layer in hand, before
                                         // RoPE; where a mode asks for them
-  ProjectedRows projected;
 };
 
 /// Cuts the cache of the heads in the sparse mode once it holds their decode window. Nothing where
