@@ -70,6 +70,11 @@ std::optional<double> parse_double(std::string_view text) {
   return value;
 }
 
+std::optional<double> parse_share(std::string_view text) {
+  const std::optional<double> number = parse_double(text);
+  return number && *number >= 0 && *number <= 1 ? number : std::nullopt;
+}
+
 std::int64_t parse_length(std::string_view text) {
   std::string_view digits = strip(text);
   std::int64_t unit = 1;

@@ -31,6 +31,8 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 /// Whole text as a number, else nothing.
 std::optional<std::int64_t> parse_int(std::string_view text);
 std::optional<double> parse_double(std::string_view text);
+/// A number from 0 to 1, else nothing.
+std::optional<double> parse_share(std::string_view text);
 
 /// Token counts as users write them: 4096, 4k, 8K, 1m (K = 1024).
 /// Throws kInvalidArgument naming the text.

@@ -67,11 +67,9 @@ std::int64_t ModeOptions::integer(std::string_view key, std::int64_t fallback, s
 std::optional<double> ModeOptions::fraction(std::string_view key) {
   const std::optional<std::string> given = value(key);
   if (!given) return std::nullopt;
-  const std::optional<double> number = parse_double(*given);
-  if (!number || !(*number >= 0 && *number <= 1)) {
-    reject(*this, fmt::format("{}={} is not a number from 0 to 1", key, *given));
-  }
-  return number;
+  const std::optional<double> share = parse_share(*given);
+  if (!share) reject(*this, fmt::format("{}={} is not a number from 0 to 1", key, *given));
+  return share;
 }
 
 double ModeOptions::number(std::string_view key, double fallback) {

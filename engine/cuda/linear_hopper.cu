@@ -109,8 +109,8 @@ __device__ void multiply_all(Shared<kRows>& memory, float (&sums)[kRows / 2], in
     start_products();
 #pragma unroll
     for (int part = 0; part < kInner / 16; ++part) {
-      multiply_shared<T>(sums, behind(a, part / 4 * kOutputs * 128 + part % 4 * 32),
-                         behind(b, part / 4 * kRows * 128 + part % 4 * 32), i > 0 || part > 0);
+      multiply_shared<T>(sums, columns_of(a, kOutputs, part), columns_of(b, kRows, part),
+                         i > 0 || part > 0);
     }
     commit_products();
     wait_for_products<0>();

@@ -51,8 +51,6 @@ class Consumer {
   }
 
  private:
-  static constexpr int kBoxBytes = 128;  // of a row
-
   __device__ void attend(const Tile& tile) {
     Outputs<D> o;
     Statistics state{{-INFINITY, -INFINITY}, {0, 0}};
@@ -79,8 +77,7 @@ class Consumer {
     const std::uint64_t b = behind(keys_, k_.stage * kKeys * D * 2);
 #pragma unroll
     for (int i = 0; i < D / 16; ++i) {
-      multiply_shared<T>(s, behind(a, i / 4 * kGroupRows * kBoxBytes + i % 4 * 32),
-                         behind(b, i / 4 * kKeys * kBoxBytes + i % 4 * 32), i > 0);
+      multiply_shared<T>(s, columns_of(a, kGroupRows, i), columns_of(b, kKeys, i), i > 0);
     }
     commit_products();
   }

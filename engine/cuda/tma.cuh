@@ -13,7 +13,7 @@
 
 namespace elastic::engine {
 
-inline constexpr int kBoxColumns = 64;
+inline constexpr int kBoxColumns = 64, kBoxBytes = 2 * kBoxColumns;  // of a row
 
 /// Rows outside [0, rows) of `matrix` read as zeros and are not written.
 struct BoxedMatrix {

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "engine/cuda/barrier.cuh"
+#include "engine/cuda/tma.cuh"
 
 namespace elastic::engine {
 
@@ -27,6 +28,11 @@ __device__ inline std::uint64_t matrix_descriptor(const void* shared, int bytes_
 /// The descriptor of what lies `bytes` behind.
 __device__ inline std::uint64_t behind(std::uint64_t descriptor, int bytes) {
   return descriptor + bytes / 16;
+}
+
+/// Of boxes of 64 columns side by side, `rows` rows each: their columns from 16 i on.
+__device__ inline std::uint64_t columns_of(std::uint64_t descriptor, int rows, int i) {
+  return behind(descriptor, i / 4 * rows * kBoxBytes + i % 4 * 32);
 }
 
 /// Registers written before are operands of what follows.

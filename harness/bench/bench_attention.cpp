@@ -33,8 +33,8 @@ struct BenchAttentionOptions {
 std::vector<double> parse_shares(const std::string& text) {
   std::vector<double> shares;
   for (const std::string& part : split_list(text)) {
-    const std::optional<double> share = parse_double(part);
-    if (!share || !(*share >= 0 && *share <= 1)) {
+    const std::optional<double> share = parse_share(part);
+    if (!share) {
       throw Error(ErrorKind::kInvalidArgument,
                   fmt::format("--msr {}: `{}` is not a number from 0 to 1", text, part));
     }

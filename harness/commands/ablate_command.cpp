@@ -57,7 +57,7 @@ int ablate(const AblationAxis& axis, const AblateFlags& flags) {
   for (const reports::Table& table : result.tables) {
     fmt::print("{}\n\n{}\n", visible(table.title), reports::markdown_table(table));
   }
-  if (!result.page.empty()) log_info("open " + std::filesystem::absolute(result.page).string());
+  if (!result.page.empty()) log_page(result.page);
   if (result.done < options.settings.size()) {
     log_info(fmt::format("{} of {} settings done; the same command with --resume goes on",
                          result.done, options.settings.size()));

@@ -14,7 +14,6 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/python_random.h"
 #include "engine/api/make_generator.h"
 #include "engine/api/mode_list.h"
@@ -79,7 +78,7 @@ void write_all(const fs::path& folder, const reports::HeadScores& scores,
   if (!rates.empty()) {
     write_file_atomic(folder / "static.tsv", reports::pattern_text(rates[0].full()));
   }
-  log_info("open " + fs::absolute(folder / "report.html").string());
+  log_page(folder / "report.html");
 }
 
 int analyze_heads(const HeadOptions& options) {

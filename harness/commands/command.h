@@ -5,6 +5,7 @@
 // through `exit_code` (user_needs 3.5) and throws Error for what ends it.
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,9 @@ std::span<const Command> commands();
 /// Foreign text for standard output: exact for a file or pipe, visible() (base/unicode.h) on a
 /// terminal.
 std::string for_standard_output(std::string_view text);
+
+/// Says on standard error which page to open.
+void log_page(const std::filesystem::path& page);
 
 /// What a first signal is answered with (base/interrupt.h) where nothing is kept for later.
 inline constexpr const char* kStopNotice = "\nstopping; once more to stop now\n";

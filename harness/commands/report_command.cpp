@@ -56,7 +56,7 @@ int write_reports(const ReportOptions& options) {
   std::fputs(reports::summary_text(input).c_str(), stdout);
   log_info(fmt::format("{} files written to {}", files.size(), options.output));
   for (const fs::path& file : files) {
-    if (file.filename() == "report.html") log_info("open " + fs::absolute(file).string());
+    if (file.filename() == "report.html") log_page(file);
   }
   return kExitComplete;
 }

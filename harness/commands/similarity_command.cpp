@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "engine/api/make_generator.h"
 #include "harness/commands/command.h"
@@ -75,7 +74,7 @@ void write_similarity(const fs::path& folder, reports::Table settings,
              reports::markdown_table(document.tables.front()));
   document.tables.push_back(std::move(settings));
   reports::write_documents({}, {.output = folder, .plotly_js = {}}, {document});
-  log_info("open " + fs::absolute(folder / "report.html").string());
+  log_page(folder / "report.html");
 }
 
 int similarity(const SimilarityOptions& options) {

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "datasets/folders.h"
 #include "engine/api/mode_list.h"
@@ -41,8 +40,8 @@ struct SparsifyOptions {
 std::vector<double> msrs_of(const std::string& list) {
   std::vector<double> msrs;
   for (const std::string& part : split_list(list)) {
-    const std::optional<double> msr = parse_double(part);
-    if (!msr || !(*msr >= 0 && *msr <= 1)) {
+    const std::optional<double> msr = parse_share(part);
+    if (!msr) {
       throw Error(ErrorKind::kInvalidArgument,
                   fmt::format("--msr: `{}` is no share of heads; give numbers from 0 to 1", part));
     }
@@ -101,7 +100,7 @@ void report(const RunOptions& run) {
   const fs::path folder = fs::path(run.output) / "report";
   reports::write_report(input,
                         {.output = folder, .plotly_js = datasets::plotly_script(run.data_dir)});
-  log_info("open " + fs::absolute(folder / "report.html").string());
+  log_page(folder / "report.html");
 }
 
 int sparsify(const SparsifyOptions& options) {

@@ -52,6 +52,8 @@ TEST(Text, ParsesWholeNumbersOnly) {
   EXPECT_FALSE(parse_double("1,5"));
   EXPECT_FALSE(parse_double(""));
   EXPECT_FALSE(parse_double("1e999"));
+  for (const char* text : {"0", "1", "0.25"}) EXPECT_EQ(parse_share(text), parse_double(text));
+  for (const char* text : {"-0.1", "1.01", "nan", "inf", "x", ""}) EXPECT_FALSE(parse_share(text));
 }
 
 TEST(Text, LengthsUseBinaryK) {

@@ -373,6 +373,8 @@ TEST(Golden_attention, StoredExpectations) {
   if (folder.empty()) GTEST_SKIP() << "golden folder absent: attention";
   const AttentionGoldenResult result = check_attention_folder(folder);
   std::cout << describe(result) << "\n";
+  EXPECT_EQ(total(result.ran) + total(result.elsewhere) + total(result.passed_over),
+            files_of(folder));
   if (result.ran.empty()) GTEST_SKIP() << "none of these methods in the manifest of attention";
 }
 

@@ -23,6 +23,9 @@ struct PlanRun {
   std::int64_t cache_bytes = 0;
 };
 
+/// Whether activations differ in rounding alone.
+inline bool same(const at::Tensor& a, const at::Tensor& b) { return a.allclose(b, 1e-4, 1e-5); }
+
 /// The first `tokens` of 301 in chunks of 128, and one more, two layers. Of random weights scores
 /// hardly differ.
 inline PlanRun run_plan(const std::string& mode, std::int64_t tokens = 300) {

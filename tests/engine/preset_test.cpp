@@ -23,6 +23,7 @@ namespace {
 using namespace plan_tests;
 using elastic::testing::PlanRun;
 using elastic::testing::run_plan;
+using elastic::testing::same;
 using elastic::testing::TemporaryFolder;
 using elastic::testing::write_file;
 
@@ -157,9 +158,6 @@ TEST(Presets, PromptsAreDenseAndCachesAreCut) {
   const TemporaryFolder folder;
   const std::string file = "pattern=" + (folder / "heads.tsv").string();
   write_file(folder / "heads.tsv", "1\t0.1\t0.2\t0.9\n0.8\t1\t0.3\t0.4\n");
-  const auto same = [](const at::Tensor& a, const at::Tensor& b) {
-    return a.allclose(b, 1e-4, 1e-5);
-  };
   const PlanRun full = run_plan("fa"), none = run_plan("duo:sparsity=0," + file),
                 duo = run_plan("duo:sink=8,local=32," + file),
                 chunked = run_plan("prulong:sink=8,local=32,prefill_chunk=256," + file),
@@ -180,9 +178,6 @@ TEST(Presets, LastTokensMayBeSteps) {
   const TemporaryFolder folder;
   const std::string file = "pattern=" + (folder / "heads.tsv").string();
   write_file(folder / "heads.tsv", "1\t0.1\t0.2\t0.9\n0.8\t1\t0.3\t0.4\n");
-  const auto same = [](const at::Tensor& a, const at::Tensor& b) {
-    return a.allclose(b, 1e-4, 1e-5);
-  };
   for (const std::string chunk : {"", ",prefill_chunk=256", ",prefill_chunk=299"}) {
     SCOPED_TRACE(chunk);
     const std::string mode = "prulong:sink=8,local=32," + file + chunk;

@@ -31,6 +31,7 @@ using elastic::testing::demo;
 using elastic::testing::PlanRun;
 using elastic::testing::request_of;
 using elastic::testing::run_plan;
+using elastic::testing::same;
 using elastic::testing::some_ids;
 using elastic::testing::tensor_named;
 
@@ -121,9 +122,6 @@ TEST(SkipMode, PromptsAndStepsHaveScalesOfTheirOwn) {
   EXPECT_LT(*prompt.trace.pv_density, 1);
   EXPECT_EQ(prompt.trace.block_density, 1);
   EXPECT_EQ(prompt.trace.esr.all_layers, 0);
-  const auto same = [](const at::Tensor& a, const at::Tensor& b) {
-    return a.allclose(b, 1e-4, 1e-5);
-  };
   EXPECT_TRUE(same(nothing.prompt, full.prompt) && same(nothing.step, full.step));
   EXPECT_TRUE(same(short_prompt.prompt, full.prompt) && same(short_prompt.step, full.step));
   EXPECT_FALSE(same(prompt.prompt, full.prompt));
