@@ -30,7 +30,10 @@ TrainResult train_heads(const TrainOptions&, const BatchSource&) { throw_no_engi
 
 TrainResult train_backbone(const TrainOptions&, const BatchSource&) { throw_no_engine(); }
 
-ModeNeeds check_modes(const std::filesystem::path&, const std::vector<std::string>&) { return {}; }
+ModeNeeds check_modes(const std::filesystem::path&, const std::filesystem::path&,
+                      const std::vector<std::string>&) {
+  return {};
+}
 
 std::vector<std::string> fallbacks(const std::string&, const std::string&, const std::string&,
                                    std::int64_t) {

@@ -106,7 +106,7 @@ struct RouterFeatures {
 };
 
 struct ModelInfo {
-  std::string name;    // model_name() of the folder (hub_cache.h)
+  std::string name;    // model_name() of the folder (hub_cache.h); with an adapter BASE+ADAPTER
   std::string family;  // "llama", "qwen3"
   std::int64_t layers = 0, heads_q = 0, heads_kv = 0, head_dim = 0, hidden = 0, vocab = 0;
   std::int64_t max_positions = 0;
@@ -115,6 +115,7 @@ struct ModelInfo {
   bool has_tokenizer = false;  // without one, results have no text
   std::string weights_sha256;  // over the weight files, in name order
   std::string config_sha256;
+  std::string router_sha256, router_config_sha256;  // of an adapter's two files; empty without
 };
 
 /// Requests in flight: where they come from and where what becomes of them goes.

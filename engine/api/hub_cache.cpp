@@ -65,4 +65,8 @@ std::string model_name(const fs::path& folder) {
   return hub.substr(hub.rfind(kSeparator) + kSeparator.size());
 }
 
+std::string model_name(const std::filesystem::path& folder, const std::filesystem::path& router) {
+  return router.empty() ? model_name(folder) : model_name(folder) + "+" + model_name(router);
+}
+
 }  // namespace elastic::engine

@@ -26,4 +26,7 @@ HubModel find_in_hub_cache(std::string_view id);
 /// snapshot of the cache, whose folder is called by its commit.
 std::string model_name(const std::filesystem::path& folder);
 
+/// The same with routers put on it, if any: BASE+ROUTERS.
+std::string model_name(const std::filesystem::path& folder, const std::filesystem::path& router);
+
 }  // namespace elastic::engine

@@ -9,7 +9,7 @@
 //
 // What the output folder holds: curves.csv (one row a step), state.safetensors (masters, optimiser
 // and multipliers of the last checkpoint, replaced whole) and, once the steps are done or the time
-// is up, a Hugging Face folder in the released format that `run` loads.
+// is up, a Hugging Face folder in the released format that `run` loads, or the routers alone.
 
 #include <cstdint>
 #include <filesystem>
@@ -82,8 +82,9 @@ struct TrainOptions {
   std::string config_json;          // backbone without `base`: text of its config.json
   std::filesystem::path tokenizer;  // folder whose tokenizer files go along; empty: base
   std::filesystem::path output;     // empty: nothing is written (speed measurements)
-  bool resume = false;              // go on from output/state.safetensors where there is one
-  std::string data;                 // words that identify the data; a resumed run must agree
+  TrainExport export_as = TrainExport::kModel;
+  bool resume = false;  // go on from output/state.safetensors where there is one
+  std::string data;     // words that identify the data; a resumed run must agree
   std::uint64_t seed = 42;
   std::int64_t steps = 300;
   int micro_steps = 1;          // batches summed into one optimiser step

@@ -35,12 +35,16 @@ enum class TauSchedule { kCosine, kExponential };
 /// Gates that are the same for every prompt: DuoAttention's, PruLong's.
 enum class HeadMethod { kDuo, kPrulong };
 
+/// What `train router` leaves: a whole model, or the routers alone (engine/io/router_adapter.h).
+enum class TrainExport { kModel, kAdapter };
+
 constexpr std::array<const char*, 3> words_of(TrainType) { return {"auto", "fp32", "bf16"}; }
 constexpr std::array<const char*, 3> words_of(LossRows) { return {"all", "answer", "mix"}; }
 constexpr std::array<const char*, 2> words_of(RouterInit) { return {"spec", "he"}; }
 constexpr std::array<const char*, 2> words_of(RouterPooling) { return {"boundary", "full"}; }
 constexpr std::array<const char*, 2> words_of(TauSchedule) { return {"cosine", "exponential"}; }
 constexpr std::array<const char*, 2> words_of(HeadMethod) { return {"duo", "prulong"}; }
+constexpr std::array<const char*, 2> words_of(TrainExport) { return {"model", "adapter"}; }
 
 template <typename Enum>
 std::string to_word(Enum value) {

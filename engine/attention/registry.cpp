@@ -190,8 +190,10 @@ std::unique_ptr<HeadPolicy> make_mixed_policy(const std::string& name, ModeOptio
   }
   options.finish();  // an option that nobody knows is the nearer fault
   throw Error(ErrorKind::kUnsupported,
-              fmt::format("mode `{}` needs routers, which this checkpoint does not have: use a "
-                          "routed checkpoint, or fix the heads with {}:pattern=FILE.tsv",
+              fmt::format("mode `{}` needs routers, which this checkpoint does not have: give "
+                          "--router DIR with routers trained for it (elastic-bench train router, "
+                          "docs/training.md), use a routed checkpoint, or fix the heads with "
+                          "{}:pattern=FILE.tsv",
                           options.text(), name));
 }
 

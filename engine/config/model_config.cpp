@@ -108,30 +108,6 @@ std::vector<std::int32_t> read_eos(const JsonSource& in, std::int64_t vocab) {
   return ids;
 }
 
-RoutingConfig read_routing(const JsonSource& in) {
-  RoutingConfig routing;
-  routing.toggle_type = optional_key<std::string>(in, "toggle_type");
-  routing.retrieval_mode = optional_key<std::string>(in, "retrieval_mode");
-  routing.sparse_mode = optional_key<std::string>(in, "sparse_mode");
-  routing.sink_size = optional_key<std::int64_t>(in, "sink_size");
-  routing.local_window_size = optional_key<std::int64_t>(in, "local_window_size");
-  routing.pooling_mode = optional_key<std::string>(in, "pooling_mode");
-  routing.pooling_rows = optional_key<std::int64_t>(in, "pooling_rows");
-  routing.use_softmax = optional_key<bool>(in, "use_softmax");
-  routing.enable_ada_sparsity = optional_key<bool>(in, "enable_ada_sparsity");
-  if (routing.sink_size && (*routing.sink_size < 0 || *routing.sink_size > kMaxExtent)) {
-    corrupt(in, fmt::format("`sink_size` is {}", *routing.sink_size));
-  }
-  if (routing.pooling_rows && (*routing.pooling_rows < 0 || *routing.pooling_rows > kMaxExtent)) {
-    corrupt(in, fmt::format("`pooling_rows` is {}", *routing.pooling_rows));
-  }
-  if (routing.local_window_size &&
-      (*routing.local_window_size < 1 || *routing.local_window_size > kMaxExtent)) {
-    corrupt(in, fmt::format("`local_window_size` is {}", *routing.local_window_size));
-  }
-  return routing;
-}
-
 NsaTensorNames read_nsa_names(const JsonSource& in) {
   NsaTensorNames names;
   const auto it = in.object.find("nsa_tensors");
@@ -155,6 +131,30 @@ NsaTensorNames read_nsa_names(const JsonSource& in) {
 
 }  // namespace
 
+RoutingConfig parse_routing(const JsonSource& in) {
+  RoutingConfig routing;
+  routing.toggle_type = optional_key<std::string>(in, "toggle_type");
+  routing.retrieval_mode = optional_key<std::string>(in, "retrieval_mode");
+  routing.sparse_mode = optional_key<std::string>(in, "sparse_mode");
+  routing.sink_size = optional_key<std::int64_t>(in, "sink_size");
+  routing.local_window_size = optional_key<std::int64_t>(in, "local_window_size");
+  routing.pooling_mode = optional_key<std::string>(in, "pooling_mode");
+  routing.pooling_rows = optional_key<std::int64_t>(in, "pooling_rows");
+  routing.use_softmax = optional_key<bool>(in, "use_softmax");
+  routing.enable_ada_sparsity = optional_key<bool>(in, "enable_ada_sparsity");
+  if (routing.sink_size && (*routing.sink_size < 0 || *routing.sink_size > kMaxExtent)) {
+    corrupt(in, fmt::format("`sink_size` is {}", *routing.sink_size));
+  }
+  if (routing.pooling_rows && (*routing.pooling_rows < 0 || *routing.pooling_rows > kMaxExtent)) {
+    corrupt(in, fmt::format("`pooling_rows` is {}", *routing.pooling_rows));
+  }
+  if (routing.local_window_size &&
+      (*routing.local_window_size < 1 || *routing.local_window_size > kMaxExtent)) {
+    corrupt(in, fmt::format("`local_window_size` is {}", *routing.local_window_size));
+  }
+  return routing;
+}
+
 ModelConfig parse_common_config(const JsonSource& in) {
   reject_unsupported(in);
   ModelConfig config;
@@ -174,7 +174,7 @@ ModelConfig parse_common_config(const JsonSource& in) {
   config.dtype = read_dtype(in);
   config.eos_ids = read_eos(in, config.vocab);
   config.rope = parse_rope_config(in, config.max_positions);
-  config.routing = read_routing(in);
+  config.routing = parse_routing(in);
   config.nsa = read_nsa_names(in);
   return config;
 }

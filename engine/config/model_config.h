@@ -78,6 +78,9 @@ ModelConfig read_model_config(const std::filesystem::path& folder);
 /// The same for an open config.json, without the other file.
 ModelConfig parse_model_config(const JsonSource& source);
 
+/// The routing keys of an open config.json, or of a router.json (engine/io/router_adapter.h).
+RoutingConfig parse_routing(const JsonSource& source);
+
 /// What dtype `auto` means: fp32 on a CPU and where the checkpoint is stored so, else bf16.
 const char* default_dtype(const ModelConfig& config, bool cpu);
 

@@ -21,6 +21,7 @@
 #include "engine/device/device.h"
 #include "engine/generate/torch_generator.h"
 #include "engine/io/checkpoint.h"
+#include "engine/io/router_adapter.h"
 
 namespace elastic::engine {
 namespace {
@@ -57,6 +58,15 @@ bool may_have_more(const ModelConfig& config) {
   }
 }
 
+// Routers that are to be put on the base; nothing where no folder is given.
+std::optional<RouterAdapter> adapter_for(const ModelConfig& base,
+                                         const std::filesystem::path& folder) {
+  if (folder.empty()) return std::nullopt;
+  RouterAdapter adapter = read_router_adapter(folder);
+  check_base(adapter, base);
+  return adapter;
+}
+
 std::unique_ptr<Generator> make_random(const GeneratorOptions& options) {
   const at::Device device = resolve_device(options.device);
   ModelConfig config = shape_config(options.random_shape);
@@ -76,23 +86,33 @@ std::unique_ptr<Generator> make_random(const GeneratorOptions& options) {
 std::unique_ptr<Generator> make_generator(const GeneratorOptions& options) {
   if (!options.random_shape.empty()) return make_random(options);
   const ModelConfig config = read_model_config(options.model);
+  const std::optional<RouterAdapter> adapter = adapter_for(config, options.router);
   const Checkpoint checkpoint(options.model);
   const at::Device device = resolve_device(options.device);
   const at::ScalarType dtype = resolve_dtype(options.dtype, config, device);
   std::future<std::string> hash =
       std::async(std::launch::async, [&] { return checkpoint.sha256(); });
   DecoderWeights weights = load_weights(checkpoint, config, dtype, device);
+  if (adapter) put_routers(weights, *adapter);
   ModelInfo info;
-  info.name = model_name(options.model);
+  info.name = model_name(options.model, options.router);
   info.config_sha256 = sha256_file(options.model / "config.json");
   std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(options);
   info.weights_sha256 = hash.get();
+  if (adapter) {
+    check_base_weights(*adapter, config, info.weights_sha256);
+    info.router_sha256 = sha256_file(options.router / kAdapterWeights);
+    info.router_config_sha256 = sha256_file(options.router / kAdapterConfig);
+  }
   return std::make_unique<TorchGenerator>(Decoder(std::move(weights), options.chunk_rows),
                                           std::move(tokenizer), std::move(info));
 }
 
-ModeNeeds check_modes(const std::filesystem::path& model, const std::vector<std::string>& modes) {
-  const ModelConfig config = read_model_config(model);
+ModeNeeds check_modes(const std::filesystem::path& model, const std::filesystem::path& router,
+                      const std::vector<std::string>& modes) {
+  ModelConfig config = read_model_config(model);
+  const std::optional<RouterAdapter> adapter = adapter_for(config, router);
+  if (adapter) config.routing = adapter->routing;
   const PlanContext context = plan_context(config);
   ModeNeeds needs;
   for (const std::string& mode : modes) {
@@ -101,7 +121,7 @@ ModeNeeds check_modes(const std::filesystem::path& model, const std::vector<std:
       needs.whole_prompts = needs.whole_prompts || plan.asks(&ModePlaces::whole_prompt);
     } catch (const Error& error) {
       // The context has no tensors; the folder may have some, or no weights yet.
-      if (error.kind() != ErrorKind::kUnsupported || !may_have_more(config)) throw;
+      if (error.kind() != ErrorKind::kUnsupported || !(adapter || may_have_more(config))) throw;
     }
   }
   return needs;

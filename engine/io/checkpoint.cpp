@@ -71,6 +71,10 @@ Checkpoint::Checkpoint(const fs::path& folder) : folder_(folder) {
   }
 }
 
+Checkpoint::Checkpoint(const fs::path& folder, const std::string& file) : folder_(folder) {
+  add_file(file);
+}
+
 void Checkpoint::add_file(const std::string& name) {
   const auto file = std::make_shared<const SafetensorsFile>(folder_ / name);
   files_.push_back(file);

@@ -25,6 +25,8 @@ class Checkpoint {
  public:
   /// kNotFound where the folder holds no weights, kCorrupt naming file and tensor.
   explicit Checkpoint(const std::filesystem::path& folder);
+  /// The one file of the folder, whatever else lies there.
+  Checkpoint(const std::filesystem::path& folder, const std::string& file);
 
   const std::filesystem::path& folder() const { return folder_; }
   bool contains(std::string_view name) const;

@@ -95,17 +95,11 @@ void check_router_config(const ModelConfig& config, const RouterWeights& router,
   }
 }
 
-std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig& config) {
+// One router a layer; `config_file`, of the folder, is what describes them.
+std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig& config,
+                                        const char* config_file) {
   const std::string where = target.checkpoint.folder().string();
   std::vector<RouterWeights> routers;
-  if (!has_routers(target.checkpoint)) {
-    if (config.routed_architecture) {
-      log_warning(
-          fmt::format("{}: architecture {} but no router tensors; routed modes are not available",
-                      where, config.architecture));
-    }
-    return routers;
-  }
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
     const std::string prefix = router_prefix(layer);
     routers.push_back(load_router(where, [&](std::string_view name) {
@@ -119,8 +113,19 @@ std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig&
                       kRouterLinears[0].stored, routers.back().task_up.size(1), config.head_dim));
     }
   }
-  check_router_config(config, routers.front(), where + "/config.json");
+  check_router_config(config, routers.front(), fmt::format("{}/{}", where, config_file));
   return routers;
+}
+
+// Those of the checkpoint itself, if it has any.
+std::vector<RouterWeights> load_own_routers(const Target& target, const ModelConfig& config) {
+  if (has_routers(target.checkpoint)) return load_routers(target, config, "config.json");
+  if (config.routed_architecture) {
+    log_warning(
+        fmt::format("{}: architecture {} but no router tensors; routed modes are not available",
+                    target.checkpoint.folder().string(), config.architecture));
+  }
+  return {};
 }
 
 std::string layer_tensor(std::int64_t layer, const std::string& name) {
@@ -247,11 +252,29 @@ DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& con
     stop_if_interrupted();
     tensor = target.load(spec);
   });
-  weights.routers = load_routers(target, config);
+  weights.routers = load_own_routers(target, config);
   weights.nsa = load_nsa(target, config);
   check_spare(target, config);
   weights.parameters = count_parameters(weights);
   return weights;
+}
+
+void put_routers(DecoderWeights& weights, const RouterAdapter& adapter) {
+  const Checkpoint checkpoint(adapter.folder, kAdapterWeights);
+  const Target target{checkpoint, weights.embedding.scalar_type(), weights.embedding.device()};
+  weights.config.routing = adapter.routing;
+  weights.routers = load_routers(target, weights.config, kAdapterConfig);
+  check_spare(target, weights.config);
+  for (const RouterWeights& router : weights.routers) {
+    const std::int64_t wide = router.task_up.size(0);
+    if (wide == adapter.expansion * adapter.head_dim) continue;
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}/{}: `expansion` is {}, but the routers of {} are {} wide for a "
+                            "head_dim of {}; the two files belong to different routers",
+                            adapter.folder.string(), kAdapterConfig, adapter.expansion,
+                            kAdapterWeights, wide, adapter.head_dim));
+  }
+  weights.parameters = count_parameters(weights);
 }
 
 }  // namespace elastic::engine

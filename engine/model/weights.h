@@ -16,6 +16,7 @@
 #include "engine/config/model_config.h"
 #include "engine/config/weight_specs.h"
 #include "engine/io/checkpoint.h"
+#include "engine/io/router_adapter.h"
 #include "engine/router/router.h"
 
 namespace elastic::engine {
@@ -64,6 +65,11 @@ void for_each_tensor(DecoderWeights& weights, const F& f) {
 /// sizes, or a layer beyond those of the config; other tensors that nothing reads are a warning.
 DecoderWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config,
                             at::ScalarType dtype, at::Device device);
+
+/// Puts an adapter's routers in the place of those that the weights have, if any, and its routing
+/// in that of the config's. Throws kCorrupt as load_weights(), and where they are not of the width
+/// that router.json names.
+void put_routers(DecoderWeights& weights, const RouterAdapter& adapter);
 
 /// Whether the checkpoint brings routers for its heads.
 bool has_routers(const Checkpoint& checkpoint);

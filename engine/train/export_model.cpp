@@ -96,6 +96,34 @@ void export_model(DecoderWeights weights, const std::string& config_json, const 
   copy_tokenizer(tokenizer, folder);
 }
 
+void export_routers(const std::vector<RouterWeights>& routers, const RouterAdapter& adapter,
+                    const Json& routing, const Json& training) {
+  TensorList list;
+  for (std::size_t layer = 0; layer < routers.size(); ++layer) {
+    add_router(list, routers[layer], static_cast<std::int64_t>(layer));
+  }
+  create_folders(adapter.folder);
+  write_safetensors(adapter.folder / kAdapterWeights, list.views());
+  write_file_atomic(adapter.folder / kAdapterConfig,
+                    dump_pretty(router_adapter_json(adapter, routing, training)));
+}
+
+Json routing_keys(const RouterOptions& options, const HeadMode& sparse) {
+  Json keys = {{"toggle_type", find_entry(head_modes(), "head mode", sparse.name()).config_name},
+               {"retrieval_mode", "full"},
+               {"sink_size", options.sink},
+               {"local_window_size", options.local},
+               {"pooling_mode", "ctx_q"},
+               {"pooling_rows", options.pooling == RouterPooling::kFull ? 0 : options.pool_rows},
+               {"use_softmax", true},
+               {"enable_ada_sparsity", true},
+               {"enable_lambda_task", true},
+               {"use_task_emb_for_mask", false}};
+  // Released keys say nothing of the options of modes that estimate.
+  if (sparse.places().estimates) keys["sparse_mode"] = sparse.describe();
+  return keys;
+}
+
 std::string routed_config(const std::string& config_json, const std::string& source,
                           const RouterOptions& options, const HeadMode& sparse) {
   Json config = parse_json(config_json, source);
@@ -103,18 +131,7 @@ std::string routed_config(const std::string& config_json, const std::string& sou
   for (const Family& family : families()) {
     if (family.routed != nullptr && name == family.architecture) name = family.routed;
   }
-  config["toggle_type"] = find_entry(head_modes(), "head mode", sparse.name()).config_name;
-  config["retrieval_mode"] = "full";
-  config["sink_size"] = options.sink;
-  config["local_window_size"] = options.local;
-  config["pooling_mode"] = "ctx_q";
-  config["pooling_rows"] = options.pooling == RouterPooling::kFull ? 0 : options.pool_rows;
-  config["use_softmax"] = true;
-  config["enable_ada_sparsity"] = true;
-  config["enable_lambda_task"] = true;
-  config["use_task_emb_for_mask"] = false;
-  // Released keys say nothing of the options of modes that estimate.
-  if (sparse.places().estimates) config["sparse_mode"] = sparse.describe();
+  config.update(routing_keys(options, sparse));
   return dump_pretty(config);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "engine/api/train_router.h"
 #include "engine/attention/head_mode.h"
 #include "engine/io/safetensors.h"
@@ -44,6 +45,14 @@ at::ScalarType stored_type(const ModelConfig& config);
 /// Each file is replaced whole.
 void export_model(DecoderWeights weights, const std::string& config_json,
                   const std::filesystem::path& tokenizer, const std::filesystem::path& folder);
+
+/// The routers alone, fp32, and the router.json that `adapter` describes them by; `routing` and
+/// `training` as router_adapter_json(). Each file is replaced whole.
+void export_routers(const std::vector<RouterWeights>& routers, const RouterAdapter& adapter,
+                    const Json& routing, const Json& training);
+
+/// What a config says of routers, under the released names and ours.
+Json routing_keys(const RouterOptions& options, const HeadMode& sparse);
 
 /// The config of a routed checkpoint: class name and routing keys added to the backbone's.
 std::string routed_config(const std::string& config_json, const std::string& source,

@@ -145,7 +145,7 @@ std::string identity(const Training& t, std::span<const TrainingTask> tasks) {
                {"regularizer.initial", o.regularizer.initial},
                {"data", o.data},
                {"model config", t.config_json},
-               {"weights of the base, sha256", t.base_sha256}};
+               {kBaseIdentity, t.base_sha256}};
   if (t.heads) {
     json["heads.method"] = to_word(o.heads.method);
     json["heads.l1"] = o.heads.l1;

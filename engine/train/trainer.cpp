@@ -12,19 +12,23 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/threads.h"
+#include "engine/api/hub_cache.h"
 #include "engine/device/device_errors.h"
 #include "engine/device/memory_meter.h"
 #include "engine/device/stage_clock.h"
 #include "engine/io/checkpoint.h"
+#include "engine/io/router_adapter.h"
 #include "engine/train/batch_feed.h"
 #include "engine/train/curves.h"
 #include "engine/train/objective.h"
 #include "engine/train/optimizer.h"
 #include "engine/train/process_group.h"
 #include "engine/train/schedule.h"
+#include "engine/train/train_options.h"
 #include "engine/train/training.h"
 #include "engine/train/training_state.h"
 #include "engine/train/upload.h"
@@ -62,10 +66,30 @@ Optimizer make_optimizer(Training& t) {
   return Optimizer({choosers, multipliers}, o);
 }
 
+// The routers with what they were trained for, and how.
+void export_adapter(const Training& t, const StateHeader& done) {
+  const TrainOptions& o = t.options;
+  const ModelConfig& c = t.weights.config;
+  Json training = {{"steps done", done.step}, {"tokens", done.tokens}};
+  training.update(parse_json(t.identity, "identity of the training"));
+  if (Json::accept(o.data)) training["data"] = parse_json(o.data, "data");
+  for (const char* of_base : {"model config", kBaseIdentity}) training.erase(of_base);
+  const RouterAdapter adapter{.folder = o.output,
+                              .base = model_name(o.base),
+                              .base_sha256 = t.base_sha256,
+                              .layers = c.layers,
+                              .heads_kv = c.heads_kv,
+                              .head_dim = c.head_dim,
+                              .expansion = o.router.expansion,
+                              .routing = {}};
+  export_routers(t.weights.routers, adapter, routing_keys(o.router, *t.sparse), training);
+}
+
 // A frozen backbone goes out as it came in, not as the computation rounded it.
-void export_trained(const Training& t) {
+void export_trained(const Training& t, const StateHeader& done) {
   const TrainOptions& o = t.options;
   if (t.heads) return write_head_pattern(*t.heads, o.heads, o.output);
+  if (o.export_as == TrainExport::kAdapter) return export_adapter(t, done);
   const fs::path& tokenizer = o.tokenizer.empty() ? o.base : o.tokenizer;
   if (!t.routed || o.base.empty()) {
     return export_model(t.weights, t.config_json, tokenizer, o.output);
@@ -331,7 +355,7 @@ TrainResult Loop::run() {
   fill(result, memory);
   if (result.end == TrainEnd::kInterrupted && done_.step == first_step_) return result;
   checkpoint();
-  if (writes()) export_trained(t_);
+  if (writes()) export_trained(t_, done_);
   return result;
 }
 

@@ -51,6 +51,13 @@ void load_base(Training& t, at::ScalarType type) {
   t.base_sha256 = hash.get();
 }
 
+void refuse_adapter(const TrainOptions& options) {
+  if (options.export_as == TrainExport::kModel) return;
+  throw Error(ErrorKind::kInvalidArgument,
+              "training option `export` is `adapter`: only `train router` makes routers; leave it "
+              "out");
+}
+
 }  // namespace
 
 bool writes_output(const TrainOptions& options) {
@@ -63,7 +70,10 @@ Training set_up_router(const TrainOptions& options, const BatchSource& source) {
     const std::filesystem::path config = options.base / "config.json";
     load_base(t, t.compute);
     t.sparse = make_sparse_mode(options.router, t.weights.config);
-    t.config_json = routed_config(read_file(config), config.string(), options.router, *t.sparse);
+    t.config_json =
+        options.export_as == TrainExport::kAdapter
+            ? dump_pretty(routing_keys(options.router, *t.sparse))
+            : routed_config(read_file(config), config.string(), options.router, *t.sparse);
   } else {
     t.weights =
         random_weights(shape_config(options.random_shape), t.compute, t.device, options.seed);
@@ -76,6 +86,7 @@ Training set_up_router(const TrainOptions& options, const BatchSource& source) {
 }
 
 Training set_up_heads(const TrainOptions& options, const BatchSource& source) {
+  refuse_adapter(options);
   Training t = start(options, true);
   load_base(t, t.compute);
   t.weights.routers.clear();
@@ -93,6 +104,7 @@ Training set_up_heads(const TrainOptions& options, const BatchSource& source) {
 }
 
 Training set_up_backbone(const TrainOptions& options, const BatchSource& source) {
+  refuse_adapter(options);
   Training t = start(options, false);
   if (options.base.empty()) {
     t.config_json = options.config_json;

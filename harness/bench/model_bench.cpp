@@ -21,6 +21,7 @@ constexpr int kMostLayers = 1024;
 
 void add_model_bench_flags(CLI::App& sub, ModelBenchOptions& options) {
   CLI::Option* model = sub.add_option("-m,--model", options.model, kModelHelp);
+  sub.add_option("--router", options.router, kRouterHelp)->needs(model);
   sub.add_option("--shape", options.shape, "llama-3.1-8b, qwen3-4b, ... instead of a checkpoint")
       ->excludes(model);
   sub.add_flag("--random-weights", options.random_weights, "Random weights of that shape");
@@ -50,6 +51,7 @@ std::unique_ptr<engine::Generator> open_engine(const ModelBenchOptions& options)
     wanted.random_layers = options.layers;
     if (options.random_weights) return engine::make_generator(wanted);
     wanted.model = model_folder(options.model);
+    wanted.router = options.router;
     return engine::make_generator(wanted);
   }
   throw Error(ErrorKind::kInvalidArgument, "--shape NAME and --random-weights go together");

@@ -17,7 +17,7 @@
 namespace elastic::harness {
 
 struct ModelBenchOptions {
-  std::string model, shape;
+  std::string model, router, shape;
   bool random_weights = false;
   int layers = 0;  // of the shape; 0: all
   std::string lengths;

@@ -33,7 +33,7 @@ RunOptions evaluation_options(const AblationFile& file, const AblateFlags& flags
   RunOptions options;
   std::string unused;
   add_run_flags(app, options, unused);
-  for (const char* own : {"model", "modes", "output", "device", "dry_run"}) {
+  for (const char* own : {"model", "router", "modes", "output", "device", "dry_run"}) {
     if (!file.evaluation.is_object() || !file.evaluation.contains(own)) continue;
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("{}: key `{}` is set by the ablation itself; leave it out",

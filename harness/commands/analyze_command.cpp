@@ -90,8 +90,10 @@ int analyze_heads(const HeadOptions& options) {
   const RunSetup setup = set_up(options.run);
   const InterruptGuard guard(kStopNotice);
   const std::vector<NeedlePrompt> prompts = needle_prompts(setup);
-  const auto generator = engine::make_generator(
-      {.model = setup.model, .device = options.run.device, .dtype = options.run.dtype});
+  const auto generator = engine::make_generator({.model = setup.model,
+                                                 .router = options.run.router,
+                                                 .device = options.run.device,
+                                                 .dtype = options.run.dtype});
   const std::optional<reports::HeadScores> scores = retrieval_heads(*generator, prompts);
   if (!scores) return kExitSignalBase + interrupted().value();
   std::vector<reports::HeadRates> rates;

@@ -15,6 +15,8 @@ namespace elastic::harness {
 inline constexpr const char* kOutputFlag = "-o,--output,--output-path";
 inline constexpr const char* kModelHelp =
     "Checkpoint folder, ORG/NAME in the Hugging Face cache, or demo";
+inline constexpr const char* kRouterHelp =
+    "Folder of routers trained for the model (`train router` with \"export\": \"adapter\")";
 
 inline constexpr std::int64_t kMostSamples = 100'000;  // of a task and length; held in memory
 inline constexpr std::int64_t kMostTokens = std::int64_t{1} << 30;

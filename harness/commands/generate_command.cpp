@@ -31,7 +31,7 @@ namespace elastic::harness {
 namespace {
 
 struct GenerateOptions {
-  std::string model;
+  std::string model, router;
   std::optional<std::string> prompt, prompt_file, ids, ids_file;
   std::string mode{engine::kDenseMode};
   std::string device = "auto", dtype = "auto";
@@ -102,6 +102,7 @@ void generate(GenerateOptions options) {
   request.all_logits = !options.logits_file.empty();
   engine::GeneratorOptions wanted;
   wanted.model = folder;
+  wanted.router = options.router;
   wanted.device = options.device;
   wanted.dtype = options.dtype;
   const std::unique_ptr<engine::Generator> generator = engine::make_generator(wanted);
@@ -116,6 +117,7 @@ void generate(GenerateOptions options) {
 
 void add_prompt_flags(CLI::App& sub, GenerateOptions& options) {
   sub.add_option("-m,--model", options.model, kModelHelp)->required();
+  sub.add_option("--router", options.router, kRouterHelp);
   sub.add_option("--prompt", options.prompt, "Prompt text, taken as given");
   sub.add_option("--prompt-file", options.prompt_file, "File with the prompt; - is standard input")
       ->check(input_file());

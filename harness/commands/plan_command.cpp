@@ -52,7 +52,7 @@ void print_total(const Forecast& forecast) {
 void print_plan(const RunSetup& setup) {
   const Forecast forecast = make_forecast(setup);
   fmt::print("model {}: {:.1f} M parameters, window {}; device {}, {}; modes {}\n",
-             engine::model_name(setup.model),
+             engine::model_name(setup.model, setup.options.router),
              static_cast<double>(engine::parameter_count(setup.config)) / 1e6,
              format_length(setup.config.max_positions), forecast.machine.device,
              forecast.machine.dtype, join(setup.plan.modes, ", "));

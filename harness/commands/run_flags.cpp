@@ -67,6 +67,7 @@ void add_data_flags(CLI::App& sub, RunOptions& o) {
 
 void add_sample_flags(CLI::App& sub, RunOptions& o) {
   sub.add_option("-m,--model", o.model, kModelHelp);
+  sub.add_option("--router", o.router, kRouterHelp);
   sub.add_option("-t,--tasks,--task", o.tasks, "Comma-separated tasks or suites; see `tasks`");
   sub.add_option("--lengths,--length", o.lengths,
                  "Comma-separated token counts for tasks that have lengths (default 4k..128k, at "

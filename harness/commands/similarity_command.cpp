@@ -92,8 +92,10 @@ int similarity(const SimilarityOptions& options) {
                             "tasks (`tasks` lists them)",
                             prompts.front().task));
   }
-  const auto generator = engine::make_generator(
-      {.model = setup.model, .device = options.run.device, .dtype = options.run.dtype});
+  const auto generator = engine::make_generator({.model = setup.model,
+                                                 .router = options.run.router,
+                                                 .device = options.run.device,
+                                                 .dtype = options.run.dtype});
   generator->set_mode(options.run.modes);
   const auto similarities = router_similarity(*generator, prompts, layers);
   if (similarities.empty()) return kExitSignalBase + interrupted().value();

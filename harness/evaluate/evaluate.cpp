@@ -37,6 +37,7 @@ std::map<std::string, std::string> environment_of(const engine::Generator& gener
       {"batch_size", std::to_string(most_in_flight(options, generator.device()))},
       {"command_line", command_line()},
   };
+  if (!options.router.empty()) environment["router"] = options.router;
   environment.merge(program_facts());
   environment.merge(machine_facts());
   for (const std::string& line : engine::describe_engine()) {
@@ -80,6 +81,7 @@ RunOutcome run_cells(const RunSetup& setup, const Ranks& ranks) {
   const PromptParts parts = load_prompt_parts(setup.model);
   const std::vector<PreparedCell> cells = prepare_data(setup, parts);
   const auto generator = engine::make_generator({.model = setup.model,
+                                                 .router = options.router,
                                                  .device = options.device,
                                                  .dtype = options.dtype,
                                                  .tokenizer = parts.tokenizer});

@@ -18,7 +18,7 @@ RunSetup set_up(const RunOptions& options) {
   setup.config = engine::read_model_config(setup.model);
   setup.plan = make_plan(o, {.window = setup.config.max_positions, .demo = o.model == kDemoModel},
                          tasks::suites());
-  setup.needs = engine::check_modes(setup.model, setup.plan.modes);
+  setup.needs = engine::check_modes(setup.model, o.router, setup.plan.modes);
   return setup;
 }
 

@@ -9,8 +9,9 @@
 namespace elastic::harness {
 
 struct RunOptions {
-  std::string model;  // folder, or "demo"
-  std::string tasks;  // comma-separated lists, as typed
+  std::string model;   // folder, or "demo"
+  std::string router;  // folder of routers for it alone; empty: its own, if any
+  std::string tasks;   // comma-separated lists, as typed
   std::string modes;
   std::string lengths;  // empty: 4k..128k capped by the model's window
   std::string profiles;

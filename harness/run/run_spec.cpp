@@ -37,6 +37,10 @@ std::map<std::string, std::string> key_settings(const RunJob& job) {
       {"thinking_tokens", number(o.thinking_tokens)},
   };
   if (job.chat != nullptr) settings["chat_template_sha256"] = job.chat->sha256();
+  if (!model.router_sha256.empty()) {
+    settings["router_sha256"] = model.router_sha256;
+    settings["router_config_sha256"] = model.router_config_sha256;
+  }
   return settings;
 }
 

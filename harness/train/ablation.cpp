@@ -121,6 +121,7 @@ class Ablation {
     engine::TrainOptions& options = config.options;
     require_base(options, options_.training_source);
     options.output = training_folder(setting);
+    options.export_as = engine::TrainExport::kModel;  // each setting runs as a model of its own
     options.device = options_.evaluation.device;
     options.resume = options_.resume;
     return config;

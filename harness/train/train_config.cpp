@@ -138,6 +138,7 @@ TrainConfig parse_train_config(const Json& json, const std::string& source) {
   const Json model = fields.object("model");
   if (!model.empty()) o.config_json = dump_pretty(model);
   fields.read("tokenizer", o.tokenizer);
+  fields.read_word("export", "export", o.export_as);
   fields.read("seed", o.seed);
   fields.read("steps", o.steps);
   fields.read("micro_steps", o.micro_steps);
@@ -191,7 +192,8 @@ void require_start(engine::TrainOptions& options, const std::string& source) {
 
 engine::TrainResult run_training(const TrainConfig& config, Trainer train) {
   const engine::Tokenizer tokenizer = engine::Tokenizer::load(config.options.tokenizer);
-  const engine::BatchSource source = tasks::make_training_mix(config.data, tokenizer);
+  const engine::BatchSource source =
+      tasks::make_training_mix(config.data, tokenizer, config.options.tokenizer);
   return train(config.options, source);
 }
 

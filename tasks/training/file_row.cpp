@@ -9,6 +9,7 @@
 #include "base/unicode.h"
 #include "datasets/python_literals.h"
 #include "tasks/ruler/prompt_pack.h"
+#include "tasks/training/encode_document.h"
 
 namespace elastic::tasks {
 namespace {
@@ -86,10 +87,9 @@ void check_length(std::size_t tokens, const std::string& where, const FileOption
 std::vector<engine::TrainingDocument> read_document(const Json& row, const std::string& where,
                                                     const FileOptions& options,
                                                     const engine::Tokenizer& tokenizer) {
-  engine::TrainingDocument document;
   const Json metadata = metadata_of(row, where);
   const std::string task = task_name(row, metadata, where);
-  document.task = task_index(task, where, options);
+  const int index = task_index(task, where, options);
   const std::string answer = json_get<std::string>({row, where}, "answer");
   if (strip_white_space(answer).empty()) corrupt(where, "`answer` is empty; leave the row out");
   std::string prompt = prompt_text(row, metadata, where);
@@ -98,20 +98,13 @@ std::vector<engine::TrainingDocument> read_document(const Json& row, const std::
   }
   const std::size_t cut = options.text.find("{answer}");
   const std::string head = fill_fields(options.text.substr(0, cut), {{"prompt", prompt}});
-  document.ids =
+  std::vector<std::int32_t> ids =
       tokenizer.encode(head + fill_fields(options.text.substr(cut), {{"answer", answer}}), true);
-  // Where the answer begins: as far as both encodings agree.
-  const std::vector<std::int32_t> before = tokenizer.encode(head, true);
-  const std::size_t shorter = std::min(before.size(), document.ids.size());
-  const auto differ = std::mismatch(
-      before.begin(), before.begin() + static_cast<std::ptrdiff_t>(shorter), document.ids.begin());
-  document.prompt_tokens = differ.second - document.ids.begin();
   const auto end = tokenizer.piece_id(options.end);
-  if (end && document.ids.back() != *end) document.ids.push_back(*end);
-  check_length(document.ids.size(), where, options);
-  document.is_answer.assign(document.ids.size(), 0);
-  std::fill(document.is_answer.begin() + document.prompt_tokens, document.is_answer.end(),
-            std::uint8_t{1});
+  if (end && ids.back() != *end) ids.push_back(*end);
+  check_length(ids.size(), where, options);
+  engine::TrainingDocument document = split_document(tokenizer.encode(head, true), std::move(ids));
+  document.task = index;
   return {std::move(document)};
 }
 

@@ -28,8 +28,8 @@ Piece PieceEncoder::inside(std::string text) const {
   if (ids.size() < anchor_.size() || !std::equal(anchor_.begin(), anchor_.end(), ids.begin())) {
     throw Error(ErrorKind::kUnsupported,
                 fmt::format("{}: merges a line end with what follows it; synthetic training text "
-                            "needs a tokenizer made by `train tokenizer` (for others write "
-                            "documents and use \"kind\": \"files\")",
+                            "needs a tokenizer made by `train tokenizer` (for others "
+                            "there is \"kind\": \"instruct\")",
                             tokenizer_.source()));
   }
   ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(anchor_.size()));

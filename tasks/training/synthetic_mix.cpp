@@ -1,7 +1,6 @@
 #include "tasks/training/synthetic_mix.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include <fmt/format.h>
@@ -19,7 +18,6 @@ constexpr DocumentShape kForms[] = {{.style = Style::kBuiltin},
                                     {.style = Style::kOwn},
                                     {.absent_share = 1, .style = Style::kBuiltin},
                                     {.absent_share = 1, .style = Style::kOwn}};
-constexpr std::uint64_t kMicroSteps = 1 << 20;  // of one step, all processes together
 constexpr std::int64_t kUuidHalvedBelow = 512;
 
 struct Mixture {
@@ -48,33 +46,16 @@ std::size_t draw_family(const SyntheticOptions& options, std::int64_t length, Mi
   return random.weighted(weights);
 }
 
-// Full documents more often than short ones: RULER's prompts are full.
-std::int64_t draw_room(const SyntheticOptions& options, std::int64_t length, MixRandom& random) {
-  const double fill =
-      options.least_fill + (options.most_fill - options.least_fill) * std::sqrt(random.uniform());
-  return static_cast<std::int64_t>(static_cast<double>(length) * fill);
-}
-
 std::vector<engine::TrainingDocument> draw_batch(const Mixture& mixture,
                                                  const engine::BatchPosition& position) {
   const SyntheticOptions& options = mixture.options;
-  // All processes and micro steps of a step share its length, so none waits for another.
-  const std::uint64_t step =
-      MixRandom::combine(options.seed, static_cast<std::uint64_t>(position.step));
-  MixRandom of_step(step);
-  const LengthStage& stage = stage_at(options, position.progress);
-  const std::int64_t length = stage.lengths[of_step.weighted(stage.weights)];
-  const auto part =
-      static_cast<std::uint64_t>(position.micro_step) * static_cast<std::uint64_t>(position.world) +
-      static_cast<std::uint64_t>(position.rank);
-  check(part < kMicroSteps, "micro steps of one step");
-  MixRandom random(MixRandom::combine(step, part + 1));
+  auto [length, random] = begin_batch(options.seed, options.curriculum, position);
   std::vector<engine::TrainingDocument> documents;
   for (std::int64_t tokens = 0; tokens + length <= options.tokens_per_batch;) {
     const std::size_t family = draw_family(options, length, random);
     const Style style = draw_style(options, random);
     const DocumentShape shape{.length = length,
-                              .room = draw_room(options, length, random),
+                              .room = draw_room(options.fill, length, random),
                               .max_questions = options.max_questions,
                               .absent_share = options.absent_share,
                               .style = style};
@@ -111,20 +92,13 @@ void check_tokenizer(const Mixture& mixture, const engine::Tokenizer& tokenizer)
           ErrorKind::kUnsupported,
           fmt::format("{}: encodes a document of family `{}` otherwise than its parts; synthetic "
                       "training text needs a tokenizer made by `train tokenizer` (for others "
-                      "write documents and use \"kind\": \"files\")",
+                      "there is \"kind\": \"instruct\")",
                       tokenizer.source(), family.name));
     }
   }
 }
 
 }  // namespace
-
-const LengthStage& stage_at(const SyntheticOptions& options, double progress) {
-  for (const LengthStage& stage : options.curriculum) {
-    if (progress < stage.until) return stage;
-  }
-  return options.curriculum.back();
-}
 
 engine::BatchSource make_synthetic_mix(const SyntheticOptions& options,
                                        const engine::Tokenizer& tokenizer) {

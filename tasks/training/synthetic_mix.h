@@ -13,35 +13,26 @@
 #include "engine/api/batch_source.h"
 #include "engine/api/tokenizer.h"
 #include "tasks/training/config_keys.h"
+#include "tasks/training/curriculum.h"
 #include "tasks/training/families.h"
 
 namespace elastic::tasks {
 
-/// Lengths drawn while progress is below `until`.
-struct LengthStage {
-  double until = 1;
-  std::vector<std::int64_t> lengths;  // tokens
-  std::vector<double> weights;        // of the lengths
-};
-
 struct SyntheticOptions {
   std::uint64_t seed = 1;
-  std::filesystem::path word_lists;          // folder with nounlist.txt
-  std::int64_t tokens_per_batch = 65536;     // of one draw, at most
-  std::vector<LengthStage> curriculum;       // ascending `until`, the last 1
-  std::vector<double> weights, targets;      // by family, in the order of families()
-  double builtin_share = .5;                 // of documents in the wording of ruler@builtin
-  double random_template_share = .45;        // of the others in random words
-  double least_fill = .35, most_fill = .97;  // of the length
-  std::int64_t max_questions = 16;           // behind one context
-  double absent_share = .15;                 // of questions, for what the document lacks
+  std::filesystem::path word_lists;       // folder with nounlist.txt
+  std::int64_t tokens_per_batch = 65536;  // of one draw, at most
+  std::vector<LengthStage> curriculum;    // ascending `until`, the last 1
+  std::vector<double> weights, targets;   // by family, in the order of families()
+  double builtin_share = .5;              // of documents in the wording of ruler@builtin
+  double random_template_share = .45;     // of the others in random words
+  Fill fill;
+  std::int64_t max_questions = 16;  // behind one context
+  double absent_share = .15;        // of questions, for what the document lacks
 };
 
 /// Throws kInvalidArgument naming the key, kNotFound where the word lists are missing.
 SyntheticOptions read_synthetic_options(ConfigKeys& keys);
-
-/// The stage that a progress falls into.
-const LengthStage& stage_at(const SyntheticOptions& options, double progress);
 
 /// Builds one document of each family first and holds it against the tokenizer's own encoding of
 /// the whole text; throws kUnsupported naming family and tokenizer where they differ.

@@ -248,9 +248,11 @@ TEST(AttentionPlan, ErrorsSayTheOptionAndWhatItMayBe) {
   for (const auto& [mode, wanted] : cases) {
     EXPECT_EQ(error_of(mode, with, ErrorKind::kInvalidArgument), wanted);
   }
-  EXPECT_EQ(error_of("fa-ssa:local=256", context(), ErrorKind::kUnsupported),
-            "mode `fa-ssa:local=256` needs routers, which this checkpoint does not have: use a "
-            "routed checkpoint, or fix the heads with fa-ssa:pattern=FILE.tsv");
+  EXPECT_EQ(
+      error_of("fa-ssa:local=256", context(), ErrorKind::kUnsupported),
+      "mode `fa-ssa:local=256` needs routers, which this checkpoint does not have: give "
+      "--router DIR with routers trained for it (elastic-bench train router, "
+      "docs/training.md), use a routed checkpoint, or fix the heads with fa-ssa:pattern=FILE.tsv");
   EXPECT_EQ(error_of("fa-ssa:locl=256", context(), ErrorKind::kInvalidArgument),
             "mode `fa-ssa:locl=256`: unknown option of `fa-ssa` `locl`; did you mean `local`? "
             "known: sink, local, prefill, block, decode, heads, pattern, sparsity, threshold");

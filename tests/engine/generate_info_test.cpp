@@ -164,15 +164,16 @@ TEST(GenerateInfo, FoldersAreReadAsTheyAre) {
 // Modes are held against a folder before its weights are there.
 TEST(GenerateInfo, ModesAreCheckedAgainstAFolder) {
   const std::vector<std::string> modes = {"fa", "ssa", "fa-ssa"};
-  EXPECT_NO_THROW(check_modes(fixture(kRoutedModel), modes));
-  EXPECT_NE(error_text(ErrorKind::kUnsupported, [&] { check_modes(fixture(kPlainModel), modes); }),
-            "");
+  EXPECT_NO_THROW(check_modes(fixture(kRoutedModel), {}, modes));
   EXPECT_NE(
-      error_text(ErrorKind::kInvalidArgument, [] { check_modes(fixture(kRoutedModel), {"fast"}); }),
+      error_text(ErrorKind::kUnsupported, [&] { check_modes(fixture(kPlainModel), {}, modes); }),
       "");
+  EXPECT_NE(error_text(ErrorKind::kInvalidArgument,
+                       [] { check_modes(fixture(kRoutedModel), {}, {"fast"}); }),
+            "");
   const TemporaryFolder folder;
   fs::copy(fixture(kPlainModel) / "config.json", folder / "config.json");
-  EXPECT_NO_THROW(check_modes(folder.path(), modes)) << "no weights yet: they may have routers";
+  EXPECT_NO_THROW(check_modes(folder.path(), {}, modes)) << "no weights yet: they may have routers";
 }
 
 }  // namespace

@@ -150,7 +150,7 @@ TEST(NsaWeights, MayHaveOtherNames) {
 
 std::string refusal(const std::filesystem::path& model, ErrorKind kind, const std::string& mode) {
   try {
-    check_modes(model, {mode});
+    check_modes(model, {}, {mode});
     cpu_generator(model)->set_mode(mode);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), kind) << error.what();
@@ -165,7 +165,7 @@ TEST(NsaWeights, AreCountedAndHeldAgainstTheOptions) {
   const std::int64_t each = std::int64_t{18} * 48 + kWindow * 2 * 3 * 8 * 8 + kWindow * 3 * 8;
   EXPECT_EQ(cpu_generator(model.path)->model().parameters,
             cpu_generator(fixture(kModel))->model().parameters + 3 * each);
-  EXPECT_NO_THROW(check_modes(model.path, {"nsa:weights=trained,stride=4", "nsa"}));
+  EXPECT_NO_THROW(check_modes(model.path, {}, {"nsa:weights=trained,stride=4", "nsa"}));
   EXPECT_EQ(refusal(model.path, ErrorKind::kInvalidArgument, "nsa:kernel=16"),
             "mode `nsa:kernel=16`: kernel=16, but the NSA tensors compress 8 tokens; leave kernel "
             "out");

@@ -7,7 +7,7 @@
 namespace elastic::engine {
 namespace {
 
-StateHeader parse(const std::string& text) {
+StateHeader parse_text(const std::string& text) {
   return parse_state_header({kStateHeader,
                              TensorType::kU8,
                              {static_cast<std::int64_t>(text.size())},
@@ -16,7 +16,7 @@ StateHeader parse(const std::string& text) {
 }
 
 TEST(StateHeader, ReadsWhatItWrites) {
-  const StateHeader header = parse(state_header_text({7, 9000, R"({"seed":1})"}));
+  const StateHeader header = parse_text(state_header_text({7, 9000, R"({"seed":1})"}));
   EXPECT_EQ(header.step, 7);
   EXPECT_EQ(header.tokens, 9000);
   EXPECT_EQ(header.options, R"({"seed":1})");
@@ -29,7 +29,7 @@ TEST(StateHeader, BadOnesAreNamed) {
                           R"({"step": 1, "tokens": -2, "options": ""})",
                           R"({"step": 1e30, "tokens": 2, "options": ""})"}) {
     try {
-      parse(bad);
+      parse_text(bad);
       ADD_FAILURE() << bad;
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kCorrupt) << bad;

@@ -27,7 +27,7 @@ std::string shown_options(const std::string& more) {
   std::string text =
       fmt::format("\nseed {} batch {} questions {} shares {} {} {} fill {} {}\n", o.seed,
                   o.tokens_per_batch, o.max_questions, o.builtin_share, o.random_template_share,
-                  o.absent_share, o.least_fill, o.most_fill);
+                  o.absent_share, o.fill.least, o.fill.most);
   text +=
       fmt::format("weights {}\ntargets {}\n", fmt::join(o.weights, " "), fmt::join(o.targets, " "));
   for (const LengthStage& stage : o.curriculum) {
