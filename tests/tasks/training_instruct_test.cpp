@@ -293,6 +293,29 @@ TEST(InstructMix, ChatTemplatesGoRoundTheQuestion) {
           " has no chat template; set it to 0, or copy the model's chat_template.jinja there");
 }
 
+// The tokenizer and the template that models/smollm2-router is trained with, at its lengths.
+TEST(InstructMix, DocumentsOfTheShippedTrainingFileFit) {
+  const fs::path model = elastic::testing::data_path("tokenizers/smollm2");
+  if (model.empty()) GTEST_SKIP() << "tokenizer absent: smollm2";
+  const Json file =
+      read_json(elastic::testing::source_folder() / "models/smollm2-router/training/router.json");
+  const auto tokenizer = engine::Tokenizer::load(model);
+  const engine::BatchSource source = make_training_mix(file.at("data"), tokenizer, model);
+  std::size_t chats = 0, documents = 0;
+  for (std::int64_t step = 0; step < 6; ++step) {
+    for (const engine::TrainingDocument& d : source.draw({.step = step})) {
+      const std::string text = tokenizer.decode(d.ids);
+      EXPECT_LE(std::ssize(d.ids), 8192);
+      EXPECT_GE(std::ssize(d.ids), 1024 / 4);
+      chats += text.ends_with("<|im_end|>") ? 1 : 0;
+      EXPECT_EQ(text.ends_with("<|im_end|>"), text.starts_with("<|im_start|>system\n"));
+      ++documents;
+    }
+  }
+  EXPECT_GT(chats, documents / 4);
+  EXPECT_LT(chats, documents * 3 / 4);
+}
+
 TEST(InstructMix, TextsOfTheUsersAreProse) {
   const elastic::testing::TemporaryFolder folder;
   std::string book;
