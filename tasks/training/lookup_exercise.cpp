@@ -180,6 +180,7 @@ std::vector<std::string> shuffled_entries(const char* pattern, const std::vector
     turns.insert(turns.end(), records[i].values.size(), i);
   random.shuffle(turns);
   std::vector<std::string> entries;
+  entries.reserve(turns.size());
   for (const std::size_t turn : turns) {
     entries.push_back(entry_of(pattern, records[turn], used[turn]++));
   }
@@ -303,6 +304,7 @@ Exercise draw_copies(TextBudget& budget, const ProseSources& sources, MixRandom&
   random.shuffle(turns);
   std::vector<std::size_t> used(links.size(), 0);
   std::vector<std::string> woven;
+  woven.reserve(turns.size());
   for (const std::size_t turn : turns) woven.push_back(links[turn][used[turn]++]);
   budget.take_frame(exercise);
   exercise.text = weave(std::move(woven), false, budget, sources, random);

@@ -32,8 +32,8 @@ class RouterCommand : public testing::SmallTraining {
     ASSERT_EQ(result.code, 0) << result.err;
   }
 
-  ProgramResult call(std::vector<std::string> arguments) const {
-    return Program(ELASTIC_BENCH_BINARY, std::move(arguments), {{"OMP_NUM_THREADS", "1"}}).wait();
+  static ProgramResult call(const std::vector<std::string>& arguments) {
+    return Program(ELASTIC_BENCH_BINARY, arguments, {{"OMP_NUM_THREADS", "1"}}).wait();
   }
   ProgramResult run_with(const std::string& router, const std::string& command = "run") const {
     std::vector<std::string> arguments{
