@@ -68,7 +68,7 @@ TEST(Text, LengthsUseBinaryK) {
   }
   EXPECT_EQ(format_length(4096), "4k");
   EXPECT_EQ(format_length(1048576), "1m");
-  EXPECT_EQ(format_length(3 * 1048576), "3m");
+  EXPECT_EQ(format_length(3145728), "3m");
   EXPECT_EQ(format_length(1048576 + 1024), "1025k");
   EXPECT_EQ(format_length(-1024), "-1024");
   EXPECT_EQ(format_length(1000), "1000");
