@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <optional>
 
 #include "engine/attention/attention_backend.h"
@@ -129,6 +130,12 @@ bool kernel_takes(const AttentionInput& input, const at::Tensor& out) {
          aligned(input.v) && aligned(out);
 }
 
+// Asked at each call, so that a test can compare both forms of the kernel.
+bool wants_weights_in_shared() {
+  const char* wanted = std::getenv("ELASTIC_WEIGHTS_IN_SHARED");
+  return wanted != nullptr && *wanted == '1';
+}
+
 class CudaBackend final : public AttentionBackend {
  public:
   void prefill(const AttentionInput& input, const HeadGroups& groups, at::Tensor& out,
@@ -205,6 +212,7 @@ class CudaBackend final : public AttentionBackend {
       // are.
       static const at::Tensor& tickets =
           *new at::Tensor(at::zeros({2}, at::TensorOptions(at::kInt).device(input.q.device())));
+      call.weights_in_shared = wants_weights_in_shared();
       call.tickets = static_cast<std::uint32_t*>(tickets.data_ptr());
       C10_CUDA_CHECK(prefill_hopper(call, stream));
     } else {

@@ -45,6 +45,12 @@ struct Shared {
   std::uint8_t order[kMaxHeads];
 };
 
+/// The same with room for weights that the tensor cores read from there: [boxes][rows][64] as well.
+template <typename T, int D>
+struct SharedWithWeights : Shared<T, D> {
+  alignas(1024) T weights[kGroups][kGroupRows * kKeys];
+};
+
 // Long tiles first, so that short ones fill the gaps at the end.
 __device__ inline int rank(const PrefillCall& call, int head) {
   switch (call.visits[call.is_sparse == nullptr ? 0 : call.is_sparse[head]].kind) {

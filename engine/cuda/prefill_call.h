@@ -48,6 +48,7 @@ struct PrefillCall {
   // Two zeros on the device, zeros again once the call is done and its own till then: with them
   // prefill_hopper() keeps its thread blocks from tile to tile. Null = a thread block each tile.
   std::uint32_t* tickets = nullptr;
+  bool weights_in_shared = false;  // prefill_hopper(): P from shared memory, not from registers
 };
 
 /// True where both functions have a kernel.

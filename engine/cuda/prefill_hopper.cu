@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "engine/cuda/hopper_producer.cuh"
 #include "engine/cuda/hopper_softmax.cuh"
@@ -19,10 +20,12 @@ namespace {
 constexpr int kThreads = (kGroups + 1) * kGroup;
 constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;  // 504 in all
 
-/// A warp group that computes 64 rows of each tile.
-template <typename T, int D>
+/// A warp group that computes 64 rows of each tile. Weights stay in registers, where an assembler
+/// before 13.3 may overwrite them while a product reads them; kShared is the form that it cannot
+/// harm, to compare with: the same numbers by a longer way.
+template <typename T, int D, bool kShared>
 class Consumer {
-  using Memory = Shared<T, D>;
+  using Memory = std::conditional_t<kShared, SharedWithWeights<T, D>, Shared<T, D>>;
 
  public:
   __device__ Consumer(const PrefillCall& call, const Maps& maps, Memory& memory, int group)
@@ -86,9 +89,34 @@ class Consumer {
     const std::uint64_t b = behind(values_, v_.stage * kKeys * D * 2);
 #pragma unroll
     for (int i = 0; i < kKeys / 16; ++i) {
-      multiply_registers<T>(o, p[i], behind(b, i * 16 * kBoxBytes));
+      if constexpr (kShared) {
+        const std::uint64_t a = matrix_descriptor(memory_.weights[group_], 0);
+        multiply_shared<T, true>(o, columns_of(a, kGroupRows, i), behind(b, i * 16 * kBoxBytes),
+                                 true);
+      } else {
+        multiply_registers<T>(o, p[i], behind(b, i * 16 * kBoxBytes));
+      }
     }
     commit_products();
+  }
+
+  // Scores to the weights that weigh() reads.
+  __device__ void keep_weights(Weights& p, const Scores& s) {
+    round_weights<T>(p, s);
+    if constexpr (kShared) {
+      barrier_sync(kStoreBarrier + group_, kGroup);  // the products before have read theirs
+#pragma unroll
+      for (int i = 0; i < kKeys / 16; ++i) place(memory_.weights[group_], i, p[i]);
+      fence_async_copies();
+      barrier_sync(kStoreBarrier + group_, kGroup);
+    }
+  }
+
+  // Columns 16 i to 16 i + 15 of the group's 64 rows, as products leave them, into boxes.
+  __device__ void place(T* boxes, int i, const std::uint32_t (&columns)[4]) const {
+    const int row = 16 * warp_ + lane_ % 16;  // that this lane names to stmatrix
+    const int piece = (i % 4 * 2 + lane_ / 16) ^ (row & 7);
+    store_matrices(boxes + (i / 4 * kGroupRows + row) * kBoxColumns + 8 * piece, columns);
   }
 
   // A warp's own wait covers its own reads of a stage, so each warp gives it back.
@@ -129,7 +157,7 @@ class Consumer {
     }
     float fade[2];
     soften<true>(s, state, fade, scale_log2_);
-    round_weights<T>(p, s);
+    keep_weights(p, s);
     return block >= 0;
   }
 
@@ -160,7 +188,7 @@ class Consumer {
     pin(p);
     pin(o);
     release(v_empty);
-    round_weights<T>(p, s);
+    keep_weights(p, s);
     shrink<D>(o, fade);
     return block >= 0;
   }
@@ -192,16 +220,14 @@ class Consumer {
       }
     }
     T* staging = memory_.q[q_.stage][group_];
-    const int row = 16 * warp_ + lane_ % 16;  // that this lane names to stmatrix
 #pragma unroll
     for (int i = 0; i < D / 16; ++i) {
-      const int piece = (i % 4 * 2 + lane_ / 16) ^ (row & 7);
       std::uint32_t two[4];
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         two[j] = pack<T>(o[8 * i + 2 * j] * inverse[j % 2], o[8 * i + 2 * j + 1] * inverse[j % 2]);
       }
-      store_matrices(staging + (i / 4 * kGroupRows + row) * kBoxColumns + 8 * piece, two);
+      place(staging, i, two);
     }
     fence_async_copies();
     barrier_sync(kStoreBarrier + group_, kGroup);
@@ -242,11 +268,11 @@ class Consumer {
   RingPlace<Memory::kStages> k_, v_;
 };
 
-template <typename T, int D>
+template <typename T, int D, bool kShared>
 __global__ void __launch_bounds__(kThreads, 1)
     prefill_kernel(const __grid_constant__ PrefillCall call, const __grid_constant__ Maps maps) {
   extern __shared__ __align__(1024) unsigned char bytes[];
-  using Memory = Shared<T, D>;
+  using Memory = std::conditional_t<kShared, SharedWithWeights<T, D>, Shared<T, D>>;
   Memory& memory = *reinterpret_cast<Memory*>(bytes);
   if (threadIdx.x == 0) {
     for (int i = 0; i < Memory::kTiles; ++i) {
@@ -270,7 +296,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (threadIdx.x % kGroup == 0) Producer<T, D>(call, maps, memory).run();
   } else {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;\n" ::"n"(kConsumerRegisters));
-    Consumer<T, D>(call, maps, memory, group).run();
+    Consumer<T, D, kShared>(call, maps, memory, group).run();
   }
 }
 
@@ -299,20 +325,21 @@ cudaError_t make_maps(const PrefillCall& call, Maps& maps) {
 
 template <typename T, int D>
 cudaError_t launch(const PrefillCall& call, cudaStream_t stream) {
-  constexpr int kBytes = sizeof(Shared<T, D>);
-  const auto kernel = prefill_kernel<T, D>;
+  const bool shared = call.weights_in_shared;
+  const int bytes = shared ? sizeof(SharedWithWeights<T, D>) : sizeof(Shared<T, D>);
+  const auto kernel = shared ? prefill_kernel<T, D, true> : prefill_kernel<T, D, false>;
   Maps maps;
   int device = 0, processors = 0;
   for (const cudaError_t error :
        {make_maps<D>(call, maps), cudaGetDevice(&device),
         cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device),
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes)}) {
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes)}) {
     if (error != cudaSuccess) return error;
   }
   const int blocks = (call.q_start + call.rows - 1) / kRows - call.q_start / kRows + 1;
   const int tiles = blocks * call.heads_q;
   const int grid = call.tickets == nullptr ? tiles : std::min(tiles, processors);
-  kernel<<<grid, kThreads, kBytes, stream>>>(call, maps);
+  kernel<<<grid, kThreads, bytes, stream>>>(call, maps);
   return cudaGetLastError();
 }
 

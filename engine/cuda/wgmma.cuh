@@ -125,7 +125,7 @@ __device__ inline void multiply_shared(float (&d)[16], std::uint64_t a, std::uin
       : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "C"(InstructionType<T>::kName));
 }
 
-template <typename T>
+template <typename T, bool kSumRows = false>
 __device__ inline void multiply_shared(float (&d)[32], std::uint64_t a, std::uint64_t b,
                                        bool adds) {
   asm volatile(
@@ -133,17 +133,18 @@ __device__ inline void multiply_shared(float (&d)[32], std::uint64_t a, std::uin
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.%35.%35 {"
       "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
       "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
-      "%32, %33, adds, 1, 1, 0, 0;\n}\n"
+      "%32, %33, adds, 1, 1, 0, %36;\n}\n"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),
         "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]),
         "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]),
         "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]),
         "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
-      : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "C"(InstructionType<T>::kName));
+      : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "C"(InstructionType<T>::kName), "n"(kSumRows));
 }
 
-/// d[64 x 128] = a b^T, or += where `adds`; a and b rows of 16 elements in shared memory.
-template <typename T>
+/// d[64 x 128] = a b^T, or += where `adds`; a and b rows of 16 elements in shared memory. With
+/// kSumRows, here and above, a b: b 16 rows of 128, or 64.
+template <typename T, bool kSumRows = false>
 __device__ inline void multiply_shared(float (&d)[64], std::uint64_t a, std::uint64_t b,
                                        bool adds) {
   asm volatile(
@@ -153,7 +154,7 @@ __device__ inline void multiply_shared(float (&d)[64], std::uint64_t a, std::uin
       "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
       "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
       "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-      "%64, %65, adds, 1, 1, 0, 0;\n}\n"
+      "%64, %65, adds, 1, 1, 0, %68;\n}\n"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),
         "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]),
         "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]),
@@ -164,7 +165,7 @@ __device__ inline void multiply_shared(float (&d)[64], std::uint64_t a, std::uin
         "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
         "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]),
         "+f"(d[63])
-      : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "C"(InstructionType<T>::kName));
+      : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "C"(InstructionType<T>::kName), "n"(kSumRows));
 }
 
 /// d[64 x 256] = a b^T, or += where `adds`.

@@ -11,13 +11,16 @@
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <set>
 #include <vector>
 
 #include "engine/attention/attention_backend.h"
+#include "engine/device/step_kernels.h"
 #include "engine/model/decode_attention.h"
 #include "tests/engine/all_heads.h"
 #include "tests/engine/gpu.h"
@@ -88,14 +91,35 @@ at::Tensor reference_lse(const AttentionInput& input, std::int64_t head, const a
 class Gpu_Attention : public elastic::testing::GpuSuite {
  protected:
   // Views into wider tensors, as a cache and a projection hand them out.
-  AttentionInput random_input(const Shape& s) const {
-    const auto options = at::TensorOptions(at::kBFloat16).device(device_);
+  AttentionInput random_input(const Shape& s, at::ScalarType type = at::kBFloat16) const {
+    const auto options = at::TensorOptions(type).device(device_);
     const std::int64_t tokens = s.q_start + s.rows;
     const auto cached = [&] {
       return at::randn({s.heads_kv, tokens + 100, s.head_dim}, options).narrow(1, 0, tokens);
     };
     return {at::randn({s.heads_q, s.rows, s.head_dim}, options), cached(), cached(), s.q_start,
             1 / std::sqrt(static_cast<double>(s.head_dim))};
+  }
+
+  // Every other KV head full, the rest streaming, by bytes on the device.
+  HeadGroups two_modes(const AttentionInput& input, const StreamingWindow& window) const {
+    const std::vector<int> heads = elastic::testing::all_heads(input);
+    const auto bytes = at::TensorOptions(at::kByte).device(device_);
+    return {{{0, heads, dense_mask(input.span()), {}},
+             {1, heads, streaming_mask(window, input.span()), {}}},
+            at::arange(std::ssize(heads), bytes).remainder(2)};
+  }
+
+  struct Attended {
+    at::Tensor out, lse;
+  };
+
+  Attended attended_by(const AttentionInput& input, const HeadGroups& groups) const {
+    const auto fp32 = at::TensorOptions(at::kFloat).device(device_);
+    Attended result{at::full(input.q.sizes(), 7.0, input.q.options()),
+                    at::full({input.q.size(0), input.q.size(1)}, 7.0, fp32)};
+    attention_backend(device_).prefill(input, groups, result.out, &result.lse);
+    return result;
   }
 
   // Rows of `heads` come out right, every other head's rows stay as they were.
@@ -224,6 +248,56 @@ TEST_F(Gpu_Attention, DecisionsOnTheDeviceReachTheirHeads) {
     }
   }
   EXPECT_GT(heads_checked_, 200);
+}
+
+// The forms of the kernel whose weights wait in registers and in shared memory.
+TEST_F(Gpu_Attention, WeightsInRegistersAndInSharedMemoryGiveTheSameBits) {
+  const StreamingWindow window{.sink = 128, .local = 256};
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    for (const Shape& shape : shapes()) {
+      const AttentionInput input = random_input(shape, type);
+      const HeadGroups groups = two_modes(input, window);
+      const auto attended = [&](const char* in_shared) {
+        ::setenv("ELASTIC_WEIGHTS_IN_SHARED", in_shared, 1);
+        const Attended result = attended_by(input, groups);
+        ::unsetenv("ELASTIC_WEIGHTS_IN_SHARED");
+        return result;
+      };
+      const Attended registers = attended("0"), shared = attended("1");
+      EXPECT_TRUE(registers.out.equal(shared.out)) << label(shape);
+      EXPECT_TRUE(registers.lse.equal(shared.lse)) << label(shape);
+      EXPECT_TRUE(registers.out.isfinite().all().item<bool>()) << label(shape);
+    }
+  }
+}
+
+// A recorded call follows what lies in memory when it is replayed, and leaves its counters as it
+// found them.
+TEST_F(Gpu_Attention, AThousandReplaysAreAThousandCalls) {
+  constexpr int kReplays = 1000, kDecisions = 8;
+  const StreamingWindow window{.sink = 128, .local = 256};
+  for (const Shape& shape : {Shape{8, 2, 128, 333, 1111}, {6, 3, 64, 0, 4096}}) {
+    const AttentionInput input = random_input(shape);
+    const HeadGroups groups = two_modes(input, window);
+    at::Tensor out = at::full(input.q.sizes(), 7.0, input.q.options());
+    const auto replay = step_kernels(at::kCUDA).record(
+        [&] { attention_backend(device_).prefill(input, groups, out, nullptr); });
+    std::vector<at::Tensor> decisions, wanted;
+    for (int i = 0; i < kDecisions; ++i) {
+      decisions.push_back(at::randint(0, 2, {shape.heads_kv}, groups.decided.options()));
+      groups.decided.copy_(decisions.back());
+      wanted.push_back(attended_by(input, groups).out);
+    }
+    at::Tensor wrong = at::zeros({}, groups.decided.options().dtype(at::kLong));
+    for (int i = 0; i < kReplays; ++i) {
+      const auto which = static_cast<std::size_t>(i % kDecisions);
+      groups.decided.copy_(decisions[which]);
+      out.fill_(7);
+      replay();
+      wrong += out.ne(wanted[which]).any();
+    }
+    EXPECT_EQ(wrong.item<std::int64_t>(), 0) << label(shape);
+  }
 }
 
 TEST_F(Gpu_Attention, DecodeEqualsFloat64AtAnyNumberOfKeys) {
