@@ -53,6 +53,7 @@ class ExpectedAttention final : public Press {
       : Press(budget), options_(options), rope_(std::move(rope)) {}
 
   std::string_view name() const override { return "expected-attention"; }
+  ModePlaces places() const override { return {.prompt_eviction = true, .plain_inputs = true}; }
 
   // tensors {sum of the queries, sum of their outer products} [heads_q, head_dim(, head_dim)], in
   // fp64: their difference is the covariance.

@@ -25,20 +25,24 @@
 namespace elastic::engine {
 
 struct AttentionInput {
-  at::Tensor q;              // [heads_q, rows, head_dim], RoPE applied
-  at::Tensor k, v;           // [heads_kv, tokens, head_dim], RoPE applied; tokens >= q_start + rows
+  at::Tensor q;  // [heads_q, rows, head_dim], RoPE applied
+  // [heads_kv, tokens, head_dim], RoPE applied, of all tokens of the prompt or cache: finite, but
+  // no keys yet, from q_start + rows on.
+  at::Tensor k, v;
   std::int64_t q_start = 0;  // absolute position of query row 0
   double scale = 0;          // 1/sqrt(head_dim)
   std::int64_t layer = 0;    // for modes with settings or weights per layer
 
-  // What else the layer knows; undefined where there is no layer (benches, tests).
-  at::Tensor hidden;   // [rows, hidden], normed: what q was projected from
+  // What else the layer knows; undefined where there is no layer (benches, tests). The first three
+  // where a mode asks for them.
+  at::Tensor hidden;   // [rows, hidden], normed: what q, k and v were projected from
   at::Tensor plain_q;  // [heads_q, rows, head_dim], q before RoPE
-  at::Tensor plain_k;  // [heads_kv, n, head_dim], the newest n of k before RoPE: all in a prompt's
-                       // prefill, one in a step; where a mode asks for it
+  at::Tensor plain_k;  // [heads_kv, n, head_dim], keys before RoPE: the newest n, those of the rows
+                       // among them
   at::Tensor rotary_cos, rotary_sin;  // [positions, head_dim / 2], of every token's position
 
   RowSpan span() const { return {q_start, q.size(1), k.size(1)}; }
+  std::int64_t end() const { return q_start + q.size(1); }  // keys that there are
 };
 
 /// Where a mode leaves out keys: the mask of a prompt's rows (by positions or by estimates), what a
@@ -51,7 +55,7 @@ struct ModePlaces {
   bool eviction = false;          // decode_window(): what the cache may keep after prefill
   bool prompt_eviction = false;   // keep_keys(): what the cache keeps of a prompt
   bool kernel_loop = false;       // skip_rule(): tiles that are passed over once they are scored
-  bool plain_keys = false;        // not a place: the mode reads AttentionInput::plain_k
+  bool plain_inputs = false;      // not a place: the mode reads hidden, plain_q or plain_k
   bool whole_prompt = false;      // not a place: choose_blocks() sees all rows of a prompt at once
   bool last_row_apart = false;    // not a place: the last row of a prompt is a call of its own
 

@@ -106,7 +106,7 @@ class NsaMode final : public HeadMode {
                        options_.rule.init, options_.rule.nearby, options_.window, options_.weights);
   }
   ModePlaces places() const override {
-    return {.prefill_mask = true, .decode_selection = true, .plain_keys = !options_.is_meanpool()};
+    return {.prefill_mask = true, .decode_selection = true, .plain_inputs = true};
   }
 
   std::vector<Branch> branches(const AttentionInput& input, std::span<const int> kv_heads,
@@ -146,7 +146,7 @@ class NsaMode final : public HeadMode {
   // Keys that are not compressed yet, those from token `begin` on: [heads_kv, tokens - begin, dim].
   at::Tensor uncompressed(const AttentionInput& input, const HeadState& state,
                           std::int64_t begin) const {
-    const std::int64_t tokens = input.k.size(1), fresh = tokens - state.tokens;
+    const std::int64_t tokens = input.end(), fresh = tokens - state.tokens;
     if (options_.is_meanpool()) return input.k.narrow(1, begin, tokens - begin);
     check(input.plain_k.defined() && input.plain_k.size(1) >= fresh && input.rotary_cos.defined(),
           "nsa compresses keys before RoPE");
@@ -157,7 +157,7 @@ class NsaMode final : public HeadMode {
   // `state`: compressed keys with RoPE, compressed values, and keys before RoPE from the first that
   // the next window needs.
   void add_windows(const AttentionInput& input, HeadState& state) const {
-    const std::int64_t tokens = input.k.size(1);
+    const std::int64_t tokens = input.end();
     if (state.tokens == tokens) return;
     const KeyWindows& windows = options_.windows;
     const NsaWeights& w = weights(input.layer);

@@ -33,7 +33,7 @@ class Press : public HeadMode {
   explicit Press(const PressBudget& budget) : budget_(budget) {}
 
   std::string describe() const final;
-  ModePlaces places() const final { return {.prompt_eviction = true}; }
+  ModePlaces places() const override { return {.prompt_eviction = true}; }
   bool falls_back(std::int64_t tokens) const final;
   KeptKeys keep_keys(const AttentionInput& rows, HeadState& state) const final;
 

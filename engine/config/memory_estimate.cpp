@@ -11,9 +11,14 @@ namespace {
 // step.
 constexpr std::int64_t kGpuWorkspaceBytes = std::int64_t{32} << 20;
 
-// Normed rows, queries before and after RoPE and the layer's result, which kernels write in place.
-std::int64_t attention_bytes(const PrefillShape& shape, std::int64_t rows) {
-  return rows * shape.element_bytes * (shape.hidden + 3 * shape.q_width);
+// Normed rows, what they are projected to, queries and keys normed by head.
+std::int64_t projection_bytes(const PrefillShape& shape, std::int64_t rows) {
+  return rows * shape.element_bytes * (shape.hidden + 2 * shape.q_width + 3 * shape.kv_width);
+}
+
+// Queries after RoPE, or their result, which kernels write in place.
+std::int64_t query_bytes(const PrefillShape& shape, std::int64_t rows) {
+  return rows * shape.element_bytes * shape.q_width;
 }
 
 // FlexPrefill in blocks of 128, in fp32: of one KV head its keys, the last block's scores and their
@@ -36,8 +41,9 @@ std::int64_t activation_bytes(const ModelConfig& c, const MemoryRequest& r) {
   const std::int64_t rotary = (r.prompt_tokens + r.new_tokens) * c.head_dim;
   std::int64_t parts = prefill_chunk_bytes(shape, rows);
   if (r.whole_prompt) {
-    parts =
-        std::max(parts, attention_bytes(shape, r.prompt_tokens) + choice_bytes(c, r.prompt_tokens));
+    const std::int64_t queries = query_bytes(shape, r.prompt_tokens);
+    parts = std::max({parts, queries + projection_bytes(shape, rows),
+                      2 * queries + choice_bytes(c, r.prompt_tokens)});
   }
   const std::int64_t prefill = r.element_bytes * (r.prompt_tokens * c.hidden + rotary) + parts;
   if (r.cpu) return prefill;
@@ -47,7 +53,8 @@ std::int64_t activation_bytes(const ModelConfig& c, const MemoryRequest& r) {
 }  // namespace
 
 PrefillShape prefill_shape(const ModelConfig& c, std::int64_t element_bytes, bool cpu) {
-  return {c.hidden, c.intermediate, c.heads_q * c.head_dim, element_bytes, cpu};
+  return {c.hidden, c.intermediate, c.heads_q * c.head_dim, c.heads_kv * c.head_dim, element_bytes,
+          cpu};
 }
 
 // A GPU wants few large products; a CPU wants temporaries that stay near its caches.
@@ -62,7 +69,7 @@ std::int64_t prefill_chunk_rows(const PrefillShape& shape) {
 std::int64_t prefill_chunk_bytes(const PrefillShape& shape, std::int64_t rows) {
   // Normed rows, then gate and up side by side and the gated product.
   const std::int64_t mlp = shape.element_bytes * (shape.hidden + 3 * shape.intermediate);
-  return std::max(rows * mlp, attention_bytes(shape, rows));
+  return std::max(rows * mlp, projection_bytes(shape, rows) + query_bytes(shape, rows));
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& c, const MemoryRequest& r) {

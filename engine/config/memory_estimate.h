@@ -16,7 +16,7 @@ inline constexpr std::int64_t kKvRows = 64;  // tokens that a K/V cache grows by
 
 struct PrefillShape {
   std::int64_t hidden = 0, intermediate = 0;
-  std::int64_t q_width = 0;  // query heads * head_dim
+  std::int64_t q_width = 0, kv_width = 0;  // query heads, KV heads, * head_dim
   std::int64_t element_bytes = 4;
   bool cpu = true;
 };

@@ -59,7 +59,6 @@ Sequence Decoder::start(std::int64_t expected_tokens) const {
           {},
           std::vector<HeadState>(static_cast<std::size_t>(config().layers)),
           SparsityMeter(config().layers, config().heads_q / config().heads_kv),
-          {},
           {}};
 }
 
@@ -69,25 +68,21 @@ at::Tensor Decoder::embed(std::span<const std::int32_t> ids) const {
   return weights_.embedding.index_select(0, index.to(device()));
 }
 
-at::Tensor Decoder::begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids,
-                                  const AttentionPlan& plan) {
+at::Tensor Decoder::begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids) {
   check(sequence.tokens == 0 && !ids.empty(), "prefill starts an empty sequence with a prompt");
   sequence.tokens = static_cast<std::int64_t>(ids.size());
   rotary_.reserve(sequence.tokens);
-  keep_plain_keys(sequence, plan);
   return embed(ids);
 }
 
 at::Tensor Decoder::prefill(Sequence& sequence, std::span<const std::int32_t> ids,
                             const AttentionPlan& plan, StageClock& clock,
                             const HiddenObserver& observe) {
-  at::Tensor x = begin_prefill(sequence, ids, plan);
+  at::Tensor x = begin_prefill(sequence, ids);
   for (std::int64_t layer = 0; layer < config().layers; ++layer) {
     if (observe) observe(layer, x);
-    route_layer(sequence, layer, x, plan, clock);
     run_layer(sequence, layer, x, plan, clock);
   }
-  sequence.plain_keys.reset();
   read_decisions(sequence.decisions);  // the first that the host hears of them
   sequence.sparsity.settle(sequence.decisions);
   for (std::int64_t layer = 0; layer < config().layers; ++layer) {
@@ -100,70 +95,62 @@ std::vector<HeadDecision> Decoder::decide(std::span<const std::int32_t> ids,
                                           const AttentionPlan& plan, std::int64_t layers) {
   Sequence sequence = start(static_cast<std::int64_t>(ids.size()));
   StageClock clock(device());
-  at::Tensor x = begin_prefill(sequence, ids, plan);
-  for (std::int64_t layer = 0; layer < layers; ++layer) {
-    if (layer > 0) run_layer(sequence, layer - 1, x, plan, clock);
-    route_layer(sequence, layer, x, plan, clock);
+  at::Tensor x = begin_prefill(sequence, ids);
+  for (std::int64_t layer = 0; layer + 1 < layers; ++layer) {
+    run_layer(sequence, layer, x, plan, clock);
   }
+  sequence.decisions.push_back(decide_ahead(layers - 1, x, plan, clock));
   read_decisions(sequence.decisions);
   return std::move(sequence.decisions);
 }
 
-// Room for a layer's keys before RoPE, for modes that read them.
-void Decoder::keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) const {
-  if (!plan.asks(&ModePlaces::plain_keys)) return;
-  sequence.plain_keys = at::empty({config().heads_kv, sequence.tokens, config().head_dim},
-                                  at::TensorOptions(dtype()).device(device()));
+LayerRouter Decoder::router_of(std::int64_t layer, std::int64_t tokens, const AttentionPlan& plan,
+                               StageClock& clock) const {
+  const std::int64_t pool_rows = config().routing.pooling_rows.value_or(kPoolRows);
+  return {*plan.policy, layer, {tokens, pool_rows == 0 ? tokens : pool_rows}, clock};
 }
 
-// K and V of all rows into the cache; the keys before RoPE also to the router, where it reads them.
-void Decoder::fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x,
-                         LayerRouter& router) {
+// The heads of a layer by the keys of the router's windows alone, before any row of it has run.
+HeadDecision Decoder::decide_ahead(std::int64_t layer, const at::Tensor& x,
+                                   const AttentionPlan& plan, StageClock& clock) const {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
-  const std::int64_t tokens = x.size(0), q_rows = c.heads_q * c.head_dim,
-                     kv_rows = c.heads_kv * c.head_dim;
-  const at::Tensor weight = w.qkv.narrow(0, q_rows, 2 * kv_rows);
-  const at::Tensor bias = bias_rows(w.qkv_bias, q_rows, 2 * kv_rows);
-  for (std::int64_t start = 0; start < tokens; start += chunk_rows_) {
-    const std::int64_t rows = std::min(chunk_rows_, tokens - start);
-    const at::Tensor h = rms_norm(x.narrow(0, start, rows), w.input_norm, c.rms_eps);
-    const at::Tensor kv = at::linear(h, weight, bias);
-    const at::Tensor k = split_heads(kv.narrow(1, 0, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
-    const at::Tensor v = split_heads(kv.narrow(1, kv_rows, kv_rows), c.heads_kv, {}, 0);
-    if (router.reads(start, rows)) router.add(k, start);
-    if (sequence.plain_keys.defined()) {
-      sequence.plain_keys.narrow(1, start, rows).copy_(k.transpose(0, 1));
+  const std::int64_t q_rows = c.heads_q * c.head_dim, kv_rows = c.heads_kv * c.head_dim;
+  LayerRouter router = router_of(layer, x.size(0), plan, clock);
+  for (const auto& [begin, end] : router.windows()) {
+    for (std::int64_t start = begin; start < end; start += chunk_rows_) {
+      const at::Tensor rows = x.narrow(0, start, std::min(chunk_rows_, end - start));
+      const at::Tensor k =
+          at::linear(rms_norm(rows, w.input_norm, c.rms_eps), w.qkv.narrow(0, q_rows, kv_rows),
+                     bias_rows(w.qkv_bias, q_rows, kv_rows));
+      router.add(split_heads(k, c.heads_kv, w.k_norm, c.rms_eps), start);
     }
-    const KvView target = sequence.cache.write_rows(layer, start, rows);
-    rotary_.rotate(k, start, target.k);
-    target.v.copy_(v.transpose(0, 1));
   }
+  return router.decide();
 }
 
-// The cache of the layer filled, its heads' modes decided.
-void Decoder::route_layer(Sequence& sequence, std::int64_t layer, const at::Tensor& x,
-                          const AttentionPlan& plan, StageClock& clock) {
-  const std::int64_t tokens = x.size(0);
-  const std::int64_t pool_rows = config().routing.pooling_rows.value_or(kPoolRows);
-  LayerRouter router(*plan.policy, layer, {tokens, pool_rows == 0 ? tokens : pool_rows}, clock);
-  fill_cache(sequence, layer, x, router);
-  sequence.decisions.push_back(router.decide());
-}
-
-// Attention and MLP of a layer whose heads are decided. A mode that sees a whole prompt takes the
-// rows of a chunk's attention for all of it, (hidden + 3 * query width) * tokens elements; the MLP,
-// which takes more a row, stays in chunks.
+// A prompt whose rows all run at once is projected before its heads are decided. Of a longer one
+// the router's windows are, and then each chunk, which has only the keys before its end. A mode
+// that sees a whole prompt takes the rows of a chunk's attention for all of it; the MLP, which
+// takes more a row, stays in chunks.
 void Decoder::run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
                         const AttentionPlan& plan, StageClock& clock) {
   const std::int64_t tokens = x.size(0),
                      step = plan.asks(&ModePlaces::whole_prompt) ? tokens : chunk_rows_;
-  const bool last_apart = plan.asks(&ModePlaces::last_row_apart);
+  const bool last_apart = plan.asks(&ModePlaces::last_row_apart),
+             at_once = tokens <= step && !last_apart;
+  if (!at_once) sequence.decisions.push_back(decide_ahead(layer, x, plan, clock));
   for (std::int64_t start = 0, rows = 0; start < tokens; start += rows) {
     rows = std::min(step, tokens - start);
     if (last_apart && rows > 1 && start + rows == tokens) --rows;
     at::Tensor part = x.narrow(0, start, rows);
-    attend_chunk(sequence, layer, start, part, plan, clock);
+    {
+      LayerRouter router = router_of(layer, tokens, plan, clock);
+      const AttentionInput input =
+          project(sequence, {layer, start}, part, plan, at_once ? &router : nullptr);
+      if (at_once) sequence.decisions.push_back(router.decide());
+      attend_chunk(sequence, input, part, plan, clock);
+    }
     for (at::Tensor& few : part.split(chunk_rows_)) {
       add_mlp(weights_.layers[static_cast<std::size_t>(layer)], config(), few);
     }
@@ -171,44 +158,80 @@ void Decoder::run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x,
   cut_cache(sequence, layer, plan, tokens);
 }
 
-AttentionInput Decoder::attention_input(const Sequence& sequence, std::int64_t layer,
-                                        std::int64_t start, const at::Tensor& part) const {
+// Room for the queries of rows that stand at a place of a sequence, over the keys of its cache.
+AttentionInput Decoder::input_at(const LayerPlace& place, const at::Tensor& rows,
+                                 const KvView& cached) const {
   const ModelConfig& c = config();
-  const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
-  const std::int64_t rows = part.size(0), q_rows = c.heads_q * c.head_dim;
-  const at::Tensor h = rms_norm(part, w.input_norm, c.rms_eps);
-  const at::Tensor projected =
-      at::linear(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
-  const KvView cached = sequence.cache.read_all(layer, sequence.tokens);
-  AttentionInput input{
-      at::empty({c.heads_q, rows, c.head_dim}, part.options()), cached.k, cached.v, start,
-      1.0 / std::sqrt(static_cast<double>(c.head_dim)),         layer};
-  const at::Tensor q = split_heads(projected, c.heads_q, w.q_norm, c.rms_eps);
-  rotary_.rotate(q, start, input.q);
-  input.hidden = h;
-  input.plain_q = q.transpose(0, 1);
-  input.plain_k = sequence.plain_keys;
+  AttentionInput input{at::empty({c.heads_q, rows.size(0), c.head_dim}, rows.options()),
+                       cached.k,
+                       cached.v,
+                       place.start,
+                       1.0 / std::sqrt(static_cast<double>(c.head_dim)),
+                       place.layer};
   input.rotary_cos = rotary_.cos();
   input.rotary_sin = rotary_.sin();
   return input;
 }
 
-// part += o(attention(norm(part))) for rows [start, start + rows) of the prompt; part [rows,
-// hidden].
-void Decoder::attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start,
-                           at::Tensor& part, const AttentionPlan& plan, StageClock& clock) {
+AttentionInput Decoder::attention_input(const Sequence& sequence, std::int64_t layer,
+                                        std::int64_t start, const at::Tensor& part) const {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
-  const std::int64_t rows = part.size(0);
-  const AttentionInput input = attention_input(sequence, layer, start, part);
-  const at::Tensor attended = at::empty({rows, c.heads_q * c.head_dim}, part.options());
-  at::Tensor by_head = attended.view({rows, c.heads_q, c.head_dim}).transpose(0, 1);
+  const std::int64_t q_rows = c.heads_q * c.head_dim;
+  const at::Tensor h = rms_norm(part, w.input_norm, c.rms_eps);
+  const at::Tensor q = at::linear(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
+  AttentionInput input =
+      input_at({layer, start}, part, sequence.cache.read_all(layer, sequence.tokens));
+  rotary_.rotate(split_heads(q, c.heads_q, w.q_norm, c.rms_eps), start, input.q);
+  return input;
+}
+
+// One norm and one product a row: keys and values into the cache, rotated queries for attention,
+// keys before RoPE to the router. Of a whole prompt in chunks, so that only queries are kept.
+AttentionInput Decoder::project(Sequence& sequence, const LayerPlace& place, const at::Tensor& part,
+                                const AttentionPlan& plan, LayerRouter* router) const {
+  const ModelConfig& c = config();
+  const LayerWeights& w = weights_.layers[static_cast<std::size_t>(place.layer)];
+  const std::int64_t rows = part.size(0), q_rows = c.heads_q * c.head_dim,
+                     kv_rows = c.heads_kv * c.head_dim;
+  const bool keep = plan.asks(&ModePlaces::plain_inputs);
+  const std::int64_t step = keep ? rows : chunk_rows_;
+  AttentionInput input =
+      input_at(place, part, sequence.cache.write_rows(place.layer, 0, sequence.tokens));
+  for (std::int64_t first = 0; first < rows; first += step) {
+    const std::int64_t count = std::min(step, rows - first), start = place.start + first;
+    const at::Tensor h = rms_norm(part.narrow(0, first, count), w.input_norm, c.rms_eps);
+    const at::Tensor qkv = at::linear(h, w.qkv, w.qkv_bias);
+    const at::Tensor k =
+        split_heads(qkv.narrow(1, q_rows, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
+    const at::Tensor v = split_heads(qkv.narrow(1, q_rows + kv_rows, kv_rows), c.heads_kv, {}, 0);
+    if (router != nullptr && router->reads(start, count)) router->add(k, start);
+    rotary_.rotate(k, start, input.k.narrow(1, start, count));
+    input.v.narrow(1, start, count).copy_(v.transpose(0, 1));
+    const at::Tensor q = split_heads(qkv.narrow(1, 0, q_rows), c.heads_q, w.q_norm, c.rms_eps);
+    rotary_.rotate(q, start, input.q.narrow(1, first, count));
+    if (keep) {
+      input.hidden = h;
+      input.plain_q = q.transpose(0, 1);
+      input.plain_k = k.transpose(0, 1);
+    }
+  }
+  return input;
+}
+
+// part += o(attention(norm(part))) of rows that are projected; part [rows, hidden].
+void Decoder::attend_chunk(Sequence& sequence, const AttentionInput& input, at::Tensor& part,
+                           const AttentionPlan& plan, StageClock& clock) {
+  const ModelConfig& c = config();
+  const auto layer = static_cast<std::size_t>(input.layer);
+  const LayerWeights& w = weights_.layers[layer];
+  const at::Tensor attended = at::empty({part.size(0), c.heads_q * c.head_dim}, part.options());
+  at::Tensor by_head = attended.view({part.size(0), c.heads_q, c.head_dim}).transpose(0, 1);
   HeadGroups groups;
   clock.time(Stage::kSelect, [&] {
-    const auto index = static_cast<std::size_t>(layer);
-    groups = select_heads(plan, sequence.decisions[index], input, sequence.states[index]);
+    groups = select_heads(plan, sequence.decisions[layer], input, sequence.states[layer]);
   });
-  sequence.sparsity.add(layer, groups, input.span());
+  sequence.sparsity.add(input.layer, groups, input.span());
   clock.time(Stage::kAttention, [&] { attend(input, groups, by_head); });
   if (plan.evicts()) evict(sequence, input, plan, clock);
   add_linear(part, attended, w.o, w.o_bias);

@@ -3,9 +3,10 @@
 // The pre-norm grouped-query decoder that all families share:
 //   x += o(attention(norm(x)));  x += down(silu(gate(norm(x))) * up(norm(x)))
 // Prefill is layer-major: one layer over the whole prompt, row-chunked inside, then the next. So a
-// head policy sees the real first and last keys at any length, and peak memory is K/V, one
-// activation of the prompt and the temporaries of one chunk, or of the attention of all rows where
-// a mode asks for whole prompts. Works on any ATen device.
+// head policy sees the real first and last keys at any length (of a prompt in chunks they are made
+// ahead), each row is normed and projected once, and peak memory is K/V, one activation of the
+// prompt and the temporaries of one chunk, or of the attention of all rows where a mode asks for
+// whole prompts. Works on any ATen device.
 //
 //   Decoder decoder(std::move(weights), 0);
 //   Sequence sequence = decoder.start(ids.size() + 32);
@@ -38,8 +39,11 @@ struct Sequence {
   std::vector<HeadState> states;        // one a layer, of modes that keep something
   SparsityMeter sparsity;               // of the prefill
   DecodeReads reads;                    // of the steps after it
-  at::Tensor plain_keys;                // [heads_kv, tokens, head_dim] of the layer in hand, before
-                                        // RoPE; where a mode asks for them
+};
+
+/// Where rows of a prompt stand.
+struct LayerPlace {
+  std::int64_t layer = 0, start = 0;  // position of the first row
 };
 
 /// Cuts the cache of the heads in the sparse mode once it holds their decode window. Nothing where
@@ -98,15 +102,18 @@ class Decoder {
 
  private:
   at::Tensor embed(std::span<const std::int32_t> ids) const;
-  at::Tensor begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids,
-                           const AttentionPlan& plan);
-  void route_layer(Sequence& sequence, std::int64_t layer, const at::Tensor& x,
-                   const AttentionPlan& plan, StageClock& clock);
+  at::Tensor begin_prefill(Sequence& sequence, std::span<const std::int32_t> ids);
+  LayerRouter router_of(std::int64_t layer, std::int64_t tokens, const AttentionPlan& plan,
+                        StageClock& clock) const;
+  HeadDecision decide_ahead(std::int64_t layer, const at::Tensor& x, const AttentionPlan& plan,
+                            StageClock& clock) const;
   void run_layer(Sequence& sequence, std::int64_t layer, at::Tensor& x, const AttentionPlan& plan,
                  StageClock& clock);
-  void fill_cache(Sequence& sequence, std::int64_t layer, const at::Tensor& x, LayerRouter& router);
-  void keep_plain_keys(Sequence& sequence, const AttentionPlan& plan) const;
-  void attend_chunk(Sequence& sequence, std::int64_t layer, std::int64_t start, at::Tensor& part,
+  AttentionInput input_at(const LayerPlace& place, const at::Tensor& rows,
+                          const KvView& cached) const;
+  AttentionInput project(Sequence& sequence, const LayerPlace& place, const at::Tensor& part,
+                         const AttentionPlan& plan, LayerRouter* router) const;
+  void attend_chunk(Sequence& sequence, const AttentionInput& input, at::Tensor& part,
                     const AttentionPlan& plan, StageClock& clock);
   void evict(Sequence& sequence, const AttentionInput& rows, const AttentionPlan& plan,
              StageClock& clock) const;

@@ -1,9 +1,9 @@
 #include "engine/model/kv_cache.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <iterator>
@@ -66,13 +66,14 @@ KvCache::Part KvCache::part_of(std::vector<std::int64_t> heads) const {
   return part;
 }
 
+// New rows are zeros: attention multiplies those of a tile that are not written yet by 0.
 void KvCache::grow(Part& part, std::int64_t rows) const {
   const std::int64_t have = part.k.defined() ? part.k.size(1) : 0;
   if (rows <= have) return;
   const std::int64_t capacity =
       rounded(std::max({rows, have + have / 2, have == 0 ? expected_tokens_ - part.gone : 0}));
   for (at::Tensor* tensor : {&part.k, &part.v}) {
-    at::Tensor larger = at::empty({std::ssize(part.heads), capacity, shape_.head_dim},
+    at::Tensor larger = at::zeros({std::ssize(part.heads), capacity, shape_.head_dim},
                                   at::TensorOptions().dtype(shape_.dtype).device(shape_.device));
     if (have > 0) larger.narrow(1, 0, have).copy_(*tensor);
     *tensor = larger;

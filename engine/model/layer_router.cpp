@@ -43,8 +43,18 @@ LayerRouter::LayerRouter(const HeadPolicy& policy, std::int64_t layer, const Poo
       pool_(prompt.tokens, prompt.window),
       held_{{}, prompt.tokens, window_} {}
 
+std::vector<std::pair<std::int64_t, std::int64_t>> LayerRouter::windows() const {
+  const std::int64_t tokens = held_.tokens;
+  if (!policy_.needs_keys()) return {};
+  if (tokens <= 2 * window_) return {{0, tokens}};
+  return {{0, window_}, {tokens - window_, tokens}};
+}
+
 bool LayerRouter::reads(std::int64_t first_row, std::int64_t rows) const {
-  return policy_.needs_keys() && (first_row < window_ || first_row + rows > held_.tokens - window_);
+  const auto windows = this->windows();
+  return std::ranges::any_of(windows, [&](const auto& window) {
+    return first_row < window.second && window.first < first_row + rows;
+  });
 }
 
 bool LayerRouter::kernel_takes(const at::Tensor& keys) const {
@@ -84,6 +94,7 @@ HeadDecision LayerRouter::decide() {
       decision = policy_.decide(layer_, policy_.needs_keys() ? pool_.mean() : at::Tensor());
     }
   });
+  held_.rows.clear();
   return decision;
 }
 

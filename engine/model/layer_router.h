@@ -30,14 +30,17 @@ class LayerRouter {
   LayerRouter(const HeadPolicy& policy, std::int64_t layer, const PooledPrompt& prompt,
               StageClock& clock);
 
-  /// True where the policy wants to know of rows [first_row, first_row + rows).
+  /// Rows [begin, end) that the policy wants to know of, ascending; none where it reads no keys.
+  std::vector<std::pair<std::int64_t, std::int64_t>> windows() const;
+
+  /// True where some of rows [first_row, first_row + rows) are among these.
   bool reads(std::int64_t first_row, std::int64_t rows) const;
 
   /// Keys [rows, heads_kv, head_dim] of such a chunk; chunks in ascending order, once each. They
   /// may be held until decide().
   void add(const at::Tensor& keys, std::int64_t first_row);
 
-  /// After the last chunk.
+  /// After the last chunk; lets go of keys that were held.
   HeadDecision decide();
 
  private:

@@ -63,7 +63,7 @@ TEST(Memory, OfAChoiceOverAWholePromptIsForeseen) {
     RecordProperty("peak", std::to_string(peak));
     EXPECT_LE(peak, whole.kv + whole.activations);
     EXPECT_GT(2 * peak, whole.kv + whole.activations);
-    EXPECT_GT(whole.activations, estimate_memory(config, request).activations);
+    EXPECT_GE(whole.activations, estimate_memory(config, request).activations);
   }
 }
 

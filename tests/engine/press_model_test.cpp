@@ -39,7 +39,9 @@ class MaskedPress final : public HeadMode {
 
   std::string_view name() const override { return "masked"; }
   std::string describe() const override { return "masked"; }
-  ModePlaces places() const override { return {.prefill_mask = true, .decode_selection = true}; }
+  ModePlaces places() const override {
+    return {.prefill_mask = true, .decode_selection = true, .plain_inputs = true};
+  }
 
   BlockMask block_mask(const AttentionInput& input, std::span<const int>) const override {
     Layer& layer = layers_[input.layer];

@@ -49,7 +49,7 @@ TEST(CostFormula, MemoryOfEveryMachineAndPrompt) {
         SCOPED_TRACE(std::string(device) + " " + dtype + " " + std::to_string(prompt));
         const bool gpu = device == std::string("cuda");
         const std::int64_t item = dtype == std::string("bf16") ? 2 : 4, answer = 7;
-        const engine::PrefillShape shape{8, 20, 8, item, !gpu};
+        const engine::PrefillShape shape{8, 20, 8, 4, item, !gpu};
         const std::int64_t chunk = engine::prefill_chunk_rows(shape);
         const std::int64_t prefill = item * (prompt * 8 + (prompt + answer) * 2) +
                                      engine::prefill_chunk_bytes(shape, std::min(chunk, prompt));
@@ -77,8 +77,7 @@ TEST(CostFormula, MemoryOfWholePrompts) {
                      dim = s.head_dim;
   const auto expected = [&](std::int64_t prompt) {
     const std::int64_t blocks = (prompt + 127) / 128;
-    return 4 * prompt * (hidden + dim) + 4 * prompt * (hidden + 3 * heads * dim) +
-           4 * prompt * 2 * heads +
+    return 4 * prompt * (hidden + dim) + 4 * prompt * 2 * heads * dim + 4 * prompt * 2 * heads +
            std::max(4 * prompt * (dim + 2 * group * 128), heads * blocks * blocks * 48);
   };
   EXPECT_EQ(activations(1000, true), expected(1000));

@@ -93,9 +93,13 @@ TEST(PrefillMemory, BytesAreThoseOfTheLargerHalf) {
   const PrefillShape wide{
       .hidden = 10, .intermediate = 100, .q_width = 20, .element_bytes = 2, .cpu = false};
   EXPECT_EQ(prefill_chunk_bytes(wide, 3), 3 * 2 * (10 + 300)) << "MLP";
-  const PrefillShape narrow{
-      .hidden = 10, .intermediate = 1, .q_width = 20, .element_bytes = 2, .cpu = false};
-  EXPECT_EQ(prefill_chunk_bytes(narrow, 3), 3 * 2 * (10 + 60)) << "attention";
+  const PrefillShape narrow{.hidden = 10,
+                            .intermediate = 1,
+                            .q_width = 20,
+                            .kv_width = 5,
+                            .element_bytes = 2,
+                            .cpu = false};
+  EXPECT_EQ(prefill_chunk_bytes(narrow, 3), 3 * 2 * (10 + 60 + 15)) << "attention";
 }
 
 }  // namespace
