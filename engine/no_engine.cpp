@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "engine/api/attention_bench.h"
+#include "engine/api/gpu_watch.h"
 #include "engine/api/make_generator.h"
 #include "engine/api/router_bench.h"
 #include "engine/api/train_router.h"
@@ -39,6 +40,11 @@ std::vector<std::string> fallbacks(const std::string&, const std::string&, const
                                    std::int64_t) {
   return {};
 }
+
+struct GpuWatch::Thread {};
+GpuWatch::GpuWatch(const std::string&) {}
+GpuWatch::~GpuWatch() = default;
+std::optional<GpuConditions> GpuWatch::stop() { return std::nullopt; }
 
 std::vector<ModeDescription> list_modes() { return {}; }
 

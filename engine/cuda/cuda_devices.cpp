@@ -19,6 +19,10 @@ cudaError_t read_device(int index, CudaDeviceInfo& info) {
   std::memcpy(info.name, properties.name, sizeof(info.name));
   info.major = properties.major;
   info.minor = properties.minor;
+  if (const cudaError_t error = cudaDeviceGetPCIBusId(info.pci, sizeof(info.pci), index);
+      error != cudaSuccess) {
+    return error;
+  }
   std::size_t free_bytes = 0, total_bytes = 0;
   if (const cudaError_t error = cudaSetDevice(index); error != cudaSuccess) return error;
   const cudaError_t error = cudaMemGetInfo(&free_bytes, &total_bytes);

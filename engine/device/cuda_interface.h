@@ -9,10 +9,11 @@ namespace elastic::engine {
 class AttentionBackend;
 struct StepKernels;
 
-inline constexpr int kCudaInterfaceVersion = 4;
+inline constexpr int kCudaInterfaceVersion = 5;
 
 struct CudaDeviceInfo {
   char name[256];
+  char pci[32];  // "0000:17:00.0"
   int major, minor;
   std::int64_t total_bytes, free_bytes;
 };

@@ -50,8 +50,8 @@ CudaLibrary read_devices(void* handle) {
   library.step = symbol<decltype(elastic_cuda_step)>(handle, "elastic_cuda_step");
   for (int i = 0; i < std::min(count, kMostDevices); ++i) {
     const CudaDeviceInfo& device = found[static_cast<std::size_t>(i)];
-    library.devices.push_back(
-        {device.name, device.major, device.minor, device.total_bytes, device.free_bytes});
+    library.devices.push_back({device.name, device.pci, device.major, device.minor,
+                               device.total_bytes, device.free_bytes});
   }
   return library;
 }

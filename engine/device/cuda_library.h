@@ -18,7 +18,7 @@ class AttentionBackend;  // engine/attention/attention_backend.h
 struct StepKernels;      // engine/device/step_kernels.h
 
 struct CudaDevice {
-  std::string name;
+  std::string name, pci;     // address on the bus: "0000:17:00.0"
   int major = 0, minor = 0;  // compute capability
   std::int64_t total_bytes = 0, free_bytes = 0;
 };

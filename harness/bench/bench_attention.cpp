@@ -95,6 +95,7 @@ int bench_attention_command(BenchAttentionOptions options) {
     options.engine.lengths.push_back(parse_length(length));
   }
   options.engine.msr = parse_shares(options.msr);
+  engine::GpuWatch watch(options.engine.device);
   const std::vector<engine::AttentionBenchRow> rows = engine::bench_attention(options.engine);
   if (rows.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
   const engine::AttentionBenchRow& first = rows.front();
@@ -117,6 +118,7 @@ int bench_attention_command(BenchAttentionOptions options) {
     check_interval(options.flags, fmt::format("{} tokens, MSR {:.3f}", row.tokens, row.msr),
                    row.milliseconds, faults);
   }
+  note_gpu(watch, result, faults);
   return print_result("attention", std::move(result), faults, options.flags, print_rows,
                       print_markdown);
 }

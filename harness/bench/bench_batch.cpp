@@ -147,12 +147,14 @@ int bench_batch(const BenchBatchOptions& options) {
   sizes.insert(sizes.begin(), 1);
   const ModelBenchOptions& shared = options.model;
   const std::unique_ptr<engine::Generator> engine = open_engine(shared);
+  engine::GpuWatch watch(shared.device);
   Faults faults =
       engine::fallbacks(shared.device, engine->device(), engine->dtype(), engine->model().head_dim);
   Json result = result_header(*engine, shared.repetitions);
   for (const std::string& mode : bench_modes(shared, engine->model().has_router)) {
     bench_mode(*engine, options, sizes, mode, result, faults);
   }
+  note_gpu(watch, result, faults);
   return print_result("batch", std::move(result), faults, shared.flags, print_rows, print_markdown);
 }
 

@@ -3,6 +3,7 @@
 #include "harness/bench/bench_command.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 #include <cstdio>
@@ -66,6 +67,19 @@ void print_sql(std::string_view name, const Json& result) {
   }
 }
 
+void print_gpu(const Json& result) {
+  const auto number = [&result](const char* key) { return result[key].get<double>(); };
+  const std::string reasons = result["gpu_held_back_by"].get<std::string>();
+  fmt::print(
+      "\nGPU meanwhile: {:.0f} MHz (least {:.0f}, at most {:.0f}), {:.0f} of {:.0f} W, {:.0f} C, "
+      "{}; held back by: {}\n",
+      number("gpu_sm_mhz"), number("gpu_sm_mhz_least"), number("gpu_sm_mhz_most"),
+      number("gpu_watts"), number("gpu_watts_limit"), number("gpu_celsius"),
+      result["gpu_joules"].is_null() ? "energy not counted"
+                                     : fmt::format("{:.0f} J", number("gpu_joules")),
+      reasons.empty() ? "nothing" : reasons);
+}
+
 }  // namespace
 
 void add_bench(CLI::App& sub, int& exit_code) {
@@ -109,6 +123,20 @@ void check_interval(const BenchFlags& flags, std::string_view what,
                     "repeat more often (-r), or quiet the machine",
                     what, spread, flags.max_interval));
   }
+}
+
+void note_gpu(engine::GpuWatch& watch, Json& result, Faults& faults) {
+  const std::optional<engine::GpuConditions> found = watch.stop();
+  if (!found) return;
+  result["gpu_sm_mhz"] = found->sm_mhz;
+  result["gpu_sm_mhz_least"] = found->sm_mhz_least;
+  result["gpu_sm_mhz_most"] = found->sm_mhz_most;
+  result["gpu_watts"] = found->watts;
+  result["gpu_watts_limit"] = found->watts_limit;
+  result["gpu_celsius"] = found->celsius;
+  result["gpu_joules"] = found->joules ? Json(*found->joules) : Json(nullptr);
+  result["gpu_held_back_by"] = fmt::format("{}", fmt::join(found->held_back_by, ", "));
+  faults.insert(faults.end(), found->spoiled_by.begin(), found->spoiled_by.end());
 }
 
 void print_csv(const Json& result, const std::vector<std::string>& leading) {
@@ -162,6 +190,7 @@ int print_result(std::string_view name, Json result, const Faults& faults, const
     csv(result);
   } else {
     markdown(result);
+    if (result.contains("gpu_sm_mhz")) print_gpu(result);
     fmt::print("\n{}\n", verdict);
   }
   for (const std::string& fault : faults) log_warning("measurement INVALID: " + fault);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "engine/api/gpu_watch.h"
 
 namespace elastic::harness {
 
@@ -38,6 +39,10 @@ using Faults = std::vector<std::string>;
 /// A fault where the median of `times` is less sure than --max-interval asks. `what` names it.
 void check_interval(const BenchFlags& flags, std::string_view what,
                     const std::vector<double>& times, Faults& faults);
+
+/// Ends the watch: what it saw into `result` (gpu_sm_mhz, gpu_watts, gpu_joules, ...), what spoils
+/// a measurement into `faults`. Nothing on a CPU.
+void note_gpu(engine::GpuWatch& watch, Json& result, Faults& faults);
 
 /// Header and a line for each of result["rows"], the keys `leading` of `result` in front.
 void print_csv(const Json& result, const std::vector<std::string>& leading);

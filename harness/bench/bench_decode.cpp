@@ -102,6 +102,7 @@ int bench_decode(const BenchDecodeOptions& options) {
   const std::vector<std::int64_t> lengths = bench_lengths(shared);
   const std::vector<std::int64_t> batches = bench_sizes("--batch", options.batches);
   const std::unique_ptr<engine::Generator> engine = open_engine(shared);
+  engine::GpuWatch watch(shared.device);
   const std::vector<std::string> modes = bench_modes(shared, engine->model().has_router);
   const std::size_t dense = static_cast<std::size_t>(
       std::find(modes.begin(), modes.end(), engine::kDenseMode) - modes.begin());
@@ -123,6 +124,7 @@ int bench_decode(const BenchDecodeOptions& options) {
       }
     }
   }
+  note_gpu(watch, result, faults);
   return print_result("decode", std::move(result), faults, shared.flags, print_rows,
                       print_markdown);
 }

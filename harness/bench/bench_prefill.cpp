@@ -118,6 +118,7 @@ void print_rows(const Json& result) {
 int bench_prefill(const ModelBenchOptions& options) {
   const std::vector<std::int64_t> lengths = bench_lengths(options);
   const std::unique_ptr<engine::Generator> engine = open_engine(options);
+  engine::GpuWatch watch(options.device);
   const std::vector<std::string> modes = bench_modes(options, engine->model().has_router);
   const std::size_t dense = static_cast<std::size_t>(
       std::find(modes.begin(), modes.end(), engine::kDenseMode) - modes.begin());
@@ -132,6 +133,7 @@ int bench_prefill(const ModelBenchOptions& options) {
                      column(cell, &Split::prefill), faults);
     }
   }
+  note_gpu(watch, result, faults);
   return print_result("prefill", std::move(result), faults, options.flags, print_rows,
                       print_markdown);
 }

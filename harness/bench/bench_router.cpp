@@ -74,6 +74,7 @@ int bench_router(BenchRouterOptions options) {
   for (const std::string& length : split_list(options.lengths)) {
     options.engine.lengths.push_back(parse_length(length));
   }
+  engine::GpuWatch watch(options.engine.device);
   const std::vector<engine::RouterBenchRow> rows = engine::bench_router(options.engine);
   if (rows.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
   const engine::RouterBenchRow& first = rows.front();
@@ -93,6 +94,7 @@ int bench_router(BenchRouterOptions options) {
     result["rows"].push_back(row_of(row));
     check_interval(options.flags, fmt::format("{} tokens", row.tokens), row.milliseconds, faults);
   }
+  note_gpu(watch, result, faults);
   return print_result("router", std::move(result), faults, options.flags, print_rows,
                       print_markdown);
 }

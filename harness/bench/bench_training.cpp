@@ -82,6 +82,7 @@ int bench_training(const BenchTrainingOptions& flags, bool routed) {
                  {"steps", flags.steps},
                  {"tokens_per_step", flags.tokens},
                  {"rows", Json::array()}};
+  engine::GpuWatch watch(flags.device);
   for (const std::string& text : split_list(flags.lengths)) {
     const std::int64_t length = parse_length(text);
     const engine::BatchSource source = random_source(length, flags.tokens, flags.vocab);
@@ -101,7 +102,10 @@ int bench_training(const BenchTrainingOptions& flags, bool routed) {
   if (result["rows"].empty()) {
     throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
   }
-  return print_result("training", std::move(result), {}, flags.flags, print_rows, print_markdown);
+  Faults faults;
+  note_gpu(watch, result, faults);
+  return print_result("training", std::move(result), faults, flags.flags, print_rows,
+                      print_markdown);
 }
 
 void add_part(CLI::App& sub, int& exit_code, const char* name, const char* summary, bool routed) {
