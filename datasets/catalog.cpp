@@ -18,8 +18,8 @@ std::string_view suite_of(std::string_view source) { return source.substr(0, sou
 std::span<const DataSource> catalog() {
   static const std::vector<DataSource> all = [] {
     std::vector<DataSource> rows;
-    for (const auto part :
-         {ruler_sources(), longbench_sources(), jieba_sources(), report_sources()}) {
+    for (const auto part : {ruler_sources(), longbench_sources(), jieba_sources(), report_sources(),
+                            model_sources()}) {
       rows.insert(rows.end(), part.begin(), part.end());
     }
     return rows;

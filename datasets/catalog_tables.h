@@ -12,5 +12,6 @@ std::span<const DataSource> ruler_sources();
 std::span<const DataSource> longbench_sources();
 std::span<const DataSource> jieba_sources();
 std::span<const DataSource> report_sources();
+std::span<const DataSource> model_sources();
 
 }  // namespace elastic::datasets

@@ -16,16 +16,18 @@ DRAWN = "docs/architecture.md"
 # belongs to the longest that matches. Rows stand above each other as the rooms do: none may name a row below it, so
 # that there is no circle.
 API = ["base", "engine/api/mode_list", "engine/api"]
+GGUF = "engine/io/gguf"  # metadata that configs, tokenizers, templates and names of models come from
 MAY_INCLUDE = {
     "base": [],
     "datasets": ["base"],
     "engine/api/mode_list": ["base"],
     "runs": ["base", "engine/api/mode_list"],
-    "engine/api": ["base", "engine/api/mode_list"],
-    "engine/config": ["base"],
-    "engine/io": [*API, "engine/config"],
-    "engine/tokenizer": API,
-    "engine/chat": API,
+    GGUF: ["base"],
+    "engine/api": ["base", "engine/api/mode_list", GGUF],
+    "engine/config": ["base", GGUF],
+    "engine/io": [*API, GGUF, "engine/config"],
+    "engine/tokenizer": [*API, GGUF],
+    "engine/chat": [*API, GGUF],
     "engine/router": ["base"],
     "engine/kernels": ["base"],
     "engine/attention": [*API, "engine/io", "engine/router", "engine/kernels"],
@@ -45,7 +47,7 @@ MAY_INCLUDE = {
     "tasks/scoring": ["base", "datasets", "runs", "tasks", "tasks/metrics", "tasks/longbench", "tasks/registry"],
     "reports": ["base", "engine/api/mode_list", "runs"],
     "reports/render": ["base", "engine/api/mode_list", "runs", "reports"],
-    "harness/run": [*API, "engine/config", "runs", "tasks"],
+    "harness/run": [*API, GGUF, "engine/config", "datasets", "runs", "tasks"],
     "harness/evaluate": [*API, "engine/config", "datasets", "tasks", "tasks/registry", "runs", "reports", "harness/run"],
     "harness/train": [*API, "datasets", "runs", "tasks/training", "tasks/registry", "reports", "reports/render", "harness/run",
                       "harness/evaluate"],

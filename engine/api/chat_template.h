@@ -1,8 +1,8 @@
 #pragma once
 
 // The chat template of a checkpoint: chat_template.jinja, else `chat_template` of
-// tokenizer_config.json, in the subset of Jinja that such templates use, rendered as Hugging Face's
-// library does. Torch-free, const, thread-safe.
+// tokenizer_config.json, or that of a GGUF file's metadata, in the subset of Jinja that such
+// templates use, rendered as Hugging Face's library does. Torch-free, const, thread-safe.
 //
 //   const auto chat = ChatTemplate::load(folder);          // nothing where there is none
 //   std::string text = chat->render({{"user", "Hello"}}, {});

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "engine/io/gguf.h"
 
 namespace elastic::engine {
 namespace {
@@ -57,6 +58,7 @@ HubModel find_in_hub_cache(std::string_view id) {
 }
 
 std::string model_name(const fs::path& folder) {
+  if (is_gguf(folder)) return folder.stem().string();
   const fs::path whole = fs::weakly_canonical(folder);
   const std::string hub = whole.parent_path().parent_path().filename().string();
   if (whole.parent_path().filename() != "snapshots" || !hub.starts_with(kModels)) {

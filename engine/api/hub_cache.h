@@ -22,8 +22,8 @@ struct HubModel {
 
 HubModel find_in_hub_cache(std::string_view id);
 
-/// What records and tables call a checkpoint: the last component of its folder; NAME where it is a
-/// snapshot of the cache, whose folder is called by its commit.
+/// What records and tables call a checkpoint: the last component of its folder, NAME where it is a
+/// snapshot of the cache, whose folder is called by its commit, or a GGUF file's without ".gguf".
 std::string model_name(const std::filesystem::path& folder);
 
 /// The same with routers put on it, if any: BASE+ROUTERS.

@@ -16,7 +16,7 @@
 namespace elastic::engine {
 
 struct GeneratorOptions {
-  std::filesystem::path model;   // checkpoint folder
+  std::filesystem::path model;   // checkpoint folder or GGUF file
   std::filesystem::path router;  // routers for it alone (engine/io/router_adapter.h), if any
   std::string random_shape;  // instead of a folder: "llama-3.1-8b", "qwen3-4b", ... random weights
   std::int64_t random_layers = 0;  // so many of them alone; 0: all
@@ -36,9 +36,9 @@ struct ModeNeeds {
   bool whole_prompts = false;  // attention over all rows of a prompt at once
 };
 
-/// Holds modes against a checkpoint folder, and the folder of an adapter (empty: none), before
-/// anything is loaded. Throws what make_generator() and set_mode() would throw, as far as
-/// config.json, router.json and the names of tensors tell.
+/// Holds modes against a checkpoint folder or GGUF file, and the folder of an adapter (empty:
+/// none), before anything is loaded. Throws what make_generator() and set_mode() would throw, as
+/// far as config.json, router.json and the names of tensors tell.
 ModeNeeds check_modes(const std::filesystem::path& model, const std::filesystem::path& router,
                       const std::vector<std::string>& modes);
 

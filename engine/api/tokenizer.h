@@ -1,8 +1,8 @@
 #pragma once
 
-// Text <-> token ids of a checkpoint folder. tokenizer.json (byte-level BPE: GPT-2, Llama 3.x,
-// Qwen2/2.5/3) wins over tokenizer.model (sentencepiece). Unknown features of a tokenizer.json are
-// an Error naming them.
+// Text <-> token ids of a checkpoint folder or GGUF file. tokenizer.json (byte-level BPE: GPT-2,
+// Llama 3.x, Qwen2/2.5/3) wins over tokenizer.model (sentencepiece). Unknown features of a
+// tokenizer.json are an Error naming them.
 //
 //   const Tokenizer tokenizer = Tokenizer::load("models/demo");
 //   std::vector<std::int32_t> ids = tokenizer.encode("some text");       // BOS in front where the
@@ -29,7 +29,7 @@ struct DecodeOptions {
 
 class Tokenizer {
  public:
-  /// Throws kNotFound where the folder holds no tokenizer,
+  /// Throws kNotFound where the folder or file holds no tokenizer,
   /// kCorrupt / kUnsupported naming file and feature.
   static Tokenizer load(const std::filesystem::path& model_folder);
 
@@ -55,7 +55,8 @@ class Tokenizer {
   std::optional<std::int32_t> bos_id() const;     // the id that encode() puts in front, if any
   std::vector<std::int32_t> special_ids() const;  // dropped by skip_special
   std::int64_t vocab_size() const;
-  const std::string& sha256() const;  // of the file that defined it
+  // Of the file that defined it, or of a GGUF file's keys of it.
+  const std::string& sha256() const;
   const std::string& source() const;  // that file's path
 
  private:

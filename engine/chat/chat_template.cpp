@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "engine/chat/template_evaluator.h"
+#include "engine/io/gguf.h"
 
 namespace elastic::engine {
 namespace {
@@ -50,6 +51,28 @@ std::optional<std::string> config_template(const Json& config, const std::string
                           source));
 }
 
+// The texts of a GGUF file's special ids, under the names that templates have for them.
+Json special_tokens(const GgufFile& file) {
+  constexpr std::pair<const char*, const char*> kIds[] = {
+      {"bos_token", "tokenizer.ggml.bos_token_id"},
+      {"eos_token", "tokenizer.ggml.eos_token_id"},
+      {"pad_token", "tokenizer.ggml.padding_token_id"},
+      {"unk_token", "tokenizer.ggml.unknown_token_id"}};
+  Json tokens = Json::object();
+  const auto texts = file.find<std::vector<std::string_view>>("tokenizer.ggml.tokens");
+  if (!texts) return tokens;
+  for (const auto& [name, key] : kIds) {
+    const auto id = file.find<std::int64_t>(key);
+    if (!id) continue;
+    if (*id < 0 || *id >= std::ssize(*texts)) {
+      throw Error(ErrorKind::kCorrupt, fmt::format("{}: `{}` is {}, and there are {} tokens",
+                                                   file.source(), key, *id, texts->size()));
+    }
+    tokens[name] = (*texts)[static_cast<std::size_t>(*id)];
+  }
+  return tokens;
+}
+
 }  // namespace
 
 struct ChatTemplate::Impl {
@@ -71,6 +94,14 @@ ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
 std::optional<ChatTemplate> ChatTemplate::load(const fs::path& folder) {
+  if (is_gguf(folder)) {
+    constexpr const char* kTemplate = "tokenizer.chat_template";
+    const GgufFile file(folder);
+    const auto text = file.find<std::string_view>(kTemplate);
+    if (!text) return std::nullopt;
+    return ChatTemplate(*text, fmt::format("{}, {}", file.source(), kTemplate),
+                        special_tokens(file));
+  }
   Json config = Json::object();
   const fs::path config_file = folder / "tokenizer_config.json";
   std::error_code ignored;

@@ -6,6 +6,8 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "engine/config/gguf_config.h"
 #include "engine/config/registry.h"
 #include "engine/config/rope_config.h"
 
@@ -174,6 +176,11 @@ ModelConfig parse_common_config(const JsonSource& in) {
   config.dtype = read_dtype(in);
   config.eos_ids = read_eos(in, config.vocab);
   config.rope = parse_rope_config(in, config.max_positions);
+  if (const auto factors = std::ssize(config.rope.factors);
+      config.rope.type == RopeType::kFactors && factors != config.head_dim / 2) {
+    corrupt(in, fmt::format("RoPE has {} `factors`, expected {}: half of head_dim", factors,
+                            config.head_dim / 2));
+  }
   config.routing = parse_routing(in);
   config.nsa = read_nsa_names(in);
   return config;
@@ -199,7 +206,18 @@ const char* default_dtype(const ModelConfig& config, bool cpu) {
   return cpu || config.dtype == "fp32" ? "fp32" : "bf16";
 }
 
+std::string read_config_text(const std::filesystem::path& model) {
+  return is_gguf(model) ? dump_pretty(gguf_config(GgufFile(model)))
+                        : read_file(model / "config.json");
+}
+
 ModelConfig read_model_config(const std::filesystem::path& folder) {
+  if (is_gguf(folder)) {
+    const Json json = gguf_config(GgufFile(folder));
+    ModelConfig config = parse_model_config({json, folder.string()});
+    config.folder = folder;
+    return config;
+  }
   const auto path = folder / "config.json";
   const Json json = read_json(path);
   ModelConfig config = parse_model_config({json, path.string()});

@@ -1,8 +1,8 @@
 #pragma once
 
-// config.json (and generation_config.json) of a Hugging Face checkpoint folder, read into one
-// struct that the decoder understands whatever the family. What the decoder cannot compute exactly
-// is a named error, never a silent approximation. Torch-free.
+// config.json (and generation_config.json) of a Hugging Face checkpoint folder, or the metadata of
+// a GGUF file, read into one struct that the decoder understands whatever the family. What the
+// decoder cannot compute exactly is a named error, never a silent approximation. Torch-free.
 //
 //   const ModelConfig config = read_model_config("models/demo");
 
@@ -16,7 +16,7 @@
 
 namespace elastic::engine {
 
-enum class RopeType { kDefault, kLinear, kLlama3, kYarn };
+enum class RopeType { kDefault, kLinear, kLlama3, kYarn, kFactors };
 
 struct RopeConfig {
   RopeType type = RopeType::kDefault;
@@ -27,6 +27,8 @@ struct RopeConfig {
   double beta_fast = 32, beta_slow = 1;              // yarn
   bool truncate = true;         // yarn: ramp bounds rounded outwards to whole dimensions
   double attention_factor = 1;  // multiplies cos and sin (yarn)
+  // factors: what each of the head_dim / 2 frequencies is divided by. Our own type, of GGUF files.
+  std::vector<double> factors;
 };
 
 /// Keys that routed checkpoints add (all optional; unset = key absent).
@@ -52,7 +54,7 @@ struct NsaTensorNames {
 };
 
 struct ModelConfig {
-  std::filesystem::path folder;      // it was read from; empty for shapes
+  std::filesystem::path folder;      // or GGUF file it was read from; empty for shapes
   std::string architecture;          // architectures[0]
   std::string family;                // "llama", "qwen3", ...
   bool routed_architecture = false;  // the Paw* class of the family
@@ -71,9 +73,12 @@ struct ModelConfig {
   NsaTensorNames nsa;
 };
 
-/// Reads `folder`/config.json; generation_config.json, where present, overrides the EOS list.
-/// Throws kNotFound, kCorrupt or kUnsupported naming file, key and value.
-ModelConfig read_model_config(const std::filesystem::path& folder);
+/// Reads `model`/config.json; generation_config.json, where present, overrides the EOS list. Of a
+/// GGUF file: gguf_config(). Throws kNotFound, kCorrupt or kUnsupported naming file, key and value.
+ModelConfig read_model_config(const std::filesystem::path& model);
+
+/// The text of config.json, or of what stands for it in a GGUF file.
+std::string read_config_text(const std::filesystem::path& model);
 
 /// The same for an open config.json, without the other file.
 ModelConfig parse_model_config(const JsonSource& source);

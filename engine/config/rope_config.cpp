@@ -69,6 +69,19 @@ void read_yarn(const JsonSource& in, std::int64_t max_positions, RopeConfig& rop
   }
 }
 
+void read_factors(const JsonSource& in, RopeConfig& rope) {
+  rope.type = RopeType::kFactors;
+  const auto it = in.object.find("factors");
+  if (it == in.object.end() || !it->is_array() || it->empty()) {
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: `factors` is missing or no list of numbers", in.source));
+  }
+  for (const Json& entry : *it) {
+    const Json holder = {{"factors", entry}};
+    rope.factors.push_back(required({holder, in.source}, "factors"));
+  }
+}
+
 }  // namespace
 
 RopeConfig parse_rope_config(const JsonSource& config, std::int64_t max_positions) {
@@ -93,12 +106,14 @@ RopeConfig parse_rope_config(const JsonSource& config, std::int64_t max_position
     read_llama3(in, rope);
   } else if (type == "yarn") {
     read_yarn(in, max_positions, rope);
+  } else if (type == "factors") {
+    read_factors(in, rope);
   } else if (type.empty()) {
     throw Error(ErrorKind::kCorrupt, fmt::format("{}: key `rope_type` is missing", in.source));
   } else if (type != "default") {
-    throw Error(
-        ErrorKind::kUnsupported,
-        fmt::format("{}: rope_type `{}`; known: default, linear, llama3, yarn", in.source, type));
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("{}: rope_type `{}`; known: default, linear, llama3, yarn, factors",
+                            in.source, type));
   }
   return rope;
 }

@@ -96,7 +96,7 @@ std::unique_ptr<Generator> make_generator(const GeneratorOptions& options) {
   if (adapter) put_routers(weights, *adapter);
   ModelInfo info;
   info.name = model_name(options.model, options.router);
-  info.config_sha256 = sha256_file(options.model / "config.json");
+  info.config_sha256 = sha256_hex(read_config_text(options.model));
   std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(options);
   info.weights_sha256 = hash.get();
   if (adapter) {

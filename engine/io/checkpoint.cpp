@@ -1,5 +1,6 @@
 #include "engine/io/checkpoint.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
@@ -8,12 +9,16 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <set>
+#include <span>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/interrupt.h"
 #include "base/json.h"
+#include "engine/io/gguf_weights.h"
+#include "engine/io/safetensors.h"
 #include "engine/io/shard_index.h"
 
 namespace elastic::engine {
@@ -40,6 +45,35 @@ at::ScalarType scalar_type(const TensorView& view, const fs::path& file) {
                           view.name, to_string(view.type)));
 }
 
+// The mapped bytes themselves where they lie aligned, else a copy. `keep` holds the map.
+at::Tensor mapped(std::span<const std::uint8_t> bytes, at::IntArrayRef shape, at::ScalarType type,
+                  const std::shared_ptr<const void>& keep) {
+  const auto options = at::TensorOptions().dtype(type);
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % c10::elementSize(type) == 0) {
+    return at::from_blob(
+        const_cast<std::uint8_t*>(bytes.data()), shape, [keep](void*) {}, options);
+  }
+  at::Tensor tensor = at::empty(shape, options);
+  std::memcpy(tensor.data_ptr(), bytes.data(), bytes.size());
+  return tensor;
+}
+
+// Rows of a GGUF file's tensor as floats, in Hugging Face's order.
+at::Tensor dequantised(const GgufWeight& weight) {
+  const GgufTensor& stored = *weight.tensor;
+  at::Tensor tensor = at::empty(stored.shape, at::TensorOptions().dtype(at::kFloat));
+  const std::int64_t columns = stored.elements() / weight.rows();
+  constexpr std::int64_t kGrainElements = 1 << 15;
+  float* values = tensor.data_ptr<float>();
+  at::parallel_for(
+      0, weight.rows(), std::max<std::int64_t>(1, kGrainElements / columns),
+      [&](std::int64_t begin, std::int64_t end) {
+        read_rows(weight, begin, end,
+                  {values + begin * columns, static_cast<std::size_t>((end - begin) * columns)});
+      });
+  return tensor;
+}
+
 std::vector<std::string> safetensors_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -53,7 +87,15 @@ std::vector<std::string> safetensors_in(const fs::path& folder) {
 
 }  // namespace
 
-Checkpoint::Checkpoint(const fs::path& folder) : folder_(folder) {
+Checkpoint::Checkpoint(const fs::path& model) : folder_(model) {
+  if (is_gguf(model)) {
+    add_gguf();
+  } else {
+    add_folder(model);
+  }
+}
+
+void Checkpoint::add_folder(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     throw Error(ErrorKind::kNotFound, fmt::format("{}: no such model folder", folder.string()));
   }
@@ -77,13 +119,26 @@ Checkpoint::Checkpoint(const fs::path& folder, const std::string& file) : folder
 
 void Checkpoint::add_file(const std::string& name) {
   const auto file = std::make_shared<const SafetensorsFile>(folder_ / name);
-  files_.push_back(file);
+  files_.push_back(file->path());
   for (const TensorView& view : file->tensors()) {
-    if (!entries_.emplace(view.name, Entry{file, &view}).second) {
+    const auto read = [file, &view] {
+      return mapped(view.bytes, view.shape, scalar_type(view, file->path()), file);
+    };
+    if (!entries_.emplace(view.name, Entry{file->path(), view.shape, read}).second) {
       throw Error(ErrorKind::kCorrupt,
                   fmt::format("{}: tensor `{}` is also in {}", file->path().string(), view.name,
-                              entries_.at(view.name).file->path().string()));
+                              entries_.at(view.name).file.string()));
     }
+  }
+}
+
+void Checkpoint::add_gguf() {
+  const auto file = std::make_shared<const GgufFile>(folder_);
+  files_.push_back(folder_);
+  for (const auto& [name, weight] : gguf_weights(*file)) {
+    const GgufTensor& stored = *weight.tensor;
+    const auto read = [file, weight = weight] { return dequantised(weight); };
+    entries_.emplace(name, Entry{folder_, stored.shape, read});
   }
 }
 
@@ -102,7 +157,7 @@ void Checkpoint::read_index(const fs::path& path) {
   }
   for (const auto& [tensor, file] : shards) {
     const auto it = entries_.find(tensor);
-    if (it == entries_.end() || it->second.file->path().filename() != file) {
+    if (it == entries_.end() || it->second.file.filename() != file) {
       throw Error(ErrorKind::kCorrupt,
                   fmt::format("{}: tensor `{}` is not in shard `{}`", path.string(), tensor, file));
     }
@@ -123,46 +178,37 @@ std::vector<std::string> Checkpoint::names() const {
 const Checkpoint::Entry& Checkpoint::entry(std::string_view name) const {
   const auto it = entries_.find(std::string(name));
   if (it == entries_.end()) {
+    if (is_gguf(folder_)) {
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: no tensor `{}`", folder_.string(), gguf_name(name)));
+    }
     throw Error(ErrorKind::kCorrupt,
                 fmt::format("{}: no tensor `{}` in {}", folder_.string(), name,
-                            files_.size() == 1 ? files_[0]->path().filename().string()
+                            files_.size() == 1 ? files_[0].filename().string()
                                                : fmt::format("{} shards", files_.size())));
   }
   return it->second;
 }
 
-const TensorView& Checkpoint::view(std::string_view name) const { return *entry(name).view; }
+const std::vector<std::int64_t>& Checkpoint::shape(std::string_view name) const {
+  return entry(name).shape;
+}
 
 at::Tensor Checkpoint::load(std::string_view name, at::IntArrayRef shape, at::ScalarType dtype,
                             at::Device device) const {
   const Entry& found = entry(name);
-  const TensorView& stored = *found.view;
-  if (shape != at::IntArrayRef(stored.shape)) {
+  if (shape != at::IntArrayRef(found.shape)) {
+    const bool gguf = is_gguf(folder_);
     throw Error(ErrorKind::kCorrupt,
-                fmt::format("{}: tensor `{}` has shape [{}], config.json asks for [{}]",
-                            found.file->path().string(), name, fmt::join(stored.shape, ", "),
+                fmt::format("{}: tensor `{}` has shape [{}], {} asks for [{}]", found.file.string(),
+                            gguf ? gguf_name(name) : name, fmt::join(found.shape, ", "),
+                            gguf ? "its metadata" : "config.json",
                             fmt::join(shape.begin(), shape.end(), ", ")));
   }
-  const at::ScalarType type = scalar_type(stored, found.file->path());
-  const bool aligned =
-      reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % item_size(stored.type) == 0;
-  at::Tensor tensor;
-  if (aligned) {
-    tensor = at::from_blob(
-        const_cast<std::uint8_t*>(stored.bytes.data()), shape, [keep = found.file](void*) {},
-        at::TensorOptions().dtype(type));
-  } else {
-    tensor = at::empty(shape, at::TensorOptions().dtype(type));
-    std::memcpy(tensor.data_ptr(), stored.bytes.data(), stored.bytes.size());
-  }
-  return tensor.to(device, dtype);
+  return found.read().to(device, dtype);
 }
 
-std::vector<fs::path> Checkpoint::files() const {
-  std::vector<fs::path> paths;
-  for (const auto& file : files_) paths.push_back(file->path());
-  return paths;
-}
+std::vector<fs::path> Checkpoint::files() const { return files_; }
 
 std::string Checkpoint::sha256() const {
   constexpr std::size_t kPiece = std::size_t{1} << 24;

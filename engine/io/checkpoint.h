@@ -1,8 +1,8 @@
 #pragma once
 
-// The weight files of a Hugging Face folder as tensors by name: model.safetensors, else the shards
-// that model.safetensors.index.json lists, else every *.safetensors. Files stay mapped for as long
-// as a tensor that was handed out without a copy lives.
+// The weights of a model as tensors by Hugging Face's names: of a folder, model.safetensors, else
+// the shards that model.safetensors.index.json lists, else every *.safetensors; or of a GGUF file,
+// dequantised. Files stay mapped for as long as a tensor that was handed out without a copy lives.
 //
 //   const Checkpoint checkpoint("models/demo");
 //   at::Tensor w = checkpoint.load("model.norm.weight", {256}, at::kFloat, at::kCPU);
@@ -11,29 +11,29 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include "engine/io/safetensors.h"
-
 namespace elastic::engine {
 
 class Checkpoint {
  public:
-  /// kNotFound where the folder holds no weights, kCorrupt naming file and tensor.
-  explicit Checkpoint(const std::filesystem::path& folder);
+  /// kNotFound where the folder holds no weights, kCorrupt naming file and tensor; of a GGUF file
+  /// as gguf_weights().
+  explicit Checkpoint(const std::filesystem::path& model);
   /// The one file of the folder, whatever else lies there.
   Checkpoint(const std::filesystem::path& folder, const std::string& file);
 
+  /// Or the GGUF file.
   const std::filesystem::path& folder() const { return folder_; }
   bool contains(std::string_view name) const;
   /// Of all tensors, sorted.
   std::vector<std::string> names() const;
-  /// Header entry; kCorrupt naming folder and tensor where absent.
-  const TensorView& view(std::string_view name) const;
+  /// kCorrupt naming folder and tensor where absent.
+  const std::vector<std::int64_t>& shape(std::string_view name) const;
 
   /// The tensor in `dtype` on `device`; a CPU tensor of the stored dtype is the mapped bytes
   /// themselves and must not be written to. kCorrupt where its shape is not `shape`, kUnsupported
@@ -48,15 +48,18 @@ class Checkpoint {
 
  private:
   struct Entry {
-    std::shared_ptr<const SafetensorsFile> file;
-    const TensorView* view = nullptr;
+    std::filesystem::path file;
+    std::vector<std::int64_t> shape;
+    std::function<at::Tensor()> read;  // in its stored type, fp32 where dequantised; on the CPU
   };
   const Entry& entry(std::string_view name) const;
+  void add_folder(const std::filesystem::path& folder);
   void add_file(const std::string& name);
+  void add_gguf();
   void read_index(const std::filesystem::path& path);
 
   std::filesystem::path folder_;
-  std::vector<std::shared_ptr<const SafetensorsFile>> files_;
+  std::vector<std::filesystem::path> files_;
   std::unordered_map<std::string, Entry> entries_;
 };
 

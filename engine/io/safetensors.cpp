@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "engine/io/dequantize.h"
 
 namespace elastic::engine {
 namespace {
@@ -179,18 +180,6 @@ void check_tiling(std::vector<TensorView>& tensors, std::span<const std::uint8_t
         fmt::format("{}: tensors end at data byte {} but the file holds {}: cut, padded or joined",
                     source, position, data.size()));
   }
-}
-
-float half_to_float(std::uint16_t half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1fu;
-  const std::uint32_t mantissa = half & 0x3ffu;
-  if (exponent == 0) {  // zero and subnormal: mantissa x 2^-24
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t widened = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | (widened << 23) | (mantissa << 13));
 }
 
 template <typename Stored, typename Convert>

@@ -8,6 +8,7 @@
 #include <ATen/ops/mul.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/sin.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <c10/util/BFloat16.h>
 
@@ -102,6 +103,8 @@ at::Tensor rope_frequencies(const RopeConfig& config, std::int64_t head_dim) {
       return llama3_frequencies(config, plain);
     case RopeType::kYarn:
       return yarn_frequencies(config, head_dim, powers);
+    case RopeType::kFactors:
+      return plain / at::tensor(config.factors, at::kFloat);
   }
   return plain;
 }

@@ -104,7 +104,7 @@ std::vector<RouterWeights> load_routers(const Target& target, const ModelConfig&
     const std::string prefix = router_prefix(layer);
     routers.push_back(load_router(where, [&](std::string_view name) {
       const std::string full = prefix + std::string(name);
-      return target.load(full, target.checkpoint.view(full).shape);
+      return target.load(full, target.checkpoint.shape(full));
     }));
     if (routers.back().task_up.size(1) != config.head_dim) {
       throw Error(
@@ -141,15 +141,15 @@ struct NsaShapes {
 NsaShapes nsa_shapes(const Checkpoint& checkpoint, const ModelConfig& c) {
   const auto stored = [&](const std::string& name) {
     const std::string full = layer_tensor(0, name);
-    return checkpoint.contains(full) ? &checkpoint.view(full) : nullptr;
+    return checkpoint.contains(full) ? &checkpoint.shape(full) : nullptr;
   };
-  const TensorView* compress = stored(c.nsa.compress_key);
+  const auto* compress = stored(c.nsa.compress_key);
   if (compress == nullptr) compress = stored(c.nsa.compress_value);
-  const TensorView* position = stored(c.nsa.intra_block_pe);
-  const TensorView* sized = compress != nullptr ? compress : position;
+  const auto* position = stored(c.nsa.intra_block_pe);
+  const auto* sized = compress != nullptr ? compress : position;
   if (sized == nullptr) return {};
-  const bool linear = compress != nullptr && compress->shape.size() == 3;
-  const std::int64_t extent = sized->shape.size() < 2 ? 1 : sized->shape[1],
+  const bool linear = compress != nullptr && compress->size() == 3;
+  const std::int64_t extent = sized->size() < 2 ? 1 : (*sized)[1],
                      window = linear ? extent / c.head_dim : extent;
   NsaShapes shapes;
   if (position != nullptr) shapes.position = {c.heads_kv, window, c.head_dim};
@@ -199,7 +199,7 @@ void check_spare(const Target& target, const ModelConfig& config) {
     if (target.used.contains(name)) continue;
     if (layer_of(name) >= config.layers) {
       throw Error(ErrorKind::kCorrupt,
-                  fmt::format("{}: tensor `{}` is stored, but config.json has num_hidden_layers {}",
+                  fmt::format("{}: tensor `{}` is stored, but the config has num_hidden_layers {}",
                               where, name, config.layers));
     }
     const bool tied_copy = config.tied && name == "lm_head.weight";

@@ -1,4 +1,4 @@
-// engine/api/tokenizer.h: which files of a folder make its tokenizer, and the calls passed on.
+// engine/api/tokenizer.h: which files of a model make its tokenizer, and the calls passed on.
 
 #include <fmt/format.h>
 
@@ -11,6 +11,7 @@
 #include "engine/api/tokenizer.h"
 #include "engine/tokenizer/byte_bpe.h"
 #include "engine/tokenizer/clean_up.h"
+#include "engine/tokenizer/gguf_tokenizer.h"
 #include "engine/tokenizer/sentencepiece_model.h"
 #include "engine/tokenizer/tokenizer_config.h"
 #include "engine/tokenizer/tokenizer_spec.h"
@@ -27,6 +28,11 @@ struct Tokenizer::Impl {
 };
 
 Tokenizer Tokenizer::load(const fs::path& folder) {
+  if (is_gguf(folder)) {
+    const GgufFile file(folder);
+    return Tokenizer(std::make_unique<Impl>(
+        Impl{gguf_tokenizer(file), false, folder.string(), gguf_tokenizer_sha256(file)}));
+  }
   const TokenizerConfig config = read_tokenizer_config(folder / "tokenizer_config.json");
   const auto make = [&](std::variant<ByteBpe, SentencepieceModel> model, const fs::path& source,
                         std::string sha256) {

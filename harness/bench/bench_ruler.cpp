@@ -19,7 +19,7 @@
 #include "engine/api/tokenizer.h"
 #include "harness/bench/bench_command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/run/model_folder.h"
+#include "harness/run/model_path.h"
 #include "tasks/registry.h"
 #include "tasks/ruler/generate.h"
 
@@ -97,7 +97,7 @@ void print_text(const std::vector<Row>& rows, bool csv) {
 }
 
 void bench_ruler(const BenchRulerOptions& options) {
-  const engine::Tokenizer tokenizer = engine::Tokenizer::load(tokenizer_folder(options.model));
+  const engine::Tokenizer tokenizer = engine::Tokenizer::load(tokenizer_path(options.model));
   std::vector<Row> rows;
   for (const std::string& name : tasks::resolve_tasks(options.tasks)) {
     for (const std::string& length : split_list(options.lengths)) {

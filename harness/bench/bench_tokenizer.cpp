@@ -22,7 +22,7 @@
 #include "engine/api/tokenizer.h"
 #include "harness/bench/bench_command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/run/model_folder.h"
+#include "harness/run/model_path.h"
 #include "runs/statistics.h"
 
 namespace elastic::harness {
@@ -109,7 +109,7 @@ std::vector<Row> measure_all(const BenchTokenizerOptions& options, const Tokeniz
   std::vector<Row> rows;
   rows.push_back(measure(kFirstCall, std::min(options.repetitions, 3), text.size(), [&] {
     const Tokenizer fresh =
-        Tokenizer::load(tokenizer_folder(options.model));  // nothing remembered yet
+        Tokenizer::load(tokenizer_path(options.model));  // nothing remembered yet
     fresh.encode("warm", false);
     return timed([&] { return fresh.encode(text, false).size(); }, ids.size());
   }));
@@ -193,7 +193,7 @@ void print_rows(const Json& result) {
 
 int bench_tokenizer(const BenchTokenizerOptions& options) {
   const std::string text = options.file.empty() ? built_in_text() : read_file(options.file);
-  const Tokenizer tokenizer = Tokenizer::load(tokenizer_folder(options.model));
+  const Tokenizer tokenizer = Tokenizer::load(tokenizer_path(options.model));
   const std::vector<std::int32_t> ids = tokenizer.encode(text, false);
   if (ids.empty()) throw Error(ErrorKind::kInvalidArgument, "the text has no tokens to time");
   Json result = {{"tokenizer", tokenizer.source()},

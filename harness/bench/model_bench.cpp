@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "engine/api/mode_list.h"
 #include "harness/commands/flag_values.h"
-#include "harness/run/model_folder.h"
+#include "harness/run/model_path.h"
 
 namespace elastic::harness {
 namespace {
@@ -50,7 +50,7 @@ std::unique_ptr<engine::Generator> open_engine(const ModelBenchOptions& options)
     wanted.random_shape = options.shape;
     wanted.random_layers = options.layers;
     if (options.random_weights) return engine::make_generator(wanted);
-    wanted.model = model_folder(options.model);
+    wanted.model = model_path(options.model);
     wanted.router = options.router;
     return engine::make_generator(wanted);
   }

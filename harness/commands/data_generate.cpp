@@ -22,7 +22,7 @@
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/run/model_folder.h"
+#include "harness/run/model_path.h"
 #include "tasks/registry.h"
 #include "tasks/ruler/generate.h"
 #include "tasks/ruler/sources.h"
@@ -69,7 +69,7 @@ struct Counter {
 };
 
 void read_model(const GenerateDataOptions& options, Counter& counter) {
-  const fs::path folder = tokenizer_folder(options.model);
+  const fs::path folder = tokenizer_path(options.model, options.data_dir);
   counter.tokenizer.emplace(engine::Tokenizer::load(folder));
   if (options.model_template != tasks::kCheckpointTemplate) return;
   const auto chat = engine::ChatTemplate::load(folder);

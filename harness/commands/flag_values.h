@@ -14,7 +14,7 @@ namespace elastic::harness {
 
 inline constexpr const char* kOutputFlag = "-o,--output,--output-path";
 inline constexpr const char* kModelHelp =
-    "Checkpoint folder, ORG/NAME in the Hugging Face cache, or demo";
+    "Checkpoint folder, GGUF file, ORG/NAME in the Hugging Face cache, demo, or smollm2";
 inline constexpr const char* kRouterHelp =
     "Folder of routers trained for the model (`train router` with \"export\": \"adapter\")";
 

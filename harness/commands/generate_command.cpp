@@ -24,7 +24,7 @@
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/run/model_folder.h"
+#include "harness/run/model_path.h"
 #include "tasks/chat_wrapper.h"
 
 namespace elastic::harness {
@@ -96,7 +96,7 @@ void check_options(const GenerateOptions& options) {
 
 void generate(GenerateOptions options) {
   check_options(options);
-  const std::filesystem::path folder = model_folder(options.model);
+  const std::filesystem::path folder = model_path(options.model);
   engine::Request& request = options.request;
   request.ids = prompt_ids(options, folder);
   request.all_logits = !options.logits_file.empty();

@@ -17,7 +17,7 @@
 #include "engine/api/tokenizer.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "harness/run/model_folder.h"
+#include "harness/run/model_path.h"
 
 namespace elastic::harness {
 namespace {
@@ -37,7 +37,7 @@ Json encode_line(const engine::Tokenizer& tokenizer, const Json& line, const std
 }
 
 void convert_lines(const TokenizeOptions& options, std::istream& in, const std::string& name) {
-  const engine::Tokenizer tokenizer = engine::Tokenizer::load(tokenizer_folder(options.model));
+  const engine::Tokenizer tokenizer = engine::Tokenizer::load(tokenizer_path(options.model));
   engine::DecodeOptions decoding{.skip_special = options.no_special};
   if (options.clean_up) decoding.clean_up_spaces = true;
   std::size_t number = 0;

@@ -4,7 +4,7 @@
 #include "datasets/folders.h"
 #include "engine/api/hub_cache.h"
 #include "engine/api/make_generator.h"
-#include "harness/run/model_folder.h"
+#include "harness/run/model_path.h"
 #include "tasks/registry.h"
 
 namespace elastic::harness {
@@ -14,7 +14,7 @@ RunSetup set_up(const RunOptions& options) {
   RunOptions& o = setup.options;
   o.data_dir = datasets::data_folder(o.data_dir).string();
   o.cache_dir = datasets::cache_folder(o.cache_dir).string();
-  setup.model = model_folder(o.model);
+  setup.model = model_path(o.model, o.data_dir);
   setup.config = engine::read_model_config(setup.model);
   setup.plan = make_plan(o, {.window = setup.config.max_positions, .demo = o.model == kDemoModel},
                          tasks::suites());

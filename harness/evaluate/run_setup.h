@@ -29,7 +29,7 @@ struct RunSetup {
   engine::ModeNeeds needs;  // of the plan's modes
 };
 
-/// Throws as model_folder(), read_model_config(), make_plan() and check_modes().
+/// Throws as model_path(), read_model_config(), make_plan() and check_modes().
 RunSetup set_up(const RunOptions& options);
 
 struct PromptParts {

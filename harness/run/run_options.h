@@ -9,7 +9,7 @@
 namespace elastic::harness {
 
 struct RunOptions {
-  std::string model;   // folder, or "demo"
+  std::string model;   // as model_path() takes it
   std::string router;  // folder of routers for it alone; empty: its own, if any
   std::string tasks;   // comma-separated lists, as typed
   std::string modes;

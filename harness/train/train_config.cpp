@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "engine/api/tokenizer.h"
-#include "harness/run/model_folder.h"
+#include "harness/run/model_path.h"
 #include "tasks/training/training_mix.h"
 
 namespace elastic::harness {
@@ -164,9 +164,18 @@ TrainConfig parse_train_config(const Json& json, const std::string& source) {
 }
 
 void resolve_folders(engine::TrainOptions& options) {
-  if (!options.base.empty()) options.base = model_folder(options.base.string());
+  if (!options.base.empty()) options.base = model_path(options.base.string());
   options.tokenizer =
-      options.tokenizer.empty() ? options.base : tokenizer_folder(options.tokenizer.string());
+      options.tokenizer.empty() ? options.base : tokenizer_path(options.tokenizer.string());
+  // What is trained is written as a folder, tokenizer files and all.
+  for (const auto& model : {options.base, options.tokenizer}) {
+    if (std::filesystem::is_regular_file(model)) {
+      throw Error(ErrorKind::kUnsupported,
+                  fmt::format("{}: training starts from a Hugging Face checkpoint folder; name one "
+                              "with the same model",
+                              model.string()));
+    }
+  }
 }
 
 void require_base(engine::TrainOptions& options, const std::string& source) {

@@ -25,7 +25,7 @@ TrainConfig read_train_config(const std::filesystem::path& path);
 /// The same as read_train_config() from an object; `source` names it in errors.
 TrainConfig parse_train_config(const Json& json, const std::string& source);
 
-/// The folders behind `base` and `tokenizer` (model_folder.h); the tokenizer of `base` where none
+/// The folders behind `base` and `tokenizer` (model_path.h); the tokenizer of `base` where none
 /// is named.
 void resolve_folders(engine::TrainOptions& options);
 

@@ -1,9 +1,12 @@
-#include "harness/run/model_folder.h"
+#include "harness/run/model_path.h"
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "datasets/catalog.h"
+#include "datasets/folders.h"
 #include "engine/api/hub_cache.h"
+#include "engine/io/gguf.h"
 
 namespace elastic::harness {
 namespace {
@@ -23,28 +26,42 @@ fs::path demo_folder() {
                   program.string()));
 }
 
-}  // namespace
-
-fs::path model_folder(const std::string& model) {
-  fs::path folder = tokenizer_folder(model);
+fs::path small_model(const fs::path& data_dir) {
+  const datasets::DataSource& source = *datasets::find_sources(kSmallModel).front();
   std::error_code code;
-  if (!fs::exists(folder / "config.json", code)) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("--model {}: no config.json in {}; give a Hugging Face checkpoint "
-                            "folder, or demo",
-                            model, folder.string()));
+  for (const fs::path& folder :
+       {datasets::data_folder(data_dir), datasets::program_data_folder()}) {
+    fs::path file = folder / source.files.front().path;
+    if (fs::is_regular_file(file, code)) return file;
   }
-  return folder;
+  throw Error(ErrorKind::kNotFound,
+              fmt::format("--model {}: {}", kSmallModel, datasets::missing_data(kSmallModel)));
 }
 
-fs::path tokenizer_folder(const std::string& model) {
+}  // namespace
+
+fs::path model_path(const std::string& model, const fs::path& data_dir) {
+  fs::path path = tokenizer_path(model, data_dir);
+  std::error_code code;
+  if (!engine::is_gguf(path) && !fs::exists(path / "config.json", code)) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--model {}: no config.json in {}; give a Hugging Face checkpoint "
+                            "folder, a .gguf file, demo or smollm2",
+                            model, path.string()));
+  }
+  return path;
+}
+
+fs::path tokenizer_path(const std::string& model, const fs::path& data_dir) {
   if (model.empty()) {
     throw Error(ErrorKind::kInvalidArgument,
-                "--model is missing; give a checkpoint folder, or demo");
+                "--model is missing; give a checkpoint folder, a .gguf file, demo or smollm2");
   }
   if (model == kDemoModel) return demo_folder();
+  if (model == kSmallModel) return small_model(data_dir);
   std::error_code code;
   if (fs::is_directory(model, code)) return model;
+  if (engine::is_gguf(model) && fs::is_regular_file(model, code)) return model;
   std::string looked;
   if (engine::is_hub_id(model)) {
     engine::HubModel found = engine::find_in_hub_cache(model);
@@ -53,8 +70,8 @@ fs::path tokenizer_folder(const std::string& model) {
                          found.looked.string());
   }
   throw Error(ErrorKind::kInvalidArgument,
-              fmt::format("--model {}: no such folder{}; give a checkpoint folder, ORG/NAME of a "
-                          "downloaded model, or demo",
+              fmt::format("--model {}: no such folder or .gguf file{}; give a checkpoint folder, a "
+                          ".gguf file, ORG/NAME of a downloaded model, demo or smollm2",
                           model, looked));
 }
 
