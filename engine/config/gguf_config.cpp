@@ -133,8 +133,7 @@ void read_sizes(const Keys& keys, Json& config) {
 void read_head_dim(const Keys& keys, Json& config) {
   const std::int64_t hidden = config["hidden_size"], heads = config["num_attention_heads"];
   const std::int64_t head_dim =
-      keys.find<std::int64_t>("attention.key_length")
-          .value_or(keys.find<std::int64_t>("rope.dimension_count").value_or(hidden / heads));
+      keys.find<std::int64_t>("attention.key_length").value_or(hidden / heads);
   config["head_dim"] = head_dim;
   for (const char* key : {"attention.value_length", "rope.dimension_count"}) {
     const auto given = keys.find<std::int64_t>(key);

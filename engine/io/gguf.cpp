@@ -160,7 +160,7 @@ GgufValue read_value(Reader& in, std::string_view what) {
   }
   const bool texts = value.type == GgufType::kString;
   const std::uint64_t least = texts ? sizeof(std::uint64_t) : item_size(value.type);
-  if (value.count > in.left() / least) {
+  if (value.is_array && value.count > in.left() / least) {
     in.corrupt(fmt::format("{} has {} elements, more than the {} bytes that are left hold", what,
                            value.count, in.left()));
   }

@@ -110,8 +110,9 @@ std::map<std::string, GgufWeight> gguf_weights(const GgufFile& file) {
       }
     }
     if (!weights.emplace(name, weight).second) {
-      throw Error(ErrorKind::kCorrupt, fmt::format("{}: tensor `{}` is also there as `{}`",
-                                                   file.source(), tensor.name, name));
+      throw Error(ErrorKind::kCorrupt,
+                  fmt::format("{}: tensor `{}` is also there as `{}`", file.source(), name,
+                              weights.at(name).tensor->name));
     }
   }
   return weights;

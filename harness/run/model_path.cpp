@@ -28,12 +28,9 @@ fs::path demo_folder() {
 
 fs::path small_model(const fs::path& data_dir) {
   const datasets::DataSource& source = *datasets::find_sources(kSmallModel).front();
+  fs::path file = datasets::data_folder(data_dir) / source.files.front().path;
   std::error_code code;
-  for (const fs::path& folder :
-       {datasets::data_folder(data_dir), datasets::program_data_folder()}) {
-    fs::path file = folder / source.files.front().path;
-    if (fs::is_regular_file(file, code)) return file;
-  }
+  if (fs::is_regular_file(file, code)) return file;
   throw Error(ErrorKind::kNotFound,
               fmt::format("--model {}: {}", kSmallModel, datasets::missing_data(kSmallModel)));
 }

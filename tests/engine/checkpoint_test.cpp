@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "engine/api/make_generator.h"
 #include "engine/api/tensor_file.h"
+#include "engine/io/safetensors.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {

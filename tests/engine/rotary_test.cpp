@@ -147,6 +147,26 @@ double plain_frequency(const RopeConfig& config, int i, std::int64_t dim) {
   return std::pow(config.theta, -2.0 * i / static_cast<double>(dim));
 }
 
+// Llama 3's scaling, given as what each frequency is divided by, is Llama 3's scaling.
+TEST(Rotary, FactorsDivide) {
+  RopeConfig config;
+  config.type = RopeType::kLlama3;
+  config.theta = 5e5;
+  config.factor = 8;
+  config.original_max_positions = 8192;
+  const at::Tensor wanted = rope_frequencies(config, 128);
+  config.type = RopeType::kFactors;
+  for (int i = 0; i < 64; ++i) {
+    config.factors.push_back(plain_frequency(config, i, 128) / wanted.const_data_ptr<float>()[i]);
+  }
+  EXPECT_DOUBLE_EQ(std::round(config.factors.back()), 8);
+  const at::Tensor frequencies = rope_frequencies(config, 128);
+  for (int i = 0; i < 64; ++i) {
+    EXPECT_NEAR(frequencies.const_data_ptr<float>()[i] / wanted.const_data_ptr<float>()[i], 1,
+                1e-5);
+  }
+}
+
 // Waves longer than the original positions are stretched, short ones stay, those between are
 // blended by how often they turn.
 TEST(Rotary, Llama3BlendsByWavelength) {

@@ -326,7 +326,9 @@ TEST(ConfigValues, WhatIsNoRotaryEmbeddingIsSaidExactly) {
   EXPECT_EQ(scaling("linear"), "corrupt: config.json: `rope_scaling` is not an object");
   EXPECT_EQ(scaling({{"type", "dynamic"}}),
             "unsupported: config.json: rope_scaling: rope_type `dynamic`; known: default, linear, "
-            "llama3, yarn");
+            "llama3, yarn, factors");
+  EXPECT_EQ(scaling({{"type", "factors"}}), at + "`factors` is missing or no list of numbers");
+  EXPECT_EQ(scaling({{"type", "factors"}, {"factors", {1, -1}}}), at + "`factors` is -1");
   EXPECT_EQ(refusal({{"rope_theta", 0}}), "corrupt: config.json: `rope_theta` is 0");
 }
 

@@ -40,6 +40,17 @@ fs::path word_list_folder() {
   return fs::exists(folder / "ruler/wonderwords-3.0.1") ? folder : fs::path();
 }
 
+fs::path smollm2_file() {
+  const fs::path user = environment_or("HOME", "/") / ".local/share";
+  for (const fs::path& folder :
+       {environment_or("ELASTIC_DATA_DIR", ""), source_folder() / "build/data",
+        environment_or("XDG_DATA_HOME", user) / "elastic-bench"}) {
+    const fs::path file = folder / "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+    if (!folder.empty() && fs::exists(file)) return file;
+  }
+  return {};
+}
+
 TemporaryFolder::TemporaryFolder() {
   std::string pattern = (fs::temp_directory_path() / "elastic-bench-test-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");

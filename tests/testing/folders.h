@@ -32,6 +32,11 @@ std::filesystem::path data_path(std::string_view relative);
 std::filesystem::path word_list_folder();
 inline constexpr const char* kNoWordLists = "word lists absent: scripts/setup.sh brings them";
 
+/// Where `data fetch smollm2` puts the model: under $ELASTIC_DATA_DIR, else under build/data or the
+/// user's data folder. Empty where it is absent.
+std::filesystem::path smollm2_file();
+inline constexpr const char* kNoSmollm2 = "model absent: elastic-bench data fetch smollm2";
+
 /// A fresh folder under the system's temporary directory, removed on destruction.
 class TemporaryFolder {
  public:

@@ -16,6 +16,7 @@
 #include "engine/api/tokenizer.h"
 #include "tests/testing/cases.h"
 #include "tests/testing/folders.h"
+#include "tests/tokenizer/as_gguf.h"
 #include "tests/tokenizer/golden_line.h"
 
 namespace {
@@ -37,6 +38,21 @@ fs::path tokenizer_folder(const std::string& stem, const fs::path& tokenizers) {
   return best;
 }
 
+// Of a golden file; returns how many lines there were.
+std::size_t check_lines(const Tokenizer& tokenizer, const fs::path& file) {
+  const std::string text = elastic::read_file(file);
+  std::size_t number = 0, cases = 0;
+  for (const std::string_view line : elastic::split(text, '\n')) {
+    ++number;
+    if (line.empty()) continue;
+    const std::string where = file.stem().string() + " line " + std::to_string(number);
+    SCOPED_TRACE(where);
+    elastic::testing::expect_golden_line(tokenizer, elastic::parse_json(line, where));
+    ++cases;
+  }
+  return cases;
+}
+
 TEST(Golden_tokenizers, EveryLine) {
   const fs::path golden = elastic::testing::golden_folder("tokenizers");
   const fs::path tokenizers = elastic::testing::data_path("tokenizers");
@@ -53,19 +69,39 @@ TEST(Golden_tokenizers, EveryLine) {
       passed_over += lines;
       continue;
     }
-    const Tokenizer tokenizer = Tokenizer::load(folder);
-    const std::string text = elastic::read_file(entry.path());
-    int number = 0;
-    for (const std::string_view line : elastic::split(text, '\n')) {
-      ++number;
-      if (line.empty()) continue;
-      const std::string where = stem + " line " + std::to_string(number);
-      SCOPED_TRACE(where);
-      elastic::testing::expect_golden_line(tokenizer, elastic::parse_json(line, where));
-      ++cases;
-    }
+    cases += check_lines(Tokenizer::load(folder), entry.path());
   }
   elastic::testing::expect_all_ran(cases, stored, passed_over);
+}
+
+std::vector<Ids> expected_ids(const fs::path& file) {
+  std::vector<Ids> all;
+  const std::string text = elastic::read_file(file);
+  for (const std::string_view line : elastic::split(text, '\n')) {
+    all.emplace_back();
+    for (const std::string_view word : elastic::split(line, ' ')) {
+      if (const auto id = elastic::parse_int(word)) {
+        all.back().push_back(static_cast<std::int32_t>(*id));
+      }
+    }
+  }
+  return all;
+}
+
+// Texts of `inputs`, which a line divides, against their ids; returns how many hold some.
+std::size_t check_vectors(const Tokenizer& tokenizer, const fs::path& inputs,
+                          const std::vector<Ids>& expected) {
+  constexpr std::string_view kSeparator = "\n__ggml_vocab_test__\n";
+  std::string text = elastic::read_file(inputs);
+  std::size_t cases = 0;
+  for (const Ids& ids : expected) {
+    if (text.empty()) break;
+    const std::size_t end = std::min(text.find(kSeparator), text.size());
+    EXPECT_EQ(tokenizer.encode(text.substr(0, end), false), ids) << inputs << ": " << cases;
+    text.erase(0, end + kSeparator.size());
+    cases += ids.empty() ? 0 : 1;
+  }
+  return cases;
 }
 
 TEST(Golden_tokenizers, LlamaCppVectors) {
@@ -87,21 +123,36 @@ TEST(Golden_tokenizers, LlamaCppVectors) {
       passed_over += lines;
       continue;
     }
-    const Tokenizer tokenizer = Tokenizer::load(model);
-    constexpr std::string_view kSeparator = "\n__ggml_vocab_test__\n";
-    std::string text = elastic::read_file(inputs);
-    const std::string expected = elastic::read_file(outputs);
-    for (const std::string_view line : elastic::split(expected, '\n')) {
-      if (text.empty()) break;
-      const std::size_t end = std::min(text.find(kSeparator), text.size());
-      Ids ids;
-      for (const std::string_view word : elastic::split(line, ' ')) {
-        if (const auto id = elastic::parse_int(word)) ids.push_back(static_cast<std::int32_t>(*id));
-      }
-      EXPECT_EQ(tokenizer.encode(text.substr(0, end), false), ids) << name << ": " << cases;
-      text.erase(0, end + kSeparator.size());
-      cases += line.empty() ? 0 : 1;
+    cases += check_vectors(Tokenizer::load(model), inputs, expected_ids(outputs));
+    // The same tokenizer as the file that these vectors are called by.
+    const elastic::testing::TemporaryFolder made;
+    elastic::write_file_atomic(
+        made / "m.gguf", name == "llama-spm"
+                             ? elastic::testing::sentencepiece_as_gguf(model / "tokenizer.model")
+                             : elastic::testing::byte_level_as_gguf(model, name.c_str()));
+    EXPECT_EQ(check_vectors(Tokenizer::load(made / "m.gguf"), inputs, expected_ids(outputs)),
+              lines);
+  }
+  elastic::testing::expect_all_ran(cases, stored, passed_over);
+}
+
+// Larger vocabularies as a GGUF file holds them: what tokenizer.json says is what they say.
+TEST(Golden_tokenizers, EveryLineFromGguf) {
+  const fs::path golden = elastic::testing::golden_folder("tokenizers");
+  std::size_t cases = 0, stored = 0, passed_over = 0;
+  for (const auto& [name, pre] : {std::pair{"gpt2", "gpt-2"}, std::pair{"llama-3.1", "llama-bpe"},
+                                  std::pair{"qwen3", "qwen2"}}) {
+    const fs::path file = golden / (std::string(name) + ".jsonl");
+    const fs::path folder = elastic::testing::data_path(std::string("tokenizers/") + name);
+    const std::size_t lines = elastic::testing::stored_lines(file);
+    stored += lines;
+    if (lines == 0 || folder.empty()) {
+      passed_over += lines;
+      continue;
     }
+    const elastic::testing::TemporaryFolder made;
+    elastic::write_file_atomic(made / "m.gguf", elastic::testing::byte_level_as_gguf(folder, pre));
+    cases += check_lines(Tokenizer::load(made / "m.gguf"), file);
   }
   elastic::testing::expect_all_ran(cases, stored, passed_over);
 }

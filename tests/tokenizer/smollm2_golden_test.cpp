@@ -1,5 +1,6 @@
-// A real pretrained model's tokenizer and chat template: ids of texts by the `tokenizers` library,
-// ids of plain and chat prompts by transformers. The logits of prompts.jsonl need the weights.
+// A real pretrained model's tokenizer and chat template, from a folder and from its GGUF file: ids
+// of texts by the `tokenizers` library, ids of plain and chat prompts by transformers. The logits
+// of prompts.jsonl are tests/engine/gguf_model_test.cpp's.
 
 #include <gtest/gtest.h>
 
@@ -48,20 +49,29 @@ class Golden_smollm2 : public ::testing::Test {
  protected:
   void SetUp() override {
     golden_ = elastic::testing::golden_folder("smollm2");
-    model_ = elastic::testing::data_path("tokenizers/smollm2");
-    if (golden_.empty() || model_.empty()) GTEST_SKIP() << "golden folder absent: smollm2";
+    for (const fs::path& model :
+         {elastic::testing::data_path("tokenizers/smollm2"), elastic::testing::smollm2_file()}) {
+      if (!model.empty()) models_.push_back(model);
+    }
+    if (golden_.empty() || models_.empty()) GTEST_SKIP() << "golden folder absent: smollm2";
+    if (elastic::testing::smollm2_file().empty()) {
+      std::cout << elastic::testing::kNoSmollm2 << ", passed over\n";
+    }
   }
 
-  fs::path golden_, model_;
+  fs::path golden_;
+  std::vector<fs::path> models_;
 };
 
 TEST_F(Golden_smollm2, EncodedTexts) {
   const std::vector<Json> rows = rows_of(golden_ / "encode.jsonl");
-  const Tokenizer tokenizer = Tokenizer::load(model_);
-  for (const Json& row : rows) {
-    const std::string text = row.at("text");
-    const Ids stored = row.at("ids");
-    EXPECT_EQ(tokenizer.encode(text), text == kOtherNumerals ? kOtherNumeralIds : stored) << text;
+  for (const fs::path& model : models_) {
+    const Tokenizer tokenizer = Tokenizer::load(model);
+    for (const Json& row : rows) {
+      const std::string text = row.at("text");
+      const Ids stored = row.at("ids");
+      EXPECT_EQ(tokenizer.encode(text), text == kOtherNumerals ? kOtherNumeralIds : stored) << text;
+    }
   }
   elastic::testing::expect_all_ran(rows.size(),
                                    elastic::testing::stored_lines(golden_ / "encode.jsonl"));
@@ -69,19 +79,21 @@ TEST_F(Golden_smollm2, EncodedTexts) {
 
 TEST_F(Golden_smollm2, PlainAndChatPrompts) {
   const std::vector<Json> rows = rows_of(golden_ / "prompts.jsonl");
-  const Tokenizer tokenizer = Tokenizer::load(model_);
-  const auto chat = ChatTemplate::load(model_);
-  ASSERT_TRUE(chat.has_value());
-  int chats = 0;
-  for (const Json& row : rows) {
-    const std::string prompt = row.at("prompt");
-    EXPECT_EQ(tokenizer.encode(prompt), row.at("ids").get<Ids>()) << prompt;
-    if (row.at("kind") != "chat") continue;
-    const ChatMessage question{"user", row.at("question").get<std::string>()};
-    EXPECT_EQ(chat->render(std::span(&question, 1), {}), prompt);
-    ++chats;
+  for (const fs::path& model : models_) {
+    const Tokenizer tokenizer = Tokenizer::load(model);
+    const auto chat = ChatTemplate::load(model);
+    ASSERT_TRUE(chat.has_value());
+    int chats = 0;
+    for (const Json& row : rows) {
+      const std::string prompt = row.at("prompt");
+      EXPECT_EQ(tokenizer.encode(prompt), row.at("ids").get<Ids>()) << prompt;
+      if (row.at("kind") != "chat") continue;
+      const ChatMessage question{"user", row.at("question").get<std::string>()};
+      EXPECT_EQ(chat->render(std::span(&question, 1), {}), prompt);
+      ++chats;
+    }
+    EXPECT_EQ(chats, rows.empty() ? 0 : 3);
   }
-  EXPECT_EQ(chats, rows.empty() ? 0 : 3);
   elastic::testing::expect_all_ran(rows.size(),
                                    elastic::testing::stored_lines(golden_ / "prompts.jsonl"));
 }
