@@ -149,6 +149,9 @@ class Sandbox:
                               ("models/qwen3_yarn_options", ["fa"]), ("routed/paw_llama_small", ["fa-ssa"])):
             folder = self.copy(DATA / source, Path(source).name)
             self.add(folder.iterdir(), "generate", "-m", str(folder), "--mode", *modes, *prompt)
+        for name in ("llama_linear_bias.gguf", "qwen3_plain.gguf"):
+            file = Path(shutil.copy(DATA / "gguf" / name, self.folder))
+            self.add(file, "generate", "-m", str(file), "--prompt", "the river", *prompt[2:])
         ids = self.write("ids.txt", "1,2,3", "4 5")
         self.add(ids, "generate", "-m", str(self.folder / "llama_linear_bias"), "--ids-file", str(ids), *prompt[2:])
 

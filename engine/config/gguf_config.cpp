@@ -117,6 +117,15 @@ void read_sizes(const Keys& keys, Json& config) {
                 fmt::format("is {}, and `token_embd.weight` has {} rows", *vocab,
                             embedding->shape.front()));
   }
+  constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
+  if (const auto tokens = keys.file.metadata().find(kTokens);
+      tokens != keys.file.metadata().end() &&
+      tokens->second.count != static_cast<std::uint64_t>(embedding->shape.front())) {
+    throw Error(
+        ErrorKind::kCorrupt,
+        fmt::format("{}: `{}` has {} entries, and `token_embd.weight` has {} rows",
+                    keys.file.source(), kTokens, tokens->second.count, embedding->shape.front()));
+  }
   config["hidden_size"] = keys.size("embedding_length");
   config["intermediate_size"] = keys.size("feed_forward_length");
   config["num_hidden_layers"] = keys.size("block_count");

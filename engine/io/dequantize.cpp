@@ -1,6 +1,7 @@
 #include "engine/io/dequantize.h"
 
 #include <bit>
+#include <cstddef>
 
 #include "base/error.h"
 
@@ -9,11 +10,11 @@
 namespace elastic::engine {
 namespace {
 
-constexpr int kBlock = 32;          // elements of the simple types
-constexpr int kHalfBlock = 16;      // their nibbles: the first half low, the second half high
-constexpr int kSuper = 256;         // elements of a super-block (the K types)
-constexpr int kPart = 32;           // elements of a part of a super-block
-constexpr int kScaleElements = 16;  // Q6_K: elements of one scale
+constexpr std::size_t kBlock = 32;      // elements of the simple types
+constexpr std::size_t kHalfBlock = 16;  // their nibbles: the first half low, the second half high
+constexpr std::size_t kSuper = 256;     // elements of a super-block (the K types)
+constexpr std::size_t kPart = 32;       // elements of a part of a super-block
+constexpr std::size_t kScaleElements = 16;  // Q6_K: elements of one scale
 
 float half_at(const std::uint8_t* bytes) {
   return half_to_float(stored_number<std::uint16_t>(bytes));
@@ -33,7 +34,7 @@ void bf16(const std::uint8_t* block, float* out) {
 // d, 32 signed bytes: d q.
 void q8_0(const std::uint8_t* block, float* out) {
   const float d = half_at(block);
-  for (int i = 0; i < kBlock; ++i) {
+  for (std::size_t i = 0; i < kBlock; ++i) {
     out[i] = static_cast<float>(static_cast<std::int8_t>(block[2 + i])) * d;
   }
 }
@@ -42,7 +43,7 @@ void q8_0(const std::uint8_t* block, float* out) {
 void q4_0(const std::uint8_t* block, float* out) {
   const float d = half_at(block);
   const std::uint8_t* q = block + 2;
-  for (int i = 0; i < kHalfBlock; ++i) {
+  for (std::size_t i = 0; i < kHalfBlock; ++i) {
     out[i] = d * static_cast<float>(low_nibble(q[i]) - 8);
     out[i + kHalfBlock] = d * static_cast<float>(high_nibble(q[i]) - 8);
   }
@@ -52,22 +53,22 @@ void q4_0(const std::uint8_t* block, float* out) {
 void q4_1(const std::uint8_t* block, float* out) {
   const float d = half_at(block), m = half_at(block + 2);
   const std::uint8_t* q = block + 4;
-  for (int i = 0; i < kHalfBlock; ++i) {
+  for (std::size_t i = 0; i < kHalfBlock; ++i) {
     out[i] = d * static_cast<float>(low_nibble(q[i])) + m;
     out[i + kHalfBlock] = d * static_cast<float>(high_nibble(q[i])) + m;
   }
 }
 
 // The fifth bit of element i, of 32 bits.
-int fifth_bit(std::uint32_t bits, int i) { return static_cast<int>((bits >> i) & 1U) << 4; }
+int fifth_bit(std::uint32_t bits, std::size_t i) { return static_cast<int>((bits >> i) & 1U) << 4; }
 
 // d, 32 high bits, 16 bytes of nibbles: d (q - 16).
 void q5_0(const std::uint8_t* block, float* out) {
   const float d = half_at(block);
   const auto high = stored_number<std::uint32_t>(block + 2);
   const std::uint8_t* q = block + 6;
-  for (int i = 0; i < kHalfBlock; ++i) {
-    const int upper = i + kHalfBlock;
+  for (std::size_t i = 0; i < kHalfBlock; ++i) {
+    const std::size_t upper = i + kHalfBlock;
     out[i] = d * static_cast<float>((low_nibble(q[i]) | fifth_bit(high, i)) - 16);
     out[upper] = d * static_cast<float>((high_nibble(q[i]) | fifth_bit(high, upper)) - 16);
   }
@@ -78,8 +79,8 @@ void q5_1(const std::uint8_t* block, float* out) {
   const float d = half_at(block), m = half_at(block + 2);
   const auto high = stored_number<std::uint32_t>(block + 4);
   const std::uint8_t* q = block + 8;
-  for (int i = 0; i < kHalfBlock; ++i) {
-    const int upper = i + kHalfBlock;
+  for (std::size_t i = 0; i < kHalfBlock; ++i) {
+    const std::size_t upper = i + kHalfBlock;
     out[i] = d * static_cast<float>(low_nibble(q[i]) | fifth_bit(high, i)) + m;
     out[upper] = d * static_cast<float>(high_nibble(q[i]) | fifth_bit(high, upper)) + m;
   }
@@ -92,7 +93,7 @@ struct PartScale {
 // Q4_K and Q5_K: d, dmin, then 12 bytes with six bits of scale and of minimum for each of 8 parts:
 // those of parts 0-3 in bytes 0-3 and 4-7; of parts 4-7 the low four in the nibbles of bytes 8-11,
 // the high two on top of bytes 0-3 and 4-7.
-PartScale part_scale(const std::uint8_t* block, int part) {
+PartScale part_scale(const std::uint8_t* block, std::size_t part) {
   const std::uint8_t* packed = block + 4;
   int scale = 0, minimum = 0;
   if (part < 4) {
@@ -108,10 +109,10 @@ PartScale part_scale(const std::uint8_t* block, int part) {
 
 // Two parts to 32 bytes, the first in the low nibbles: (d scale) q - (dmin minimum).
 void q4_k(const std::uint8_t* block, float* out) {
-  for (int part = 0; part < kSuper / kPart; ++part) {
+  for (std::size_t part = 0; part < kSuper / kPart; ++part) {
     const PartScale by = part_scale(block, part);
     const std::uint8_t* q = block + 16 + part / 2 * kPart;
-    for (int i = 0; i < kPart; ++i) {
+    for (std::size_t i = 0; i < kPart; ++i) {
       const int value = part % 2 == 0 ? low_nibble(q[i]) : high_nibble(q[i]);
       out[part * kPart + i] = by.scale * static_cast<float>(value) - by.minimum;
     }
@@ -121,10 +122,10 @@ void q4_k(const std::uint8_t* block, float* out) {
 // The same with fifth bits between: bit `part` of byte i belongs to element i of the part.
 void q5_k(const std::uint8_t* block, float* out) {
   const std::uint8_t* high = block + 16;
-  for (int part = 0; part < kSuper / kPart; ++part) {
+  for (std::size_t part = 0; part < kSuper / kPart; ++part) {
     const PartScale by = part_scale(block, part);
     const std::uint8_t* q = block + 16 + kPart + part / 2 * kPart;
-    for (int i = 0; i < kPart; ++i) {
+    for (std::size_t i = 0; i < kPart; ++i) {
       const int value = part % 2 == 0 ? low_nibble(q[i]) : high_nibble(q[i]);
       out[part * kPart + i] =
           by.scale * static_cast<float>(value | fifth_bit(high[i], part)) - by.minimum;
@@ -137,14 +138,14 @@ void q5_k(const std::uint8_t* block, float* out) {
 void q6_k(const std::uint8_t* block, float* out) {
   const std::uint8_t* scales = block + 192;
   const float d = half_at(block + 208);
-  for (int part = 0; part < kSuper / kPart; ++part) {
-    const int half = part / 4, within = part % 4;
+  for (std::size_t part = 0; part < kSuper / kPart; ++part) {
+    const std::size_t half = part / 4, within = part % 4;
     const std::uint8_t* low = block + half * 64 + within % 2 * kPart;
     const std::uint8_t* high = block + 128 + half * kPart;
-    for (int i = 0; i < kPart; ++i) {
+    for (std::size_t i = 0; i < kPart; ++i) {
       const int nibble = within < 2 ? low_nibble(low[i]) : high_nibble(low[i]);
       const int value = (nibble | ((high[i] >> (2 * within)) & 3) << 4) - 32;
-      const int element = part * kPart + i;
+      const std::size_t element = part * kPart + i;
       const auto scale = static_cast<std::int8_t>(scales[element / kScaleElements]);
       out[element] = d * static_cast<float>(scale) * static_cast<float>(value);
     }

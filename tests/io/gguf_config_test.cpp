@@ -205,6 +205,10 @@ TEST(GgufConfig, WhatIsNotUnderstoodIsNamed) {
       {u32("llama.expert_count", 8), "unsupported: x: `llama.expert_count` is not 0"},
       {u32("llama.vocab_size", 13),
        "corrupt: x: `llama.vocab_size` is 13, and `token_embd.weight` has 12 rows"},
+      {[](W& gguf) {
+         gguf.texts("tokenizer.ggml.tokens", {"a", "b"});
+       },
+       "corrupt: x: `tokenizer.ggml.tokens` has 2 entries, and `token_embd.weight` has 12 rows"},
       {text("llama.vocab_size", "12"), "`llama.vocab_size` is string, expected a whole number"},
       {u32("llama.rope.dimension_count", 2),
        "unsupported: x: `llama.rope.dimension_count` is 2 with heads of 4"},
@@ -279,6 +283,7 @@ TEST(GgufConfig, SizesOutOfRangeAreNamed) {
 
 TEST(GgufWeights, NamesAndRowOrder) {
   std::vector<float> rows;
+  rows.reserve(16);
   for (int i = 0; i < 16; ++i) rows.push_back(static_cast<float>(i));
   const std::string bytes = model([&](GgufWriter& gguf) {
     gguf.tensor("output_norm.weight", {kHidden}, kGgufF32, std::string(32, '\0'));
@@ -291,6 +296,7 @@ TEST(GgufWeights, NamesAndRowOrder) {
   const GgufFile file = opened(bytes);
   const auto weights = gguf_weights(file);
   std::vector<std::string> names;
+  names.reserve(weights.size());
   for (const auto& [name, ignored] : weights) names.push_back(name);
   EXPECT_EQ(names,
             (std::vector<std::string>{

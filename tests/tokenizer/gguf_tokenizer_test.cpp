@@ -155,10 +155,10 @@ struct TokenizerFault {
 
 TEST(GgufTokenizer, BrokenOnesAreNamed) {
   using W = GgufWriter;
-  const auto texts = [](const char* key, std::vector<std::string> list) -> Change {
+  const auto texts = [](const char* key, const std::vector<std::string>& list) -> Change {
     return [=](W& gguf) { gguf.texts(key, list); };
   };
-  const auto kinds = [](std::vector<std::int32_t> list) -> Change {
+  const auto kinds = [](const std::vector<std::int32_t>& list) -> Change {
     return [=](W& gguf) { gguf.numbers<std::int32_t>(kKindsKey, W::kI32, list); };
   };
   const auto u32 = [](const char* key, std::uint32_t value) -> Change {
