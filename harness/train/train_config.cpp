@@ -167,12 +167,14 @@ void resolve_folders(engine::TrainOptions& options) {
   if (!options.base.empty()) options.base = model_path(options.base.string());
   options.tokenizer =
       options.tokenizer.empty() ? options.base : tokenizer_path(options.tokenizer.string());
+  if (options.export_as == engine::TrainExport::kAdapter) return;
   // What is trained is written as a folder, tokenizer files and all.
   for (const auto& model : {options.base, options.tokenizer}) {
     if (std::filesystem::is_regular_file(model)) {
       throw Error(ErrorKind::kUnsupported,
-                  fmt::format("{}: training starts from a Hugging Face checkpoint folder; name one "
-                              "with the same model",
+                  fmt::format("{}: a whole model is trained from a Hugging Face checkpoint folder; "
+                              "name one with the same model, or train routers alone "
+                              "(\"export\": \"adapter\")",
                               model.string()));
     }
   }
