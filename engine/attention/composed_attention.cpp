@@ -54,24 +54,11 @@ std::vector<HeadSet> head_sets(const AttentionInput& input, std::span<const int>
   return sets;
 }
 
-// Union of the ranges of blocks [first, last), ascending and disjoint.
-std::vector<KeyRange> union_of(const HeadMask& mask, std::int64_t first, std::int64_t last) {
+// What the rows of blocks [first, last) see.
+std::vector<KeyRange> seen_keys(const HeadMask& mask, std::int64_t first, std::int64_t last) {
   std::vector<KeyRange> all;
-  for (std::int64_t b = first; b < last; ++b) {
-    const auto ranges = mask.block(b);
-    all.insert(all.end(), ranges.begin(), ranges.end());
-  }
-  std::sort(all.begin(), all.end(),
-            [](const KeyRange& a, const KeyRange& b) { return a.begin < b.begin; });
-  std::vector<KeyRange> merged;
-  for (const KeyRange& range : all) {
-    if (!merged.empty() && range.begin <= merged.back().end) {
-      merged.back().end = std::max(merged.back().end, range.end);
-    } else {
-      merged.push_back(range);
-    }
-  }
-  return merged;
+  for (std::int64_t b = first; b < last; ++b) all = union_of(all, mask.block(b));
+  return all;
 }
 
 // The keys of ascending ranges, int64 [keys]. Selections of tokens have hundreds of ranges: what
@@ -149,7 +136,7 @@ at::Tensor visible(const AttentionInput& input, const BlockMask& mask, const Hea
 
 void attend_slice(const AttentionInput& input, const BlockMask& mask, const HeadSet& set,
                   const Slice& slice, at::Tensor& out, at::Tensor* lse) {
-  const std::vector<KeyRange> keys = union_of(*set.mask, slice.first_block, slice.last_block);
+  const std::vector<KeyRange> keys = seen_keys(*set.mask, slice.first_block, slice.last_block);
   const at::Tensor key = keys_of(keys, input.q);
   const std::int64_t rows = slice.last_row - slice.first_row, dim = input.q.size(2);
   const std::int64_t n = set.kv_heads.size(0);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -13,10 +14,8 @@
 namespace elastic::engine {
 namespace {
 
-// Stacked query rows (positions x heads of the group) per prefill task: enough to hide the packing
-// of keys and values, few enough to stay in the second cache.
-constexpr std::int64_t kTaskRows = 256;
 constexpr std::int64_t kDecodeKeys = 1024;  // keys per piece of a decode step
+constexpr KeyRange kEveryKey{0, std::numeric_limits<std::int64_t>::max()};
 // Multiply-adds below which waking other threads costs more than it saves.
 constexpr std::int64_t kSerialWork = std::int64_t{1} << 18;
 
@@ -79,7 +78,10 @@ struct Job {
   std::int64_t cost = 0;  // query rows x keys
 };
 
-// Rows [first, last) of the call, all of one query block.
+// Query blocks that a task takes together: each alone would pack keys for a few rows.
+bool joins_blocks(const BlockMask& mask) { return mask.query_block < kMaskBlock; }
+
+// Rows [first, last) of the call, all of one query block but where these are joined.
 Job make_job(const AttentionInput& input, const BlockMask& mask, const Unit& unit,
              const at::Tensor& out, at::Tensor* lse, std::int64_t first, std::int64_t last) {
   Job job;
@@ -106,11 +108,23 @@ Job make_job(const AttentionInput& input, const BlockMask& mask, const Unit& uni
   const std::span<const KeyRange> ranges = unit.mask->block(block);
   t.ranges = ranges.data();
   t.range_count = static_cast<std::int64_t>(ranges.size());
+  if (joins_blocks(mask)) {
+    t.ranges = &kEveryKey;
+    t.range_count = 1;
+    t.row_ranges = unit.mask->ranges.data();
+    t.row_offsets = unit.mask->offsets.data() + block;
+    t.query_block = mask.query_block;
+  }
   t.token_sink = mask.token_sink;
   t.token_local = mask.token_local;
-  const std::int64_t end = input.q_start + last;
-  for (const KeyRange& r : ranges) {
-    job.cost += std::max<std::int64_t>(0, std::min(r.end, end) - r.begin) * t.rows * t.group;
+  for (std::int64_t row = input.q_start + first, b = block; row < input.q_start + last; ++b) {
+    const std::int64_t end =
+        std::min((mask.first_block + b + 1) * mask.query_block, input.q_start + last);
+    for (const KeyRange& r : unit.mask->block(b)) {
+      const std::int64_t keys = std::max<std::int64_t>(0, std::min(r.end, end) - r.begin);
+      job.cost += keys * (end - row) * t.group;
+    }
+    row = end;
   }
   return job;
 }
@@ -124,7 +138,8 @@ void prefill(const AttentionInput& input, const std::vector<Unit>& units, const 
     const std::int64_t step = std::max<std::int64_t>(1, kTaskRows / unit.group);
     for (std::int64_t first = 0; first < rows;) {
       const std::int64_t block = (input.q_start + first) / mask.query_block;
-      const std::int64_t block_end = (block + 1) * mask.query_block - input.q_start;
+      const std::int64_t block_end =
+          joins_blocks(mask) ? rows : (block + 1) * mask.query_block - input.q_start;
       const std::int64_t last = std::min({first + step, block_end, rows});
       jobs.push_back(make_job(input, mask, unit, out, lse, first, last));
       most_rows = std::max(most_rows, (last - first) * unit.group);
@@ -141,12 +156,22 @@ void prefill(const AttentionInput& input, const std::vector<Unit>& units, const 
             });
 }
 
-// Keys that the row at position p sees, in stretches of at most kDecodeKeys.
-std::vector<KeyRange> decode_ranges(const BlockMask& mask, const HeadMask& head, std::int64_t p) {
-  std::vector<KeyRange> pieces;
-  const auto add = [&pieces](std::int64_t begin, std::int64_t end) {
-    for (; begin < end; begin += kDecodeKeys) {
-      pieces.push_back({begin, std::min(begin + kDecodeKeys, end)});
+// Keys that the row at position p sees: blocks are pieces of kDecodeKeys keys, the last one's what
+// remains.
+HeadMask decode_pieces(const BlockMask& mask, const HeadMask& head, std::int64_t p) {
+  HeadMask pieces{.ranges = {}, .offsets = {0}};
+  std::int64_t room = kDecodeKeys;
+  const auto close = [&] {
+    pieces.offsets.push_back(std::ssize(pieces.ranges));
+    room = kDecodeKeys;
+  };
+  const auto add = [&](std::int64_t begin, std::int64_t end) {
+    while (begin < end) {
+      const std::int64_t keys = std::min(room, end - begin);
+      pieces.ranges.push_back({begin, begin + keys});
+      begin += keys;
+      room -= keys;
+      if (room == 0) close();
     }
   };
   for (const KeyRange& range : head.block(p / mask.query_block - mask.first_block)) {
@@ -159,6 +184,7 @@ std::vector<KeyRange> decode_ranges(const BlockMask& mask, const HeadMask& head,
     add(range.begin, std::min(end, mask.token_sink));
     add(std::max(range.begin, local), end);
   }
+  if (room < kDecodeKeys) close();
   return pieces;
 }
 
@@ -170,24 +196,29 @@ void decode(const AttentionInput& input, const std::vector<Unit>& units, const B
   };
   std::vector<Item> items;
   std::vector<DecodeJoin> joins;
+  std::vector<HeadMask> pieces_of_units;
+  pieces_of_units.reserve(units.size());
   const std::int64_t dim = input.q.size(2);
   std::int64_t floats = 0, cost = 0;
   for (const Unit& unit : units) {
-    const std::vector<KeyRange> ranges = decode_ranges(mask, *unit.mask, input.q_start);
+    pieces_of_units.push_back(decode_pieces(mask, *unit.mask, input.q_start));
+    const HeadMask& pieces = pieces_of_units.back();
+    const std::int64_t count = std::ssize(pieces.offsets) - 1;
     const HeadRows q{rows_of(input.q, unit.first_q).data, input.q.stride(0)};
-    joins.push_back({type_of(input.q), dim, unit.group, static_cast<std::int64_t>(ranges.size()),
-                     nullptr, head_of(out, unit.first_q), out.stride(0)});
+    joins.push_back({type_of(input.q), dim, unit.group, count, nullptr, head_of(out, unit.first_q),
+                     out.stride(0)});
     if (lse != nullptr) {
       joins.back().lse = static_cast<float*>(head_of(*lse, unit.first_q));
       joins.back().lse_stride = lse->stride(0);
     }
-    for (const KeyRange& range : ranges) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::span<const KeyRange> ranges = pieces.block(i);
       items.push_back({{type_of(input.q), dim, unit.group, q, rows_of(input.k, unit.kv_head),
-                        rows_of(input.v, unit.kv_head), range.begin, range.end,
+                        rows_of(input.v, unit.kv_head), ranges.data(), std::ssize(ranges),
                         static_cast<float>(input.scale)},
                        floats});
       floats += unit.group * (dim + 2);
-      cost += unit.group * (range.end - range.begin) * dim;
+      for (const KeyRange& range : ranges) cost += unit.group * (range.end - range.begin) * dim;
     }
   }
   const auto partials = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(floats));

@@ -2,7 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <algorithm>
+#include <iterator>
+#include <vector>
 
 namespace elastic::engine {
 namespace {
@@ -29,19 +30,13 @@ std::int64_t keys_of_heads(const BlockMask& mask, std::int64_t kv_heads, std::in
 }  // namespace
 
 std::int64_t keys_of_union(const BlockMask& mask, std::int64_t first, std::int64_t count) {
-  std::vector<KeyRange> ranges;
+  std::vector<KeyRange> all;
   for (std::int64_t head = first; head < first + count; ++head) {
-    const auto own = mask.head(head).block(0);
-    ranges.insert(ranges.end(), own.begin(), own.end());
+    all = union_of(all, mask.head(head).block(0));
     if (mask.heads.size() == 1) break;
   }
-  std::sort(ranges.begin(), ranges.end(),
-            [](const KeyRange& a, const KeyRange& b) { return a.begin < b.begin; });
-  std::int64_t keys = 0, end = 0;
-  for (const KeyRange& range : ranges) {
-    keys += std::max<std::int64_t>(0, range.end - std::max(range.begin, end));
-    end = std::max(end, range.end);
-  }
+  std::int64_t keys = 0;
+  for (const KeyRange& range : all) keys += range.end - range.begin;
   return keys;
 }
 

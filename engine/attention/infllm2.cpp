@@ -79,13 +79,15 @@ class InfllmMode final : public HeadMode {
                      coarse = state.tensors[1].index_select(0, heads).transpose(1, 2);
     const std::int64_t group = input.q.size(0) / input.k.size(0);
     const std::int64_t scores_per_row = heads.size(0) * group * std::max(fine.size(2), blocks);
-    return mask_by_rows(span, scores_per_row, options_.block, group, [&](const RowSpan& rows) {
+    return mask_by_rows(input, scores_per_row, options_.block, group, [&](const RowSpan& rows) {
       const at::Tensor q = grouped_queries(input, heads, rows, input.scale);
-      const auto by_row = [&](const at::Tensor& means) {
-        return at::bmm(q, means).view({heads.size(0), group, rows.rows, means.size(2)});
+      const auto by_row = [&](const at::Tensor& means, const KeyWindows& windows) {
+        const at::Tensor ended = up_to(means, windows, rows);
+        return at::bmm(q, ended).view({heads.size(0), group, rows.rows, ended.size(2)});
       };
       const at::Tensor scores =
-          window_scores(by_row(fine), by_row(coarse), rows, public_rounding ? span.tokens : 0);
+          window_scores(by_row(fine, options_.fine), by_row(coarse, options_.coarse), rows,
+                        public_rounding ? span.tokens : 0);
       return best_blocks(
           block_scores(scores, blocks),
           {options_.block, options_.init, options_.local / options_.block + 1, options_.topk},

@@ -69,7 +69,7 @@ class MobaMode final : public HeadMode {
                                .index_select(0, heads)
                                .transpose(1, 2);  // [heads, dim, chunks]
     const std::int64_t count = heads.size(0) * (input.q.size(0) / input.k.size(0));
-    return mask_by_rows(span, count * chunks, options_.chunk, 1, [&](const RowSpan& rows) {
+    return mask_by_rows(input, count * chunks, options_.chunk, 1, [&](const RowSpan& rows) {
       const at::Tensor gates = at::bmm(grouped_queries(input, heads, rows, 1), own);
       const at::Tensor of_all = at::constant_pad_nd(gates.view({count, rows.rows, own.size(2)}),
                                                     {0, chunks - own.size(2)}, -kInfinity);

@@ -191,15 +191,17 @@ class NsaMode final : public HeadMode {
     if (blocks <= options_.rule.topk) return dense_mask(span);
     const at::Tensor heads = index_of(kv_heads, means.device());
     const at::Tensor own = means.index_select(0, heads).to(at::kFloat).transpose(1, 2);
-    const std::int64_t group = input.q.size(0) / input.k.size(0), count = own.size(2);
+    const std::int64_t group = input.q.size(0) / input.k.size(0);
     return mask_by_rows(
-        span, heads.size(0) * group * std::max(count, blocks), options_.rule.block, group,
+        input, heads.size(0) * group * std::max(own.size(2), blocks), options_.rule.block, group,
         [&](const RowSpan& rows) {
+          const at::Tensor seen = up_to(own, options_.windows, rows);
+          const std::int64_t count = seen.size(2);
           const at::Tensor ended = (row_positions(rows, own.device()) + 1)
                                        .div(options_.windows.stride, "floor")
                                        .sub(options_.windows.size / options_.windows.stride - 1);
           const at::Tensor hidden = at::arange(count, ended.options()) >= ended;
-          const at::Tensor scores = at::bmm(grouped_queries(input, heads, rows, input.scale), own)
+          const at::Tensor scores = at::bmm(grouped_queries(input, heads, rows, input.scale), seen)
                                         .view({heads.size(0), group, rows.rows, count})
                                         .masked_fill_(hidden, -kInfinity);
           const at::Tensor shares = at::softmax(scores, 3).masked_fill_(hidden, 0).sum(1);

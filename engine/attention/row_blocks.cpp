@@ -11,7 +11,8 @@
 namespace elastic::engine {
 namespace {
 
-constexpr std::int64_t kScoreBudget = std::int64_t{1} << 24;  // numbers held at a time
+// Numbers held at a time: few stay near the caches of a CPU, many keep a GPU at work.
+constexpr std::int64_t kScoresOnCpu = std::int64_t{1} << 20, kScores = std::int64_t{1} << 24;
 
 void append(const HeadMask& more, HeadMask& head) {
   const auto base = static_cast<std::int64_t>(head.ranges.size());
@@ -36,6 +37,11 @@ void extend_means(const at::Tensor& keys, const KeyWindows& windows, at::Tensor&
                                .unfold(1, windows.size, windows.stride)
                                .mean(3);
   means = have == 0 ? fresh : at::cat({means, fresh}, 1);
+}
+
+at::Tensor up_to(const at::Tensor& means, const KeyWindows& windows, const RowSpan& rows) {
+  const std::int64_t ended = windows.within(rows.q_start + rows.rows);
+  return means.narrow(2, 0, std::min(means.size(2), ended));
 }
 
 at::Tensor row_positions(const RowSpan& rows, at::Device device) {
@@ -72,11 +78,13 @@ void check_multiple(const ModeOptions& options, std::string_view large, std::int
                           large_value, small, small_value));
 }
 
-BlockMask mask_by_rows(const RowSpan& span, std::int64_t scores_per_row, std::int64_t block,
+BlockMask mask_by_rows(const AttentionInput& input, std::int64_t scores_per_row, std::int64_t block,
                        std::int64_t share,
                        const std::function<at::Tensor(const RowSpan& rows)>& choose) {
+  const RowSpan span = input.span();
   BlockMask mask{.query_block = 1, .first_block = span.q_start};
-  const std::int64_t step = std::max<std::int64_t>(1, kScoreBudget / scores_per_row);
+  const std::int64_t budget = input.q.is_cpu() ? kScoresOnCpu : kScores;
+  const std::int64_t step = std::max<std::int64_t>(1, budget / scores_per_row);
   for (std::int64_t first = 0; first < span.rows; first += step) {
     const RowSpan rows{span.q_start + first, std::min(step, span.rows - first), span.tokens};
     const at::Tensor keep = choose(rows).to(at::kCPU, at::kByte).contiguous();

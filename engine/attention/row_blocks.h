@@ -30,6 +30,9 @@ struct KeyWindows {
 /// tokens, dim].
 void extend_means(const at::Tensor& keys, const KeyWindows& windows, at::Tensor& means);
 
+/// Of `means` [heads, dim, windows] those of windows that end at or before the last of the rows.
+at::Tensor up_to(const at::Tensor& means, const KeyWindows& windows, const RowSpan& rows);
+
 /// int64 [rows, 1]: positions of the rows.
 at::Tensor row_positions(const RowSpan& rows, at::Device device);
 
@@ -55,7 +58,7 @@ void check_multiple(const ModeOptions& options, std::string_view large, std::int
 
 /// Rows of a call, a few at a time so that `scores_per_row` numbers of each fit: `choose` gives
 /// bool [heads, rows, blocks of `block` keys], one head for `share` query heads of the call's.
-BlockMask mask_by_rows(const RowSpan& span, std::int64_t scores_per_row, std::int64_t block,
+BlockMask mask_by_rows(const AttentionInput& input, std::int64_t scores_per_row, std::int64_t block,
                        std::int64_t share,
                        const std::function<at::Tensor(const RowSpan& rows)>& choose);
 

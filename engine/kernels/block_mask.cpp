@@ -82,6 +82,22 @@ void count_rows(const BlockMask& mask, std::span<const KeyRange> ranges, std::in
 
 }  // namespace
 
+std::vector<KeyRange> union_of(std::span<const KeyRange> a, std::span<const KeyRange> b) {
+  std::vector<KeyRange> all(a.size() + b.size());
+  std::merge(a.begin(), a.end(), b.begin(), b.end(), all.begin(),
+             [](const KeyRange& x, const KeyRange& y) { return x.begin < y.begin; });
+  std::size_t kept = 0;
+  for (const KeyRange& range : all) {
+    if (kept > 0 && range.begin <= all[kept - 1].end) {
+      all[kept - 1].end = std::max(all[kept - 1].end, range.end);
+    } else {
+      all[kept++] = range;
+    }
+  }
+  all.resize(kept);
+  return all;
+}
+
 BlockMask dense_mask(const RowSpan& span) {
   const BlockSpan blocks = blocks_of(span, kMaskBlock);
   const std::int64_t end = span.q_start + span.rows;

@@ -34,6 +34,9 @@ struct KeyRange {
   std::int64_t begin = 0, end = 0;
 };
 
+/// What either of two lists of ascending, disjoint ranges holds, in the same form.
+std::vector<KeyRange> union_of(std::span<const KeyRange> a, std::span<const KeyRange> b);
+
 /// Mask of one head: query block first_block + b sees ranges[offsets[b] .. offsets[b+1]),
 /// ascending, disjoint, not empty, clipped to the causal area of the block's last row.
 struct HeadMask {

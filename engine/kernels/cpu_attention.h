@@ -21,6 +21,11 @@ namespace elastic::engine {
 
 enum class CpuType { kFp32, kBf16 };
 
+/// Positions of a prefill task at most, and its stacked query rows (positions x heads of the group)
+/// where there are several: enough to hide the packing of keys and values, few enough to stay in
+/// the second cache.
+inline constexpr std::int64_t kTaskRows = 256;
+
 /// [rows, head_dim] of one head: `data` at row 0, rows `stride` elements apart.
 struct HeadRows {
   const void* data = nullptr;
@@ -44,16 +49,23 @@ struct PrefillTask {
   float scale = 0;
   const KeyRange* ranges = nullptr;  // ascending, disjoint
   std::int64_t range_count = 0;
+  // Where rows see keys of their own within these: the row at position p those of its query block,
+  // row_ranges[row_offsets[b] .. row_offsets[b + 1]), b = p / query_block - that of the first row.
+  // Null: every row sees all of `ranges`.
+  const KeyRange* row_ranges = nullptr;
+  const std::int64_t* row_offsets = nullptr;
+  std::int64_t query_block = 1;
   std::int64_t token_sink = 0, token_local = 0;  // as in BlockMask
 };
 
-/// One query row of `group` heads against keys [begin, end) of one KV head. Leaves the unnormalised
-/// partial result: per head max (log2 domain), sum, and head_dim values.
+/// One query row of `group` heads against the keys of some ranges of one KV head. Leaves the
+/// unnormalised partial result: per head max (log2 domain), sum, and head_dim values.
 struct DecodePiece {
   CpuType type = CpuType::kFp32;
   std::int64_t head_dim = 0, group = 1;
   HeadRows q, k, v;  // q: row h = head h of the group
-  std::int64_t begin = 0, end = 0;
+  const KeyRange* ranges = nullptr;
+  std::int64_t range_count = 0;
   float scale = 0;
   float* partial = nullptr;  // [group, head_dim + 2]: max, sum, values
 };

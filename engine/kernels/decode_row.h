@@ -54,32 +54,44 @@ struct DecodeRow {
     for (std::int64_t c = 0; c < d; ++c) state[2 + c] *= alpha;
   }
 
+  // The heads' rows against n <= kChunk keys.
+  template <typename T>
+  static void add_keys(const DecodePiece& piece, const std::int64_t* keys, std::int64_t n,
+                       float* q) {
+    const std::int64_t d = piece.head_dim;
+    float scores[kChunk];
+    for (std::int64_t h = 0; h < piece.group; ++h) {
+      const T* row = static_cast<const T*>(piece.q.data) + h * piece.q.stride;
+      for (std::int64_t c = 0; c < d; ++c) q[c] = widen(row[c]) * (piece.scale * kToLog2);
+      float* state = piece.partial + h * (d + 2);
+      const T* k = static_cast<const T*>(piece.k.data);
+      for (std::int64_t j = 0; j < n; ++j) scores[j] = dot(q, k + keys[j] * piece.k.stride, d);
+      soften(n, scores, state, d);
+      const T* v = static_cast<const T*>(piece.v.data);
+      for (std::int64_t j = 0; j < n; ++j) {
+        add_scaled(scores[j], v + keys[j] * piece.v.stride, d, state + 2);
+      }
+    }
+  }
+
   template <typename T>
   static void run(const DecodePiece& piece, float* q) {
     const std::int64_t d = piece.head_dim;
-    float scores[kChunk];
     for (std::int64_t h = 0; h < piece.group; ++h) {
       float* state = piece.partial + h * (d + 2);
       state[0] = -__builtin_inff();
       for (std::int64_t c = 0; c <= d; ++c) state[1 + c] = 0;
     }
-    const T* keys = static_cast<const T*>(piece.k.data);
-    const T* values = static_cast<const T*>(piece.v.data);
-    for (std::int64_t begin = piece.begin; begin < piece.end; begin += kChunk) {
-      const std::int64_t n = smaller(kChunk, piece.end - begin);
-      for (std::int64_t h = 0; h < piece.group; ++h) {
-        const T* row = static_cast<const T*>(piece.q.data) + h * piece.q.stride;
-        for (std::int64_t c = 0; c < d; ++c) q[c] = widen(row[c]) * (piece.scale * kToLog2);
-        float* state = piece.partial + h * (d + 2);
-        for (std::int64_t j = 0; j < n; ++j) {
-          scores[j] = dot(q, keys + (begin + j) * piece.k.stride, d);
-        }
-        soften(n, scores, state, d);
-        for (std::int64_t j = 0; j < n; ++j) {
-          add_scaled(scores[j], values + (begin + j) * piece.v.stride, d, state + 2);
-        }
+    std::int64_t keys[kChunk], n = 0;  // those in hand
+    for (const KeyRange* range = piece.ranges; range != piece.ranges + piece.range_count; ++range) {
+      for (std::int64_t key = range->begin; key < range->end; ++key) {
+        keys[n++] = key;
+        if (n < kChunk) continue;
+        add_keys<T>(piece, keys, n, q);
+        n = 0;
       }
     }
+    if (n > 0) add_keys<T>(piece, keys, n, q);
   }
 
   static void decode(const DecodePiece& piece, float* scratch) {

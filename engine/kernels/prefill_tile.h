@@ -187,17 +187,75 @@ struct PrefillTile {
     }
   }
 
-  // Scores of keys that row position p does not see become -inf. Columns [0, width) are keys begin
-  // + column, of which those from `n` on do not exist.
-  static void mask_row(const PrefillTask& task, std::int64_t p, std::int64_t begin, std::int64_t n,
-                       std::int64_t width, float* scores) {
-    const float hidden = -__builtin_inff();
+  // Of each position whose row sees ranges of its own: those that do not end before the keys in
+  // hand.
+  struct OwnRanges {
+    const KeyRange *next[kTaskRows], *end[kTaskRows];
+  };
+
+  static void start_ranges(const PrefillTask& task, OwnRanges& own) {
+    if (task.row_offsets == nullptr) return;
+    const std::int64_t origin = task.q_start + task.first;
+    for (std::int64_t i = 0; i < task.rows; ++i) {
+      const std::int64_t b = (origin + i) / task.query_block - origin / task.query_block;
+      own.next[i] = task.row_ranges + task.row_offsets[b];
+      own.end[i] = task.row_ranges + task.row_offsets[b + 1];
+    }
+  }
+
+  // On to the keys [begin, begin + n): whether any row sees one of them.
+  static bool next_ranges(const PrefillTask& task, std::int64_t begin, std::int64_t n,
+                          OwnRanges& own) {
+    if (task.row_offsets == nullptr) return true;
+    bool any = false;
+    for (std::int64_t i = 0; i < task.rows; ++i) {
+      const KeyRange*& next = own.next[i];
+      while (next != own.end[i] && next->end <= begin) ++next;
+      any = any || (next != own.end[i] && next->begin < begin + n);
+    }
+    return any;
+  }
+
+  // Columns [from, to) of the packed keys.
+  struct Columns {
+    std::int64_t from = 0, to = 0;
+  };
+
+  // Between these lies all that the row of position `i` of the task sees of keys [begin, begin +
+  // n).
+  static Columns columns_of(const PrefillTask& task, const OwnRanges& own, std::int64_t i,
+                            std::int64_t begin, std::int64_t n) {
+    const std::int64_t causal = task.q_start + task.first + i + 1 - begin;
+    const std::int64_t end = smaller(n, larger<std::int64_t>(0, causal));
+    if (task.row_offsets == nullptr) return {0, end};
+    const KeyRange* range = own.next[i];
+    if (range == own.end[i] || range->begin >= begin + end) return {};
+    const std::int64_t from = larger<std::int64_t>(0, range->begin - begin);
+    while (range + 1 != own.end[i] && range[1].begin < begin + end) ++range;
+    return {from, smaller(end, range->end - begin)};
+  }
+
+  // Scores of keys that the row of position `i` of the task does not see become -inf. Columns are
+  // keys begin + column, of which those from `n` on do not exist.
+  static void mask_row(const PrefillTask& task, const OwnRanges& own, std::int64_t i,
+                       std::int64_t begin, std::int64_t n, const Columns& columns, float* scores) {
+    const auto hide = [scores](std::int64_t from, std::int64_t to) {
+      for (std::int64_t j = from; j < to; ++j) scores[j] = -__builtin_inff();
+    };
+    const std::int64_t p = task.q_start + task.first + i;
     const std::int64_t end = smaller(n, larger<std::int64_t>(0, p + 1 - begin));
-    for (std::int64_t j = end; j < width; ++j) scores[j] = hidden;
-    if (task.token_local == 0) return;
-    const std::int64_t from = larger<std::int64_t>(0, task.token_sink - begin);
-    const std::int64_t to = smaller(end, p - task.token_local + 1 - begin);
-    for (std::int64_t j = from; j < to; ++j) scores[j] = hidden;
+    hide(larger(columns.from, end), columns.to);
+    if (task.token_local > 0) {
+      hide(larger(columns.from, task.token_sink - begin),
+           smaller(end, p - task.token_local + 1 - begin));
+    }
+    if (task.row_offsets == nullptr) return;
+    std::int64_t seen = columns.from;
+    for (const KeyRange* r = own.next[i]; r != own.end[i] && r->begin < begin + end; ++r) {
+      hide(seen, r->begin - begin);
+      seen = larger(seen, r->end - begin);
+    }
+    hide(seen, columns.to);
   }
 
   // Online softmax of one row: scores become probabilities relative to the new maximum; returns the
@@ -226,23 +284,37 @@ struct PrefillTile {
     return alpha;
   }
 
-  // Rows [row, row + count) of the stack against the packed keys [begin, begin + n).
-  static void strip(const PrefillTask& task, const Scratch& s, std::int64_t row, std::int64_t count,
-                    std::int64_t begin, std::int64_t n) {
-    const std::int64_t d = task.head_dim, dv = padded(d);
-    const std::int64_t origin = task.q_start + task.first;
-    std::int64_t keys[kStripRows / kMicroRows];  // of each register block: none beyond its last row
-    const std::int64_t blocks = (count + kMicroRows - 1) / kMicroRows;
-    std::int64_t most = 0;
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const std::int64_t last = row + smaller(count, (b + 1) * kMicroRows) - 1;
-      keys[b] = smaller(n, larger<std::int64_t>(0, origin + last / task.group + 1 - begin));
-      most = larger(most, keys[b]);
+  // The columns that rows [first, last) of the stack, a register block, score: whole panels but at
+  // the end.
+  static Columns block_columns(const PrefillTask& task, const OwnRanges& own, std::int64_t first,
+                               std::int64_t last, std::int64_t begin, std::int64_t n) {
+    Columns all{n, 0};
+    const std::int64_t last_position = (last - 1) / task.group;
+    for (std::int64_t i = first / task.group; i <= last_position; ++i) {
+      const Columns row = columns_of(task, own, i, begin, n);
+      if (row.from == row.to) continue;
+      all = {smaller(all.from, row.from), larger(all.to, row.to)};
     }
-    if (most == 0) return;
-    for (std::int64_t p = 0; p < most; p += kPanel) {
+    return all.to == 0 ? Columns{} : Columns{all.from / kPanel * kPanel, all.to};
+  }
+
+  // Rows [row, row + count) of the stack against the packed keys [begin, begin + n).
+  static void strip(const PrefillTask& task, const Scratch& s, const OwnRanges& own,
+                    std::int64_t row, std::int64_t count, std::int64_t begin, std::int64_t n) {
+    const std::int64_t d = task.head_dim, dv = padded(d);
+    Columns columns[kStripRows / kMicroRows];  // of each register block
+    const std::int64_t blocks = (count + kMicroRows - 1) / kMicroRows;
+    Columns all{n, 0};
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const std::int64_t first = row + b * kMicroRows;
+      columns[b] =
+          block_columns(task, own, first, smaller(first + kMicroRows, row + count), begin, n);
+      if (columns[b].to == 0) continue;
+      all = {smaller(all.from, columns[b].from), larger(all.to, columns[b].to)};
+    }
+    for (std::int64_t p = all.from; p < all.to; p += kPanel) {
       for (std::int64_t b = 0; b < blocks; ++b) {
-        if (p >= keys[b]) continue;
+        if (p < columns[b].from || p >= columns[b].to) continue;
         const std::int64_t r = b * kMicroRows;
         with_rows(count - r, [&]<int R>() {
           score_block<R>(s.q + (row + r) * d, d, s.k + p * d, s.scores + r * kKeyBlock + p);
@@ -251,22 +323,26 @@ struct PrefillTile {
     }
     float alpha[kStripRows];
     for (std::int64_t r = 0; r < count; ++r) {
-      const std::int64_t width = padded(keys[r / kMicroRows]);
-      if (width == 0) continue;
+      const Columns scored{columns[r / kMicroRows].from, padded(columns[r / kMicroRows].to)};
+      if (scored.to == 0) continue;
       float* scores = s.scores + r * kKeyBlock;
-      const std::int64_t position = origin + (row + r) / task.group;
-      if (begin + width > position + 1 || width > n || task.token_local > 0) {
-        mask_row(task, position, begin, n, width, scores);
+      const std::int64_t i = (row + r) / task.group;
+      const std::int64_t position = task.q_start + task.first + i;
+      if (begin + scored.to > position + 1 || scored.to > n || task.token_local > 0 ||
+          task.row_offsets != nullptr) {
+        mask_row(task, own, i, begin, n, scored, scores);
       }
-      alpha[r] = soften_row(width, scores, s.max + row + r, s.sum + row + r);
+      alpha[r] = soften_row(scored.to - scored.from, scores + scored.from, s.max + row + r,
+                            s.sum + row + r);
     }
     for (std::int64_t c = 0; c < dv; c += kPanel) {
       for (std::int64_t b = 0; b < blocks; ++b) {
-        if (keys[b] == 0) continue;
+        const auto [from, to] = columns[b];
+        if (to == 0) continue;
         const std::int64_t r = b * kMicroRows;
-        with_rows(count - r, [&]<int R>() {
-          value_block<R>(s.scores + r * kKeyBlock, keys[b], s.v + c * n, alpha + r,
-                         s.out + (row + r) * dv + c, dv);
+        with_rows(count - r, [&, from = from, to = to]<int R>() {
+          value_block<R>(s.scores + r * kKeyBlock + from, to - from, s.v + c * n + from * kPanel,
+                         alpha + r, s.out + (row + r) * dv + c, dv);
         });
       }
     }
@@ -300,15 +376,18 @@ struct PrefillTile {
       s.max[r] = -__builtin_inff();
       s.sum[r] = 0;
     }
+    OwnRanges own;
+    start_ranges(task, own);
     const std::int64_t causal_end = task.q_start + task.first + task.rows;
     for (std::int64_t i = 0; i < task.range_count; ++i) {
       const std::int64_t end = smaller(task.ranges[i].end, causal_end);
       for (std::int64_t begin = task.ranges[i].begin; begin < end; begin += kKeyBlock) {
         const std::int64_t n = smaller(kKeyBlock, end - begin);
+        if (!next_ranges(task, begin, n, own)) continue;
         pack_keys<T>(task, begin, n, s.k);
         pack_values<T>(task, begin, n, s.v);
         for (std::int64_t row = 0; row < rows; row += kStripRows) {
-          strip(task, s, row, smaller(kStripRows, rows - row), begin, n);
+          strip(task, s, own, row, smaller(kStripRows, rows - row), begin, n);
         }
       }
     }

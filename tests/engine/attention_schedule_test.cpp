@@ -22,12 +22,33 @@
 namespace elastic::engine {
 namespace {
 
+std::string words(std::span<const KeyRange> ranges) {
+  std::string text;
+  for (const KeyRange& r : ranges) {
+    text += std::to_string(r.begin) + "-" + std::to_string(r.end) + " ";
+  }
+  return text;
+}
+
+// Ranges of a task: those of all its rows, or of one after the other.
+std::string words(const PrefillTask& task) {
+  if (task.row_offsets == nullptr) return words(std::span(task.ranges, task.range_count));
+  std::string text;
+  for (std::int64_t i = 0; i < task.rows; ++i) {
+    const std::int64_t origin = task.q_start + task.first;
+    const std::int64_t* at =
+        task.row_offsets + (origin + i) / task.query_block - origin / task.query_block;
+    text += words(std::span(task.row_ranges + at[0], task.row_ranges + at[1])) + "/ ";
+  }
+  return text;
+}
+
 struct Notes {
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<PrefillTask> tasks;
-  std::vector<std::vector<KeyRange>> task_ranges;
-  std::vector<DecodePiece> pieces;
+  std::vector<std::string> task_ranges;
+  std::vector<std::string> pieces;  // ranges of each
   std::vector<DecodeJoin> joins;
   std::set<std::thread::id> threads;
   std::set<bool> aligned;  // whether scratch stood at 64 bytes
@@ -46,25 +67,25 @@ void note_thread(std::unique_lock<std::mutex>& lock, const float* scratch) {
   }
 }
 
-const CpuKernels kNoting = {"noting",
-                            [](std::int64_t head_dim, std::int64_t rows) {
-                              notes->scratch_dim = head_dim;
-                              notes->scratch_rows = rows;
-                              return std::int64_t{5};
-                            },
-                            [](const PrefillTask& task, float* scratch) {
-                              std::unique_lock lock(notes->mutex);
-                              notes->tasks.push_back(task);
-                              notes->task_ranges.emplace_back(task.ranges,
-                                                              task.ranges + task.range_count);
-                              note_thread(lock, scratch);
-                            },
-                            [](const DecodePiece& piece, float* scratch) {
-                              std::unique_lock lock(notes->mutex);
-                              notes->pieces.push_back(piece);
-                              note_thread(lock, scratch);
-                            },
-                            [](const DecodeJoin& join) { notes->joins.push_back(join); }};
+const CpuKernels kNoting = {
+    "noting",
+    [](std::int64_t head_dim, std::int64_t rows) {
+      notes->scratch_dim = head_dim;
+      notes->scratch_rows = rows;
+      return std::int64_t{5};
+    },
+    [](const PrefillTask& task, float* scratch) {
+      std::unique_lock lock(notes->mutex);
+      notes->tasks.push_back(task);
+      notes->task_ranges.push_back(words(task));
+      note_thread(lock, scratch);
+    },
+    [](const DecodePiece& piece, float* scratch) {
+      std::unique_lock lock(notes->mutex);
+      notes->pieces.push_back(words(std::span(piece.ranges, piece.range_count)));
+      note_thread(lock, scratch);
+    },
+    [](const DecodeJoin& join) { notes->joins.push_back(join); }};
 
 AttentionInput zero_input(std::int64_t heads_q, std::int64_t heads_kv, std::int64_t dim,
                           std::int64_t q_start, std::int64_t rows) {
@@ -84,18 +105,11 @@ struct Expected {
   std::string ranges;
 };
 
-std::string words(std::span<const KeyRange> ranges) {
-  std::string text;
-  for (const KeyRange& r : ranges) {
-    text += std::to_string(r.begin) + "-" + std::to_string(r.end) + " ";
-  }
-  return text;
-}
-
-// Tasks of one block's rows, at most 256 stacked ones, the ones with most visible pairs first.
+// Tasks of the rows of one block, or of several that have less than 128; at most 256 stacked ones,
+// the ones with most visible pairs first.
 std::vector<Expected> expected_tasks(const AttentionInput& input, const BlockMask& mask) {
   const std::int64_t heads = input.q.size(0), group = heads / input.k.size(0);
-  const bool shared = mask.heads.size() == 1;
+  const bool shared = mask.heads.size() == 1, joined = mask.query_block < 128;
   std::vector<Expected> tasks;
   for (std::int64_t head = 0; head < heads; head += shared ? group : 1) {
     const std::int64_t together = shared ? group : 1;
@@ -103,11 +117,18 @@ std::vector<Expected> expected_tasks(const AttentionInput& input, const BlockMas
     for (std::int64_t row = 1; row <= input.q.size(1); ++row) {
       const std::int64_t next = input.q_start + row;
       const bool full = (row - first + 1) * together > 256;
-      if (row < input.q.size(1) && next % mask.query_block != 0 && !full) continue;
-      const std::int64_t block = (input.q_start + first) / mask.query_block - mask.first_block;
-      Expected e{first, row - first, head, together, 0, words(mask.head(head).block(block))};
-      for (const KeyRange& r : mask.head(head).block(block)) {
-        for (std::int64_t j = r.begin; j < std::min(r.end, next); ++j) e.cost += e.rows * together;
+      const bool ends = !joined && next % mask.query_block == 0;
+      if (row < input.q.size(1) && !ends && !full) continue;
+      Expected e{first, row - first, head, together, 0, ""};
+      for (std::int64_t p = input.q_start + first; p < next; ++p) {
+        const std::int64_t block = p / mask.query_block;
+        const std::int64_t end = std::min((block + 1) * mask.query_block, next);
+        const auto ranges = mask.head(head).block(block - mask.first_block);
+        if (joined) e.ranges += words(ranges) + "/ ";
+        if (!joined) e.ranges = words(ranges);
+        for (const KeyRange& r : ranges) {
+          e.cost += together * std::max<std::int64_t>(0, std::min(r.end, end) - r.begin);
+        }
       }
       tasks.push_back(e);
       first = row;
@@ -131,7 +152,7 @@ void expect_tasks(const AttentionInput& input, const BlockMask& mask) {
     EXPECT_EQ(task.rows, wanted[i].rows);
     EXPECT_EQ(task.group, wanted[i].group);
     EXPECT_EQ(task.q.data, input.q[wanted[i].q_head].const_data_ptr());
-    EXPECT_EQ(words(seen.task_ranges[i]), wanted[i].ranges);
+    EXPECT_EQ(seen.task_ranges[i], wanted[i].ranges);
     EXPECT_EQ(task.token_sink, mask.token_sink);
     EXPECT_EQ(task.token_local, mask.token_local);
     most = std::max(most, task.rows * task.group);
@@ -175,13 +196,31 @@ TEST(AttentionSchedule, LongBlocksAreCutAndHeadsOfTheirOwnMaskRunAlone) {
   expect_tasks(zero_input(4, 1, 1, 0, 256), late);
 }
 
-// A step of decode: pieces of at most 1024 keys of what its row sees, and one join a KV head.
+// Blocks of few rows are taken together, each row with the ranges of its own block.
+TEST(AttentionSchedule, ShortBlocksAreJoined) {
+  std::vector<std::uint8_t> visible(4 * 600 * 19);
+  for (std::size_t i = 0; i < visible.size(); ++i) visible[i] = i % 7 < 2;
+  for (const std::int64_t block : {1, 16, 64}) {
+    for (const std::int64_t q_start : {0, 77}) {
+      const AttentionInput input = zero_input(4, 2, 1, q_start, 523);
+      const RowSpan span = input.span();
+      const std::int64_t rows = (span.q_start + span.rows - 1) / block - span.q_start / block + 1;
+      for (const std::int64_t heads : {1, 4}) {
+        const auto size = static_cast<std::size_t>(heads * rows * 19);
+        expect_tasks(
+            input, table_mask({std::span(visible).first(size), heads, rows, 19, 32, block}, span));
+      }
+    }
+  }
+}
+
+// A step of decode: pieces of 1024 keys of what its row sees, and one join a KV head.
 void expect_pieces(const AttentionInput& input, const BlockMask& mask, const std::string& wanted) {
   Notes seen;
   take_notes(seen, input, mask);
-  std::vector<KeyRange> ranges;
-  for (const DecodePiece& piece : seen.pieces) ranges.push_back({piece.begin, piece.end});
-  EXPECT_EQ(words(ranges), wanted);
+  std::string pieces;
+  for (const std::string& piece : seen.pieces) pieces += piece + "/ ";
+  EXPECT_EQ(pieces, wanted);
   EXPECT_TRUE(seen.tasks.empty());
   std::int64_t joined = 0;
   for (const DecodeJoin& join : seen.joins) joined += join.pieces;
@@ -194,24 +233,25 @@ TEST(AttentionSchedule, ADecodeStepReadsTheKeysOfItsRowInPieces) {
     const AttentionInput input = zero_input(2 * heads_kv, heads_kv, 1, tokens - 1, 1);
     return std::pair{input, dense_mask(input.span())};
   };
-  expect_pieces(dense(1, 1).first, dense(1, 1).second, "0-1 ");
-  expect_pieces(dense(1024, 1).first, dense(1024, 1).second, "0-1024 ");
-  expect_pieces(dense(1025, 2).first, dense(1025, 2).second, "0-1024 1024-1025 0-1024 1024-1025 ");
-  expect_pieces(dense(2500, 1).first, dense(2500, 1).second, "0-1024 1024-2048 2048-2500 ");
+  expect_pieces(dense(1, 1).first, dense(1, 1).second, "0-1 / ");
+  expect_pieces(dense(1024, 1).first, dense(1024, 1).second, "0-1024 / ");
+  expect_pieces(dense(1025, 2).first, dense(1025, 2).second,
+                "0-1024 / 1024-1025 / 0-1024 / 1024-1025 / ");
+  expect_pieces(dense(2500, 1).first, dense(2500, 1).second, "0-1024 / 1024-2048 / 2048-2500 / ");
   const AttentionInput input = zero_input(1, 1, 1, 1999, 1);
   const auto window = [&](std::int64_t sink, std::int64_t local) {
     return streaming_mask({.sink = sink, .local = local, .block = 1}, input.span());
   };
-  expect_pieces(input, window(3, 40), "0-3 1960-2000 ");
-  expect_pieces(input, window(0, 1), "1999-2000 ");
-  expect_pieces(input, window(1970, 40), "0-1024 1024-1970 1970-2000 ");
+  expect_pieces(input, window(3, 40), "0-3 1960-2000 / ");
+  expect_pieces(input, window(0, 1), "1999-2000 / ");
+  expect_pieces(input, window(1970, 40), "0-1024 / 1024-1970 1970-2000 / ");
   expect_pieces(input, streaming_mask({.sink = 128, .local = 128}, input.span()),
-                "0-128 1920-2000 ");
+                "0-128 1920-2000 / ");
   BlockMask wide = window(3, 40);  // ranges that hold more than the row may see
   wide.heads[0] = {.ranges = {{0, 1990}, {1995, 2048}}, .offsets = {0, 2}};
-  expect_pieces(input, wide, "0-3 1960-1990 1995-2000 ");
+  expect_pieces(input, wide, "0-3 1960-1990 1995-2000 / ");
   wide.token_local = wide.token_sink = 0;
-  expect_pieces(input, wide, "0-1024 1024-1990 1995-2000 ");
+  expect_pieces(input, wide, "0-1024 / 1024-1990 1995-2000 / ");
 }
 
 // Other threads are woken where there are 2^18 multiply-adds to do, and several tasks.

@@ -8,8 +8,10 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <barrier>
 #include <future>
 #include <limits>
@@ -103,16 +105,20 @@ void expect_reference(const AttentionInput& input, const BlockMask& mask, const 
   });
 }
 
-BlockMask random_table(const AttentionInput& input, std::int64_t block, double density,
-                       unsigned seed) {
+// Blocks of query_block x block tokens; one mask for `share` query heads.
+BlockMask random_table(const AttentionInput& input, std::int64_t query_block, std::int64_t block,
+                       double density, std::int64_t share = 1) {
   const RowSpan span = input.span();
-  const std::int64_t q_blocks = (span.q_start + span.rows - 1) / block - span.q_start / block + 1;
-  const std::int64_t k_blocks = (span.tokens + block - 1) / block;
-  std::mt19937 random(seed);
-  std::vector<std::uint8_t> visible(
-      static_cast<std::size_t>(input.q.size(0) * q_blocks * k_blocks));
+  const std::int64_t heads = input.q.size(0) / share,
+                     q_blocks = (span.q_start + span.rows - 1) / query_block -
+                                span.q_start / query_block + 1,
+                     k_blocks = (span.tokens + block - 1) / block;
+  std::mt19937 random(11);
+  std::vector<std::uint8_t> visible(static_cast<std::size_t>(heads * q_blocks * k_blocks));
   for (std::uint8_t& v : visible) v = std::bernoulli_distribution(density)(random) ? 1 : 0;
-  return table_mask({visible, input.q.size(0), q_blocks, k_blocks, block}, span);
+  BlockMask mask = table_mask({visible, heads, q_blocks, k_blocks, block, query_block}, span);
+  mask.share = share;
+  return mask;
 }
 
 TEST(Attention, EveryBackendEqualsTheReference) {
@@ -179,8 +185,27 @@ TEST(Attention, MasksPerQueryHead) {
   for (const Shape& shape : shapes()) {
     const std::int64_t block = kBlocks[number++ % 3];
     const AttentionInput input = random_input(shape, at::kFloat);
-    expect_reference(input, random_table(input, block, 0.4, 11),
+    expect_reference(input, random_table(input, block, block, 0.4),
                      "table of " + std::to_string(block) + " " + label(shape));
+  }
+}
+
+// Rows of one task that see blocks of their own: few, so that whole tasks see nothing of some keys,
+// or many.
+TEST(Attention, MasksPerRow) {
+  for (const Shape& shape : shapes()) {
+    const AttentionInput input = random_input(shape, at::kFloat);
+    const std::int64_t group = shape.heads_q / shape.heads_kv;
+    for (const auto& [query_block, block] : std::vector<std::array<std::int64_t, 2>>{
+             {1, 1}, {1, 64}, {1, 100}, {3, 7}, {16, 256}, {127, 32}}) {
+      for (const double density : {0.02, 0.5}) {
+        for (const std::int64_t share : {std::int64_t{1}, group}) {
+          expect_reference(
+              input, random_table(input, query_block, block, density, share),
+              fmt::format("{} x {}, {} of {}", query_block, block, density, label(shape)));
+        }
+      }
+    }
   }
 }
 
