@@ -18,6 +18,15 @@ class CpuBackend final : public ComposedBackend {
     if (runs_on_cpu_kernels(input)) return cpu_attention(input, kv_heads, mask, out, lse);
     composed_attention(input, kv_heads, mask, out, lse);
   }
+
+  void attend_skipping(const AttentionInput& input, std::span<const int> kv_heads,
+                       const SkipRule& rule, const at::Tensor& tiles, at::Tensor& out,
+                       at::Tensor* lse) const override {
+    if (runs_on_cpu_kernels(input) && kernels_take(rule)) {
+      return cpu_skip_attention(input, kv_heads, rule, tiles, out, lse);
+    }
+    ComposedBackend::attend_skipping(input, kv_heads, rule, tiles, out, lse);
+  }
 };
 
 using Installed = std::array<const AttentionBackend*, at::COMPILE_TIME_MAX_DEVICE_TYPES>;

@@ -28,6 +28,10 @@ class ComposedBackend : public AttentionBackend {
                       const BlockMask& mask, at::Tensor& out, at::Tensor* lse) const {
     composed_attention(input, kv_heads, mask, out, lse);
   }
+  /// Of heads that see every key under the rule; `tiles` as in HeadGroups.
+  virtual void attend_skipping(const AttentionInput& input, std::span<const int> kv_heads,
+                               const SkipRule& rule, const at::Tensor& tiles, at::Tensor& out,
+                               at::Tensor* lse) const;
 };
 
 }  // namespace elastic::engine

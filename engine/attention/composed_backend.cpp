@@ -25,11 +25,17 @@ void ComposedBackend::prefill(const AttentionInput& input, const HeadGroups& gro
     if (group.kv_heads.empty() || input.q.size(1) == 0) continue;
     if (group.skip) {
       check(group.mask.dense, "tiles are passed over by heads that see every key");
-      skip_softmax_attention(input, group.kv_heads, *group.skip, groups.tiles, out, lse);
+      attend_skipping(input, group.kv_heads, *group.skip, groups.tiles, out, lse);
       continue;
     }
     attend(input, group.kv_heads, host_mask(group, input.span()), out, lse);
   }
+}
+
+void ComposedBackend::attend_skipping(const AttentionInput& input, std::span<const int> kv_heads,
+                                      const SkipRule& rule, const at::Tensor& tiles,
+                                      at::Tensor& out, at::Tensor* lse) const {
+  skip_softmax_attention(input, kv_heads, rule, tiles, out, lse);
 }
 
 void ComposedBackend::decode(std::span<const DecodeRow> rows) const {

@@ -4,7 +4,9 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -81,11 +83,10 @@ struct Job {
 // Query blocks that a task takes together: each alone would pack keys for a few rows.
 bool joins_blocks(const BlockMask& mask) { return mask.query_block < kMaskBlock; }
 
-// Rows [first, last) of the call, all of one query block but where these are joined.
-Job make_job(const AttentionInput& input, const BlockMask& mask, const Unit& unit,
-             const at::Tensor& out, at::Tensor* lse, std::int64_t first, std::int64_t last) {
-  Job job;
-  PrefillTask& t = job.task;
+// Rows [first, last) of the call, whatever they see.
+PrefillTask make_task(const AttentionInput& input, const Unit& unit, const at::Tensor& out,
+                      at::Tensor* lse, std::int64_t first, std::int64_t last) {
+  PrefillTask t;
   t.type = type_of(input.q);
   t.head_dim = input.q.size(2);
   t.group = unit.group;
@@ -104,36 +105,57 @@ Job make_job(const AttentionInput& input, const BlockMask& mask, const Unit& uni
   t.rows = last - first;
   t.q_start = input.q_start;
   t.scale = static_cast<float>(input.scale);
-  const std::int64_t block = (input.q_start + first) / mask.query_block - mask.first_block;
-  const std::span<const KeyRange> ranges = unit.mask->block(block);
+  return t;
+}
+
+// What the rows of the task, of one query block but where these are joined, see.
+Job make_job(PrefillTask t, const BlockMask& mask, const HeadMask& head) {
+  const std::int64_t begin = t.q_start + t.first, end = begin + t.rows;
+  const std::int64_t block = begin / mask.query_block - mask.first_block;
+  const std::span<const KeyRange> ranges = head.block(block);
   t.ranges = ranges.data();
-  t.range_count = static_cast<std::int64_t>(ranges.size());
+  t.range_count = std::ssize(ranges);
   if (joins_blocks(mask)) {
     t.ranges = &kEveryKey;
     t.range_count = 1;
-    t.row_ranges = unit.mask->ranges.data();
-    t.row_offsets = unit.mask->offsets.data() + block;
+    t.row_ranges = head.ranges.data();
+    t.row_offsets = head.offsets.data() + block;
     t.query_block = mask.query_block;
   }
   t.token_sink = mask.token_sink;
   t.token_local = mask.token_local;
-  for (std::int64_t row = input.q_start + first, b = block; row < input.q_start + last; ++b) {
-    const std::int64_t end =
-        std::min((mask.first_block + b + 1) * mask.query_block, input.q_start + last);
-    for (const KeyRange& r : unit.mask->block(b)) {
-      const std::int64_t keys = std::max<std::int64_t>(0, std::min(r.end, end) - r.begin);
-      job.cost += keys * (end - row) * t.group;
+  std::int64_t cost = 0;
+  for (std::int64_t row = begin, b = block; row < end; ++b) {
+    const std::int64_t last = std::min((mask.first_block + b + 1) * mask.query_block, end);
+    for (const KeyRange& r : head.block(b)) {
+      cost += std::max<std::int64_t>(0, std::min(r.end, last) - r.begin) * (last - row) * t.group;
     }
-    row = end;
+    row = last;
   }
-  return job;
+  return {t, cost};
+}
+
+// The heaviest first.
+void run_jobs(std::vector<Job>& jobs, const CpuKernels& kernels) {
+  if (jobs.empty()) return;
+  std::stable_sort(jobs.begin(), jobs.end(),
+                   [](const Job& a, const Job& b) { return a.cost > b.cost; });
+  const std::int64_t dim = jobs[0].task.head_dim;
+  std::int64_t most_rows = 0, cost = 0;
+  for (const Job& job : jobs) {
+    most_rows = std::max(most_rows, job.task.rows * job.task.group);
+    cost += job.cost;
+  }
+  run_tasks(std::ssize(jobs), cost * dim < kSerialWork, kernels.prefill_scratch(dim, most_rows),
+            [&](std::int64_t i, float* scratch) {
+              kernels.prefill(jobs[static_cast<std::size_t>(i)].task, scratch);
+            });
 }
 
 void prefill(const AttentionInput& input, const std::vector<Unit>& units, const BlockMask& mask,
              const at::Tensor& out, at::Tensor* lse, const CpuKernels& kernels) {
   std::vector<Job> jobs;
   const std::int64_t rows = input.q.size(1);
-  std::int64_t most_rows = 0, cost = 0;
   for (const Unit& unit : units) {
     const std::int64_t step = std::max<std::int64_t>(1, kTaskRows / unit.group);
     for (std::int64_t first = 0; first < rows;) {
@@ -141,19 +163,11 @@ void prefill(const AttentionInput& input, const std::vector<Unit>& units, const 
       const std::int64_t block_end =
           joins_blocks(mask) ? rows : (block + 1) * mask.query_block - input.q_start;
       const std::int64_t last = std::min({first + step, block_end, rows});
-      jobs.push_back(make_job(input, mask, unit, out, lse, first, last));
-      most_rows = std::max(most_rows, (last - first) * unit.group);
-      cost += jobs.back().cost;
+      jobs.push_back(make_job(make_task(input, unit, out, lse, first, last), mask, *unit.mask));
       first = last;
     }
   }
-  std::stable_sort(jobs.begin(), jobs.end(),
-                   [](const Job& a, const Job& b) { return a.cost > b.cost; });
-  const std::int64_t dim = input.q.size(2);
-  run_tasks(static_cast<std::int64_t>(jobs.size()), cost * dim < kSerialWork,
-            kernels.prefill_scratch(dim, most_rows), [&](std::int64_t i, float* scratch) {
-              kernels.prefill(jobs[static_cast<std::size_t>(i)].task, scratch);
-            });
+  run_jobs(jobs, kernels);
 }
 
 // Keys that the row at position p sees: blocks are pieces of kDecodeKeys keys, the last one's what
@@ -236,6 +250,14 @@ void decode(const AttentionInput& input, const std::vector<Unit>& units, const B
   }
 }
 
+void check_layout(const AttentionInput& input, const at::Tensor& out, const at::Tensor* lse) {
+  check(input.q.stride(2) == 1 && input.k.stride(2) == 1 && input.v.stride(2) == 1 &&
+            out.stride(2) == 1,
+        "attention tensors are contiguous in head_dim");
+  check(lse == nullptr || lse->stride(1) == 1, "lse is contiguous in rows");
+  check(out.scalar_type() == input.q.scalar_type(), "attention output has the dtype of q");
+}
+
 }  // namespace
 
 bool runs_on_cpu_kernels(const AttentionInput& input) {
@@ -244,14 +266,40 @@ bool runs_on_cpu_kernels(const AttentionInput& input) {
          input.k.scalar_type() == type && input.v.scalar_type() == type;
 }
 
+bool kernels_take(const SkipRule& rule) {
+  return !rule.group_decides && rule.rows <= kMaskBlock && rule.keys <= kMaskBlock;
+}
+
+void cpu_skip_attention(const AttentionInput& input, std::span<const int> kv_heads,
+                        const SkipRule& rule, const at::Tensor& tiles, at::Tensor& out,
+                        at::Tensor* lse, const CpuKernels& kernels) {
+  check_layout(input, out, lse);
+  const std::int64_t rows = input.q.size(1), step = kTaskRows / rule.rows * rule.rows;
+  const std::int64_t group = input.q.size(0) / input.k.size(0);
+  std::vector<Job> jobs;
+  for (const int head : query_heads(input, kv_heads)) {
+    for (std::int64_t first = 0; first < rows; first += step) {
+      PrefillTask t =
+          make_task(input, {head / group, head, 1}, out, lse, first, std::min(first + step, rows));
+      t.skip = &rule;
+      jobs.push_back({t, t.rows * (input.q_start + first + t.rows)});
+    }
+  }
+  std::vector<std::array<std::int64_t, 2>> counts(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].task.tiles = counts[i].data();
+  run_jobs(jobs, kernels);
+  if (!tiles.defined()) return;
+  std::int64_t* all = tiles.mutable_data_ptr<std::int64_t>();
+  for (const auto& [computed, met] : counts) {
+    all[0] += computed;
+    all[1] += met;
+  }
+}
+
 void cpu_attention(const AttentionInput& input, std::span<const int> kv_heads,
                    const BlockMask& mask, at::Tensor& out, at::Tensor* lse,
                    const CpuKernels& kernels) {
-  check(input.q.stride(2) == 1 && input.k.stride(2) == 1 && input.v.stride(2) == 1 &&
-            out.stride(2) == 1,
-        "attention tensors are contiguous in head_dim");
-  check(lse == nullptr || lse->stride(1) == 1, "lse is contiguous in rows");
-  check(out.scalar_type() == input.q.scalar_type(), "attention output has the dtype of q");
+  check_layout(input, out, lse);
   const std::vector<Unit> units = make_units(input, kv_heads, mask);
   if (input.q.size(1) == 1) return decode(input, units, mask, out, lse, kernels);
   prefill(input, units, mask, out, lse, kernels);

@@ -20,4 +20,12 @@ void cpu_attention(const AttentionInput& input, std::span<const int> kv_heads,
                    const BlockMask& mask, at::Tensor& out, at::Tensor* lse = nullptr,
                    const CpuKernels& kernels = cpu_kernels());
 
+/// Rules of prompts whose tiles are no larger than what the kernels hold.
+bool kernels_take(const SkipRule& rule);
+
+/// As skip_softmax_attention().
+void cpu_skip_attention(const AttentionInput& input, std::span<const int> kv_heads,
+                        const SkipRule& rule, const at::Tensor& tiles, at::Tensor& out,
+                        at::Tensor* lse, const CpuKernels& kernels = cpu_kernels());
+
 }  // namespace elastic::engine

@@ -2,16 +2,16 @@
 // scores (sparse_attention_2 spec 3). They read every key to find them, so they bound the quality
 // of selectors and have no speed of their own. Prefill is dense.
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/ones.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/softmax.h>
-#include <ATen/ops/sort.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
+#include <span>
 
 #include "base/text.h"
 #include "engine/attention/attention_plan.h"
@@ -25,6 +25,17 @@ namespace {
 struct OracleWindow {
   std::int64_t sink = 0, local = 0;  // tokens
 };
+
+// Scaled scores of one row's query heads that read the KV heads: fp32 [query heads, tokens].
+at::Tensor step_scores(const AttentionInput& input, std::span<const int> kv_heads) {
+  const at::Tensor q =
+      input.q.to(at::kFloat).mul(input.scale).reshape({input.k.size(0), -1, input.q.size(2)});
+  const at::Tensor index = index_of(kv_heads, input.k.device());
+  const auto own = [&](const at::Tensor& x) {  // of every head without a copy
+    return std::ssize(kv_heads) == x.size(0) ? x : x.index_select(0, index);
+  };
+  return at::bmm(own(q), own(input.k).to(at::kFloat).transpose(1, 2)).flatten(0, 1);
+}
 
 class Oracle : public HeadMode {
  public:
@@ -43,22 +54,17 @@ class Oracle : public HeadMode {
                         HeadState&) const override {
     const std::int64_t tokens = input.k.size(1), rest = tokens - window_.sink - window_.local;
     if (falls_back(tokens)) return dense_mask(input.span());
-    std::vector<at::Tensor> keep;  // [group, tokens] of each KV head
-    for (const int head : kv_heads) {
-      const at::Tensor scores = key_scores(input, head).select(1, 0);
-      keep.push_back(at::ones(scores.sizes(), scores.options().dtype(at::kBool)));
-      keep.back()
-          .narrow(1, window_.sink, rest)
-          .copy_(choose(scores.narrow(1, window_.sink, rest), tokens));
-    }
-    return mask_of({at::cat(keep).unsqueeze(1), 1}, input.span());
+    const at::Tensor keep =
+        choose(step_scores(input, kv_heads).narrow(1, window_.sink, rest), tokens);
+    return mask_of({at::constant_pad_nd(keep, {window_.sink, window_.local}, true).unsqueeze(1), 1},
+                   input.span());
   }
 
  protected:
   virtual std::string bound() const = 0;
   /// Whether a step over `tokens` reads all of the `keys` that compete.
   virtual bool reads_all(std::int64_t keys, std::int64_t tokens) const = 0;
-  /// bool [group, keys]: those to read by their scores [group, keys], in a step over `tokens`.
+  /// bool [heads, keys]: those to read by their scores [heads, keys], in a step over `tokens`.
   virtual at::Tensor choose(const at::Tensor& scores, std::int64_t tokens) const = 0;
 
  private:
@@ -104,12 +110,8 @@ class OracleTopP final : public Oracle {
  protected:
   std::string bound() const override { return fmt::format("p={}", mass_); }
   bool reads_all(std::int64_t, std::int64_t) const override { return mass_ >= 1; }
-  // The key whose weight takes the sum beyond the mass is the last, with those equal to it.
   at::Tensor choose(const at::Tensor& scores, std::int64_t) const override {
-    const at::Tensor weights = at::softmax(scores, 1, at::kDouble);
-    const at::Tensor ranked = std::get<0>(at::sort(weights, 1, true));
-    const at::Tensor last = (ranked.cumsum(1) <= mass_).sum(1, true).clamp_max(scores.size(1) - 1);
-    return weights >= ranked.gather(1, last);
+    return heaviest_of_rows(at::softmax(scores, 1, at::kDouble), mass_);
   }
 
  private:

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "engine/kernels/block_mask.h"
+#include "engine/kernels/skip_rule.h"
 
 namespace elastic::engine {
 
@@ -56,6 +57,10 @@ struct PrefillTask {
   const std::int64_t* row_offsets = nullptr;
   std::int64_t query_block = 1;
   std::int64_t token_sink = 0, token_local = 0;  // as in BlockMask
+  // Of one head that sees every key: tiles of at most kMaskBlock keys that it passes over. `rows`
+  // begin with a query tile. tiles: computed, and all that it met, are added to.
+  const SkipRule* skip = nullptr;
+  std::int64_t* tiles = nullptr;
 };
 
 /// One query row of `group` heads against the keys of some ranges of one KV head. Leaves the

@@ -5,12 +5,15 @@
 // vectors of the panel, one broadcast.
 
 #include "engine/kernels/cpu_attention.h"
+#include "engine/kernels/panels.h"
 #include "engine/kernels/simd.h"
+#include "engine/kernels/task_rows.h"
 
 namespace elastic::engine {
 namespace {
 
-constexpr std::int64_t kKeyBlock = 128;  // keys packed at a time
+constexpr std::int64_t kKeyBlock = kMaskBlock;    // keys packed at a time
+constexpr std::int64_t kScoredRows = kMaskBlock;  // rows whose scores are held together
 constexpr std::int64_t kMicroRows = 6;
 constexpr std::int64_t kStripRows = 24;  // rows that use a panel while it is in the first cache
 constexpr float kLog2e = 1.4426950408889634f;
@@ -30,7 +33,7 @@ struct PrefillTile {
 
   static std::int64_t scratch_floats(std::int64_t head_dim, std::int64_t rows) {
     return rows * (head_dim + padded(head_dim) + 2) + kKeyBlock * (head_dim + padded(head_dim)) +
-           kStripRows * kKeyBlock + 7 * 16;
+           kScoredRows * kKeyBlock + 7 * 16;
   }
 
   static Scratch carve(float* p, std::int64_t head_dim, std::int64_t rows) {
@@ -42,71 +45,12 @@ struct PrefillTile {
     Scratch s;
     s.k = take(kKeyBlock * head_dim);
     s.v = take(kKeyBlock * padded(head_dim));
-    s.scores = take(kStripRows * kKeyBlock);
+    s.scores = take(kScoredRows * kKeyBlock);
     s.q = take(rows * head_dim);
     s.out = take(rows * padded(head_dim));
     s.max = take(rows);
     s.sum = take(rows);
     return s;
-  }
-
-  // Keys [begin, begin + n) as panels [ceil(n / kPanel)][head_dim][kPanel], zeros behind the last
-  // key.
-  template <typename T>
-  static void pack_keys(const PrefillTask& task, std::int64_t begin, std::int64_t n, float* out) {
-    const T* keys = static_cast<const T*>(task.k.data) + begin * task.k.stride;
-    const std::int64_t d = task.head_dim;
-    for (std::int64_t p = 0; p < n; p += kPanel, out += d * kPanel) {
-      std::int64_t i = 0;
-      for (; i + 4 <= smaller(n - p, kPanel); i += 4) {
-        transpose_4(keys + (p + i) * task.k.stride, task.k.stride, d, out + i);
-      }
-      for (; i < kPanel; ++i) {
-        const T* key = keys + (p + i) * task.k.stride;
-        for (std::int64_t c = 0; c < d; ++c) out[c * kPanel + i] = p + i < n ? widen(key[c]) : 0.0f;
-      }
-    }
-  }
-
-  // Four rows of d values into columns of a panel.
-  template <typename T>
-  static void transpose_4(const T* rows, std::int64_t stride, std::int64_t d, float* out) {
-    using V4 = Simd<4>;
-    std::int64_t c = 0;
-    for (; c + 4 <= d; c += 4) {
-      const auto a = V4::load(rows + c), b = V4::load(rows + stride + c);
-      const auto e = V4::load(rows + 2 * stride + c), f = V4::load(rows + 3 * stride + c);
-      const auto ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-      const auto ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-      const auto ef0 = __builtin_shufflevector(e, f, 0, 4, 1, 5);
-      const auto ef1 = __builtin_shufflevector(e, f, 2, 6, 3, 7);
-      V4::store(out + c * kPanel, __builtin_shufflevector(ab0, ef0, 0, 1, 4, 5));
-      V4::store(out + (c + 1) * kPanel, __builtin_shufflevector(ab0, ef0, 2, 3, 6, 7));
-      V4::store(out + (c + 2) * kPanel, __builtin_shufflevector(ab1, ef1, 0, 1, 4, 5));
-      V4::store(out + (c + 3) * kPanel, __builtin_shufflevector(ab1, ef1, 2, 3, 6, 7));
-    }
-    for (; c < d; ++c) {
-      for (std::int64_t i = 0; i < 4; ++i) out[c * kPanel + i] = widen(rows[i * stride + c]);
-    }
-  }
-
-  // Values of the same keys as panels [padded(head_dim) / kPanel][n][kPanel], zeros behind
-  // head_dim.
-  template <typename T>
-  static void pack_values(const PrefillTask& task, std::int64_t begin, std::int64_t n, float* out) {
-    const T* values = static_cast<const T*>(task.v.data) + begin * task.v.stride;
-    for (std::int64_t c = 0; c < task.head_dim; c += kPanel) {
-      const std::int64_t width = smaller(kPanel, task.head_dim - c);
-      for (std::int64_t i = 0; i < n; ++i, out += kPanel) {
-        const T* row = values + i * task.v.stride + c;
-        if (width == kPanel) {
-          V::store(out, V::load(row));
-          V::store(out + W, V::load(row + W));
-          continue;
-        }
-        for (std::int64_t j = 0; j < kPanel; ++j) out[j] = j < width ? widen(row[j]) : 0.0f;
-      }
-    }
   }
 
   // Query rows, position-major ([position][head of the group]), times scale * log2(e).
@@ -187,77 +131,6 @@ struct PrefillTile {
     }
   }
 
-  // Of each position whose row sees ranges of its own: those that do not end before the keys in
-  // hand.
-  struct OwnRanges {
-    const KeyRange *next[kTaskRows], *end[kTaskRows];
-  };
-
-  static void start_ranges(const PrefillTask& task, OwnRanges& own) {
-    if (task.row_offsets == nullptr) return;
-    const std::int64_t origin = task.q_start + task.first;
-    for (std::int64_t i = 0; i < task.rows; ++i) {
-      const std::int64_t b = (origin + i) / task.query_block - origin / task.query_block;
-      own.next[i] = task.row_ranges + task.row_offsets[b];
-      own.end[i] = task.row_ranges + task.row_offsets[b + 1];
-    }
-  }
-
-  // On to the keys [begin, begin + n): whether any row sees one of them.
-  static bool next_ranges(const PrefillTask& task, std::int64_t begin, std::int64_t n,
-                          OwnRanges& own) {
-    if (task.row_offsets == nullptr) return true;
-    bool any = false;
-    for (std::int64_t i = 0; i < task.rows; ++i) {
-      const KeyRange*& next = own.next[i];
-      while (next != own.end[i] && next->end <= begin) ++next;
-      any = any || (next != own.end[i] && next->begin < begin + n);
-    }
-    return any;
-  }
-
-  // Columns [from, to) of the packed keys.
-  struct Columns {
-    std::int64_t from = 0, to = 0;
-  };
-
-  // Between these lies all that the row of position `i` of the task sees of keys [begin, begin +
-  // n).
-  static Columns columns_of(const PrefillTask& task, const OwnRanges& own, std::int64_t i,
-                            std::int64_t begin, std::int64_t n) {
-    const std::int64_t causal = task.q_start + task.first + i + 1 - begin;
-    const std::int64_t end = smaller(n, larger<std::int64_t>(0, causal));
-    if (task.row_offsets == nullptr) return {0, end};
-    const KeyRange* range = own.next[i];
-    if (range == own.end[i] || range->begin >= begin + end) return {};
-    const std::int64_t from = larger<std::int64_t>(0, range->begin - begin);
-    while (range + 1 != own.end[i] && range[1].begin < begin + end) ++range;
-    return {from, smaller(end, range->end - begin)};
-  }
-
-  // Scores of keys that the row of position `i` of the task does not see become -inf. Columns are
-  // keys begin + column, of which those from `n` on do not exist.
-  static void mask_row(const PrefillTask& task, const OwnRanges& own, std::int64_t i,
-                       std::int64_t begin, std::int64_t n, const Columns& columns, float* scores) {
-    const auto hide = [scores](std::int64_t from, std::int64_t to) {
-      for (std::int64_t j = from; j < to; ++j) scores[j] = -__builtin_inff();
-    };
-    const std::int64_t p = task.q_start + task.first + i;
-    const std::int64_t end = smaller(n, larger<std::int64_t>(0, p + 1 - begin));
-    hide(larger(columns.from, end), columns.to);
-    if (task.token_local > 0) {
-      hide(larger(columns.from, task.token_sink - begin),
-           smaller(end, p - task.token_local + 1 - begin));
-    }
-    if (task.row_offsets == nullptr) return;
-    std::int64_t seen = columns.from;
-    for (const KeyRange* r = own.next[i]; r != own.end[i] && r->begin < begin + end; ++r) {
-      hide(seen, r->begin - begin);
-      seen = larger(seen, r->end - begin);
-    }
-    hide(seen, columns.to);
-  }
-
   // Online softmax of one row: scores become probabilities relative to the new maximum; returns the
   // factor by which what was gathered before shrinks.
   static float soften_row(std::int64_t width, float* scores, float* max, float* sum) {
@@ -284,65 +157,74 @@ struct PrefillTile {
     return alpha;
   }
 
-  // The columns that rows [first, last) of the stack, a register block, score: whole panels but at
-  // the end.
-  static Columns block_columns(const PrefillTask& task, const OwnRanges& own, std::int64_t first,
-                               std::int64_t last, std::int64_t begin, std::int64_t n) {
-    Columns all{n, 0};
-    const std::int64_t last_position = (last - 1) / task.group;
-    for (std::int64_t i = first / task.group; i <= last_position; ++i) {
-      const Columns row = columns_of(task, own, i, begin, n);
-      if (row.from == row.to) continue;
-      all = {smaller(all.from, row.from), larger(all.to, row.to)};
+  // Rows [row, row + count) of the stack, at most kStripRows, and the columns that each of their
+  // register blocks scores: whole panels but at the end.
+  struct Strip {
+    std::int64_t row = 0, count = 0;
+    Columns all = {}, columns[kStripRows / kMicroRows] = {};
+  };
+
+  static Strip strip_of(const TaskRows& rows, std::int64_t row, std::int64_t count,
+                        const KeysInHand& keys) {
+    Strip strip{row, count};
+    const std::int64_t group = rows.task.group;
+    for (std::int64_t r = 0; r < count; r += kMicroRows) {
+      Columns& own = strip.columns[r / kMicroRows];
+      const std::int64_t last = row + smaller(r + kMicroRows, count) - 1;
+      for (std::int64_t i = (row + r) / group; i <= last / group; ++i) {
+        own.add(rows.columns(i, keys));
+      }
+      own.from = own.from / kPanel * kPanel;
+      strip.all.add(own);
     }
-    return all.to == 0 ? Columns{} : Columns{all.from / kPanel * kPanel, all.to};
+    return strip;
   }
 
-  // Rows [row, row + count) of the stack against the packed keys [begin, begin + n).
-  static void strip(const PrefillTask& task, const Scratch& s, const OwnRanges& own,
-                    std::int64_t row, std::int64_t count, std::int64_t begin, std::int64_t n) {
-    const std::int64_t d = task.head_dim, dv = padded(d);
-    Columns columns[kStripRows / kMicroRows];  // of each register block
-    const std::int64_t blocks = (count + kMicroRows - 1) / kMicroRows;
-    Columns all{n, 0};
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const std::int64_t first = row + b * kMicroRows;
-      columns[b] =
-          block_columns(task, own, first, smaller(first + kMicroRows, row + count), begin, n);
-      if (columns[b].to == 0) continue;
-      all = {smaller(all.from, columns[b].from), larger(all.to, columns[b].to)};
-    }
-    for (std::int64_t p = all.from; p < all.to; p += kPanel) {
-      for (std::int64_t b = 0; b < blocks; ++b) {
-        if (p < columns[b].from || p >= columns[b].to) continue;
-        const std::int64_t r = b * kMicroRows;
-        with_rows(count - r, [&]<int R>() {
-          score_block<R>(s.q + (row + r) * d, d, s.k + p * d, s.scores + r * kKeyBlock + p);
+  // Scores of the strip's rows against the packed keys, [count][kKeyBlock], hidden ones -inf.
+  static void score_strip(const TaskRows& rows, const Scratch& s, const Strip& strip,
+                          const KeysInHand& keys, float* scores) {
+    const PrefillTask& task = rows.task;
+    const std::int64_t d = task.head_dim;
+    for (std::int64_t p = strip.all.from; p < strip.all.to; p += kPanel) {
+      for (std::int64_t r = 0; r < strip.count; r += kMicroRows) {
+        const Columns& own = strip.columns[r / kMicroRows];
+        if (p < own.from || p >= own.to) continue;
+        with_rows(strip.count - r, [&]<int R>() {
+          score_block<R>(s.q + (strip.row + r) * d, d, s.k + p * d, scores + r * kKeyBlock + p);
         });
       }
     }
-    float alpha[kStripRows];
-    for (std::int64_t r = 0; r < count; ++r) {
-      const Columns scored{columns[r / kMicroRows].from, padded(columns[r / kMicroRows].to)};
-      if (scored.to == 0) continue;
-      float* scores = s.scores + r * kKeyBlock;
-      const std::int64_t i = (row + r) / task.group;
-      const std::int64_t position = task.q_start + task.first + i;
-      if (begin + scored.to > position + 1 || scored.to > n || task.token_local > 0 ||
-          task.row_offsets != nullptr) {
-        mask_row(task, own, i, begin, n, scored, scores);
+    for (std::int64_t r = 0; r < strip.count; ++r) {
+      const Columns& own = strip.columns[r / kMicroRows];
+      if (own.is_empty()) continue;
+      const Columns scored{own.from, padded(own.to)};
+      const std::int64_t i = (strip.row + r) / task.group;
+      if (keys.begin + scored.to > rows.position(i) + 1 || scored.to > keys.count ||
+          task.token_local > 0 || task.row_offsets != nullptr) {
+        rows.hide(i, keys, scored, scores + r * kKeyBlock);
       }
-      alpha[r] = soften_row(scored.to - scored.from, scores + scored.from, s.max + row + r,
-                            s.sum + row + r);
+    }
+  }
+
+  // The scores' softmax, and the values that it weighs, added to what was gathered.
+  static void add_strip(const PrefillTask& task, const Scratch& s, const Strip& strip,
+                        const KeysInHand& keys, float* scores) {
+    const std::int64_t dv = padded(task.head_dim);
+    float alpha[kStripRows];
+    for (std::int64_t r = 0; r < strip.count; ++r) {
+      const Columns& own = strip.columns[r / kMicroRows];
+      if (own.is_empty()) continue;
+      alpha[r] = soften_row(padded(own.to) - own.from, scores + r * kKeyBlock + own.from,
+                            s.max + strip.row + r, s.sum + strip.row + r);
     }
     for (std::int64_t c = 0; c < dv; c += kPanel) {
-      for (std::int64_t b = 0; b < blocks; ++b) {
-        const auto [from, to] = columns[b];
-        if (to == 0) continue;
-        const std::int64_t r = b * kMicroRows;
-        with_rows(count - r, [&, from = from, to = to]<int R>() {
-          value_block<R>(s.scores + r * kKeyBlock + from, to - from, s.v + c * n + from * kPanel,
-                         alpha + r, s.out + (row + r) * dv + c, dv);
+      for (std::int64_t r = 0; r < strip.count; r += kMicroRows) {
+        const Columns own = strip.columns[r / kMicroRows];
+        if (own.is_empty()) continue;
+        with_rows(strip.count - r, [&]<int R>() {
+          value_block<R>(scores + r * kKeyBlock + own.from, own.to - own.from,
+                         s.v + c * keys.count + own.from * kPanel, alpha + r,
+                         s.out + (strip.row + r) * dv + c, dv);
         });
       }
     }
@@ -367,6 +249,80 @@ struct PrefillTile {
   }
 
   template <typename T>
+  static void attend(const PrefillTask& task, const Scratch& s) {
+    TaskRows rows(task);
+    const std::int64_t stack = task.rows * task.group,
+                       causal_end = task.q_start + task.first + task.rows;
+    for (std::int64_t i = 0; i < task.range_count; ++i) {
+      const std::int64_t end = smaller(task.ranges[i].end, causal_end);
+      for (std::int64_t begin = task.ranges[i].begin; begin < end; begin += kKeyBlock) {
+        const KeysInHand keys{begin, smaller(kKeyBlock, end - begin)};
+        if (!rows.advance(keys)) continue;
+        Panels<W>::template pack_keys<T>(task, begin, keys.count, s.k);
+        Panels<W>::template pack_values<T>(task, begin, keys.count, s.v);
+        for (std::int64_t row = 0; row < stack; row += kStripRows) {
+          const Strip strip = strip_of(rows, row, smaller(kStripRows, stack - row), keys);
+          score_strip(rows, s, strip, keys, s.scores);
+          add_strip(task, s, strip, keys, s.scores);
+        }
+      }
+    }
+  }
+
+  // Whether a row of the strip keeps its scored tile of keys, by SkipRule.
+  static bool is_kept(const PrefillTask& task, const Scratch& s, const Strip& strip,
+                      const float* scores) {
+    const float threshold = static_cast<float>(task.skip->log_threshold) * kLog2e;
+    for (std::int64_t r = 0; r < strip.count; ++r) {
+      const Columns& own = strip.columns[r / kMicroRows];
+      float most = -__builtin_inff();
+      for (std::int64_t j = own.from; j < own.to; ++j) {
+        most = larger(most, scores[r * kKeyBlock + j]);
+      }
+      const bool sees = most != -__builtin_inff();
+      if (sees && !(most - s.max[strip.row + r] < threshold)) return true;
+    }
+    return false;
+  }
+
+  // attend() of one head under a rule: tiles of query rows, one after the other, score a tile of
+  // keys; its values are packed for the first that keeps it.
+  template <typename T>
+  static void attend_skipping(const PrefillTask& task, const Scratch& s) {
+    const TaskRows rows(task);
+    const SkipRule& rule = *task.skip;
+    const std::int64_t end = rows.position(task.rows), tiles = (end + rule.keys - 1) / rule.keys;
+    Strip strips[kScoredRows / kStripRows + 1];
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const std::int64_t begin = (rule.ascending ? t : tiles - 1 - t) * rule.keys;
+      const KeysInHand keys{begin, smaller(rule.keys, end - begin)};
+      Panels<W>::template pack_keys<T>(task, begin, keys.count, s.k);
+      bool has_values = false;
+      for (std::int64_t first = 0; first < task.rows; first += rule.rows) {
+        const std::int64_t last = smaller(first + rule.rows, task.rows);
+        if (begin >= rows.position(last)) continue;
+        std::int64_t count = 0;
+        bool kept = false;
+        for (std::int64_t row = first; row < last; row += kStripRows) {
+          Strip& strip = strips[count++];
+          strip = strip_of(rows, row, smaller(kStripRows, last - row), keys);
+          float* scores = s.scores + (row - first) * kKeyBlock;
+          score_strip(rows, s, strip, keys, scores);
+          kept = kept || is_kept(task, s, strip, scores);
+        }
+        ++task.tiles[1];
+        if (!kept) continue;
+        ++task.tiles[0];
+        if (!has_values) Panels<W>::template pack_values<T>(task, begin, keys.count, s.v);
+        has_values = true;
+        for (std::int64_t i = 0; i < count; ++i) {
+          add_strip(task, s, strips[i], keys, s.scores + i * kStripRows * kKeyBlock);
+        }
+      }
+    }
+  }
+
+  template <typename T>
   static void run(const PrefillTask& task, float* memory) {
     const std::int64_t rows = task.rows * task.group, dv = padded(task.head_dim);
     const Scratch s = carve(memory, task.head_dim, rows);
@@ -376,21 +332,7 @@ struct PrefillTile {
       s.max[r] = -__builtin_inff();
       s.sum[r] = 0;
     }
-    OwnRanges own;
-    start_ranges(task, own);
-    const std::int64_t causal_end = task.q_start + task.first + task.rows;
-    for (std::int64_t i = 0; i < task.range_count; ++i) {
-      const std::int64_t end = smaller(task.ranges[i].end, causal_end);
-      for (std::int64_t begin = task.ranges[i].begin; begin < end; begin += kKeyBlock) {
-        const std::int64_t n = smaller(kKeyBlock, end - begin);
-        if (!next_ranges(task, begin, n, own)) continue;
-        pack_keys<T>(task, begin, n, s.k);
-        pack_values<T>(task, begin, n, s.v);
-        for (std::int64_t row = 0; row < rows; row += kStripRows) {
-          strip(task, s, own, row, smaller(kStripRows, rows - row), begin, n);
-        }
-      }
-    }
+    task.skip == nullptr ? attend<T>(task, s) : attend_skipping<T>(task, s);
     store_rows<T>(task, s);
   }
 

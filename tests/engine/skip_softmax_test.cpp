@@ -11,13 +11,16 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/attention/attention_backend.h"
+#include "engine/attention/cpu_attention.h"
 #include "tests/engine/modes.h"
 #include "tests/engine/skip_run.h"
 #include "tests/engine/stored_tensors.h"
 #include "tests/engine/visibility.h"
+#include "tests/testing/tolerance.h"
 
 namespace elastic::engine {
 namespace {
@@ -92,6 +95,50 @@ TEST(SkipSoftmax, HeadsOfAStepDecideTogether) {
       EXPECT_TRUE(tokens < 640 || wanted.computed < wanted.causal) << tokens;
       expect_tiles(tiles_seen(input, step_groups(text_of(s), input), 1, s.keys), wanted,
                    fmt::format("{} keys", tokens));
+    }
+  }
+}
+
+// Every instruction set passes over the tiles that the composition does, more than a task's rows
+// and in both types; the rest it computes alike.
+TEST(SkipSoftmax, KernelsPassOverTheSameTiles) {
+  seed(5);
+  const CpuKernelList list = all_cpu_kernels();
+  for (const SkipSetting& s : {SkipSetting{40, 64, 128},
+                               {20, 64, 128, true},
+                               {60, 128, 32},
+                               {60, 32, 48, true},
+                               {30, 1, 100}}) {
+    const AttentionInput whole = uneven_input(2, 2, 700, 20);
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      AttentionInput input = whole;
+      input.q = whole.q.narrow(1, 128, 572).to(type);
+      input.k = whole.k.to(type);
+      input.v = whole.v.to(type);
+      input.q_start = 128;
+      const HeadGroups groups = testing::groups_of(text_of(s), input);
+      const SkipRule& rule = *groups.groups[0].skip;
+      ASSERT_TRUE(kernels_take(rule));
+      const auto run = [&](const auto& attention) {
+        Computed result{at::zeros(input.q.sizes(), type), at::zeros({4, 572})};
+        at::Tensor tiles = at::zeros({2}, at::kLong);
+        attention(tiles, result);
+        EXPECT_LT(tiles[0].item<std::int64_t>(), tiles[1].item<std::int64_t>()) << text_of(s);
+        return std::pair{result, tiles};
+      };
+      const std::vector<int> heads = {1};
+      const auto [wanted, wanted_tiles] = run([&](const at::Tensor& tiles, Computed& result) {
+        skip_softmax_attention(input, heads, rule, tiles, result.out, &result.lse);
+      });
+      for (int i = 0; i < list.count; ++i) {
+        const auto [got, tiles] = run([&](const at::Tensor& counted, Computed& result) {
+          cpu_skip_attention(input, heads, rule, counted, result.out, &result.lse, *list.sets[i]);
+        });
+        EXPECT_TRUE(tiles.equal(wanted_tiles)) << text_of(s) << " " << list.sets[i]->name;
+        const double near = type == at::kFloat ? testing::kAttentionFp32 : testing::kAttentionBf16;
+        EXPECT_LT((got.out - wanted.out).abs().max().item<double>(), near) << text_of(s);
+        EXPECT_LT((got.lse - wanted.lse).abs().max().item<double>(), 1e-4) << text_of(s);
+      }
     }
   }
 }
