@@ -198,7 +198,7 @@ TEST(AttentionSchedule, LongBlocksAreCutAndHeadsOfTheirOwnMaskRunAlone) {
 
 // Blocks of few rows are taken together, each row with the ranges of its own block.
 TEST(AttentionSchedule, ShortBlocksAreJoined) {
-  std::vector<std::uint8_t> visible(4 * 600 * 19);
+  std::vector<std::uint8_t> visible(std::size_t{4} * 600 * 19);
   for (std::size_t i = 0; i < visible.size(); ++i) visible[i] = i % 7 < 2;
   for (const std::int64_t block : {1, 16, 64}) {
     for (const std::int64_t q_start : {0, 77}) {
