@@ -71,8 +71,9 @@ class InfllmMode final : public HeadMode {
     const std::int64_t end = span.q_start + span.rows, blocks = (end - 1) / options_.block + 1;
     if (span.tokens < options_.dense_len || reads_all(end)) return dense_mask(span);
     state.tensors.resize(2);
-    extend_means(input.k, options_.fine, state.tensors[0]);
-    extend_means(input.k, options_.coarse, state.tensors[1]);
+    const at::Tensor keys = input.k.narrow(1, 0, end);
+    extend_means(keys, options_.fine, state.tensors[0]);
+    extend_means(keys, options_.coarse, state.tensors[1]);
     state.selection_vectors = state.tensors[0].size(1) + state.tensors[1].size(1);
     const at::Tensor heads = index_of(kv_heads, input.k.device());
     const at::Tensor fine = state.tensors[0].index_select(0, heads).transpose(1, 2),

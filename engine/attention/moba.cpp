@@ -44,7 +44,7 @@ class MobaMode final : public HeadMode {
 
   BlockMask block_mask(const AttentionInput& input, std::span<const int> kv_heads) const override {
     at::Tensor means;
-    extend_means(input.k, {options_.chunk, options_.chunk}, means);
+    extend_means(input.k.narrow(1, 0, input.end()), {options_.chunk, options_.chunk}, means);
     return gated(input, kv_heads, means);
   }
 

@@ -61,8 +61,8 @@ TEST(GgufModel, WhatARecordSaysOfIt) {
   EXPECT_EQ(info.config_sha256, sha256_hex(engine::read_config_text(file)));
   EXPECT_TRUE(info.has_tokenizer);
   EXPECT_FALSE(info.has_router);
-  EXPECT_EQ(engine::check_modes(file, {"fa", "ssa"}).whole_prompts, false);
-  EXPECT_THROW(engine::check_modes(file, {"fa-ssa"}), Error) << "it has no routers";
+  EXPECT_EQ(engine::check_modes(file, {}, {"fa", "ssa"}).whole_prompts, false);
+  EXPECT_THROW(engine::check_modes(file, {}, {"fa-ssa"}), Error) << "it has no routers";
 }
 
 // A llama of one layer, hidden 8, a head of 8, whose tensors `change` may leave out or reshape.
