@@ -11,9 +11,10 @@ namespace {
 // step.
 constexpr std::int64_t kGpuWorkspaceBytes = std::int64_t{32} << 20;
 
-// Normed rows, what they are projected to, queries and keys normed by head.
+// Normed rows, what they are projected to and, in some families, queries and keys normed by head.
 std::int64_t projection_bytes(const PrefillShape& shape, std::int64_t rows) {
-  return rows * shape.element_bytes * (shape.hidden + 2 * shape.q_width + 3 * shape.kv_width);
+  const std::int64_t normed = shape.norms_heads ? shape.q_width + shape.kv_width : 0;
+  return rows * shape.element_bytes * (shape.hidden + shape.q_width + 2 * shape.kv_width + normed);
 }
 
 // Queries after RoPE, or their result, which kernels write in place.
@@ -54,7 +55,7 @@ std::int64_t activation_bytes(const ModelConfig& c, const MemoryRequest& r) {
 
 PrefillShape prefill_shape(const ModelConfig& c, std::int64_t element_bytes, bool cpu) {
   return {c.hidden, c.intermediate, c.heads_q * c.head_dim, c.heads_kv * c.head_dim, element_bytes,
-          cpu};
+          cpu,      c.qk_norm};
 }
 
 // A GPU wants few large products; a CPU wants temporaries that stay near its caches.

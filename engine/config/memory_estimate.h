@@ -19,6 +19,7 @@ struct PrefillShape {
   std::int64_t q_width = 0, kv_width = 0;  // query heads, KV heads, * head_dim
   std::int64_t element_bytes = 4;
   bool cpu = true;
+  bool norms_heads = false;  // queries and keys, before RoPE
 };
 
 PrefillShape prefill_shape(const ModelConfig& config, std::int64_t element_bytes, bool cpu);

@@ -294,12 +294,26 @@ TEST_F(RunCommand, PlanAndDryRunLoadNothingAndWriteNothing) {
   EXPECT_TRUE(planned.says("total: 8 samples")) << planned.out;
   EXPECT_TRUE(planned.says("ruler/niah_single_1 512"));
   EXPECT_EQ(program(run_arguments("a", {"--dry-run"})).out, planned.out);
-  if (testing::kHasEngine) {  // a mode that sees whole prompts takes more
-    const std::string fa = peak_of(plan, "fa"), choosing = peak_of(plan, "fa,flexprefill");
-    EXPECT_NE(fa, "");
-    EXPECT_NE(fa, choosing);
-  }
   EXPECT_FALSE(fs::exists(folder_ / "a"));
+}
+
+// Beyond what a chunk holds.
+TEST_F(RunCommand, PlanCountsWhatAChoiceOverWholePromptsTakes) {
+  if (!testing::kHasEngine) GTEST_SKIP() << "built without the engine";
+  const fs::path demo = testing::source_folder() / "models/demo", longer = folder_ / "longer";
+  fs::create_directories(longer);
+  for (const char* file : {"model.safetensors", "tokenizer.model", "tokenizer_config.json"}) {
+    fs::create_symlink(demo / file, longer / file);
+  }
+  Json config = parse_json(read_file(demo / "config.json"), "config.json");
+  config["max_position_embeddings"] = 65536;
+  write_file_atomic(longer / "config.json", dump_pretty(config));
+  const std::vector<std::string> plan{
+      "plan",      "--model", longer.string(), "--tasks", "ruler/vt", "--profile", "ruler@builtin",
+      "--lengths", "16k",     "--limit",       "1",       "--device", "cpu"};
+  const std::string fa = peak_of(plan, "fa"), choosing = peak_of(plan, "fa,flexprefill");
+  EXPECT_NE(fa, "");
+  EXPECT_NE(fa, choosing);
 }
 
 TEST_F(RunCommand, AConfigFileSetsEveryFlagAndFlagsBeatIt) {

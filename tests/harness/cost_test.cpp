@@ -54,7 +54,7 @@ TEST(Cost, ActivationsFollowTheChunks) {
         .memory.activations;
   };
   constexpr std::int64_t kToken = std::int64_t{2} * (4096 + 128);
-  constexpr std::int64_t kRow = std::int64_t{2} * (4096 + 3 * 4096 + 3 * 1024);  // of a chunk
+  constexpr std::int64_t kRow = std::int64_t{2} * (4096 + 2 * 4096 + 2 * 1024);  // of a chunk
   EXPECT_EQ(activations("cpu", 0), 0);
   EXPECT_EQ(activations("cpu", 100), 100 * (kToken + kRow));
   EXPECT_EQ(activations("cuda", 100), 100 * (kToken + kRow) + (32 << 20));

@@ -363,13 +363,15 @@ TEST(ConfigValues, ChunksOfAPrefill) {
         for (const std::int64_t intermediate : {768, 12288}) {
           const std::int64_t width = 640 * (i++ % 7 + 1);
           const std::int64_t kv_width = width / 5;
-          const PrefillShape shape{hidden, intermediate, width, kv_width, bytes, cpu};
+          const bool norms = i % 2 == 0;
+          const PrefillShape shape{hidden, intermediate, width, kv_width, bytes, cpu, norms};
           const std::int64_t budget = (cpu ? 512LL : 2048LL) * 1024 * 1024;
           const std::int64_t row = bytes * (hidden + hidden + 3 * (intermediate + width));
           const std::int64_t steps = budget / row / 1024;
           EXPECT_EQ(prefill_chunk_rows(shape), 1024 * (steps < 1 ? 1 : steps > 8 ? 8 : steps));
           const std::int64_t mlp = bytes * hidden + bytes * 3 * intermediate;
-          const std::int64_t attention = bytes * hidden + bytes * 3 * (width + kv_width);
+          const std::int64_t attention =
+              bytes * hidden + bytes * (norms ? 3 : 2) * (width + kv_width);
           EXPECT_EQ(prefill_chunk_bytes(shape, 7), 7 * (mlp > attention ? mlp : attention));
         }
       }

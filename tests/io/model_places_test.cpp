@@ -93,13 +93,15 @@ TEST(PrefillMemory, BytesAreThoseOfTheLargerHalf) {
   const PrefillShape wide{
       .hidden = 10, .intermediate = 100, .q_width = 20, .element_bytes = 2, .cpu = false};
   EXPECT_EQ(prefill_chunk_bytes(wide, 3), 3 * 2 * (10 + 300)) << "MLP";
-  const PrefillShape narrow{.hidden = 10,
-                            .intermediate = 1,
-                            .q_width = 20,
-                            .kv_width = 5,
-                            .element_bytes = 2,
-                            .cpu = false};
-  EXPECT_EQ(prefill_chunk_bytes(narrow, 3), 3 * 2 * (10 + 60 + 15)) << "attention";
+  PrefillShape narrow{.hidden = 10,
+                      .intermediate = 1,
+                      .q_width = 20,
+                      .kv_width = 5,
+                      .element_bytes = 2,
+                      .cpu = false};
+  EXPECT_EQ(prefill_chunk_bytes(narrow, 3), 3 * 2 * (10 + 40 + 10)) << "attention";
+  narrow.norms_heads = true;
+  EXPECT_EQ(prefill_chunk_bytes(narrow, 3), 3 * 2 * (10 + 60 + 15)) << "queries and keys twice";
 }
 
 }  // namespace
