@@ -93,6 +93,7 @@ PrefillTask make_task(const AttentionInput& input, const Unit& unit, const at::T
   t.q = rows_of(input.q, unit.first_q);
   t.k = rows_of(input.k, unit.kv_head);
   t.v = rows_of(input.v, unit.kv_head);
+  t.keys = input.k.size(1);
   t.q_head_stride = input.q.stride(0);
   t.out = head_of(out, unit.first_q);
   t.out_stride = out.stride(1);

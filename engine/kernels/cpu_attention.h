@@ -39,7 +39,8 @@ struct HeadRows {
 struct PrefillTask {
   CpuType type = CpuType::kFp32;
   std::int64_t head_dim = 0, group = 1;
-  HeadRows q, k, v;  // of the group's first query head; of its KV head
+  HeadRows q, k, v;       // of the group's first query head; of its KV head
+  std::int64_t keys = 0;  // rows of k and v; positions may lie behind them
   std::int64_t q_head_stride = 0;
   void* out = nullptr;
   std::int64_t out_stride = 0, out_head_stride = 0;

@@ -252,9 +252,9 @@ struct PrefillTile {
   static void attend(const PrefillTask& task, const Scratch& s) {
     TaskRows rows(task);
     const std::int64_t stack = task.rows * task.group,
-                       causal_end = task.q_start + task.first + task.rows;
+                       last = smaller(task.keys, task.q_start + task.first + task.rows);
     for (std::int64_t i = 0; i < task.range_count; ++i) {
-      const std::int64_t end = smaller(task.ranges[i].end, causal_end);
+      const std::int64_t end = smaller(task.ranges[i].end, last);
       for (std::int64_t begin = task.ranges[i].begin; begin < end; begin += kKeyBlock) {
         const KeysInHand keys{begin, smaller(kKeyBlock, end - begin)};
         if (!rows.advance(keys)) continue;

@@ -3,14 +3,19 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <barrier>
 #include <future>
@@ -206,6 +211,55 @@ TEST(Attention, MasksPerRow) {
         }
       }
     }
+  }
+}
+
+// A copy whose last byte is the last that can be read.
+class GuardedCopy {
+ public:
+  explicit GuardedCopy(const at::Tensor& x) {
+    const auto bytes = static_cast<std::size_t>(x.nbytes());
+    const std::size_t readable = (bytes + kPage - 1) / kPage * kPage;
+    all_ = readable + kPage;
+    memory_ = static_cast<char*>(
+        ::mmap(nullptr, all_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ::mprotect(memory_ + readable, kPage, PROT_NONE);
+    tensor_ = at::from_blob(memory_ + readable - bytes, x.sizes(), x.options());
+    tensor_.copy_(x);
+  }
+  ~GuardedCopy() { ::munmap(memory_, all_); }
+  GuardedCopy(const GuardedCopy&) = delete;
+  GuardedCopy& operator=(const GuardedCopy&) = delete;
+
+  const at::Tensor& tensor() const { return tensor_; }
+
+ private:
+  static constexpr std::size_t kPage = 1 << 16;  // as large as any machine's
+  char* memory_ = nullptr;
+  std::size_t all_ = 0;
+  at::Tensor tensor_;
+};
+
+// Rows may stand behind the last key, as those over compressed keys do: nothing there is read.
+TEST(Attention, RowsBehindTheLastKey) {
+  constexpr std::int64_t kKeys = 17, kRows = 150, kHeads = 2, kDim = 16;
+  const GuardedCopy k(at::randn({kHeads, kKeys, kDim})), v(at::randn({kHeads, kKeys, kDim}));
+  const AttentionInput input{at::randn({kHeads, kRows, kDim}), k.tensor(), v.tensor(), 0, 0.25};
+  BlockMask mask{
+      .query_block = 8, .first_block = 0, .heads = {HeadMask{.ranges = {}, .offsets = {0}}}};
+  for (std::int64_t b = 0; b * mask.query_block < kRows; ++b) {
+    mask.heads[0].ranges.push_back({0, std::min(kKeys, b + 1)});
+    mask.heads[0].offsets.push_back(b + 1);
+  }
+  at::Tensor out = at::zeros_like(input.q);
+  cpu_attention(input, all_heads(input), mask, out, nullptr);
+  for (const std::int64_t row : {std::int64_t{7}, std::int64_t{100}, kRows - 1}) {
+    const std::int64_t seen = std::min({kKeys, row / mask.query_block + 1, row + 1});
+    const at::Tensor scores =
+        at::matmul(input.q.narrow(1, row, 1), k.tensor().narrow(1, 0, seen).transpose(1, 2));
+    const at::Tensor wanted =
+        at::matmul(at::softmax(scores * input.scale, 2), v.tensor().narrow(1, 0, seen));
+    EXPECT_LT(max_difference(out.narrow(1, row, 1), wanted), testing::kAttentionFp32) << row;
   }
 }
 
