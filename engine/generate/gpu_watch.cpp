@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "engine/device/cuda_library.h"
 #include "engine/generate/gpu_conditions.h"
@@ -62,11 +63,13 @@ std::optional<GpuConditions> conditions_of(std::span<const GpuReading> readings)
 struct GpuWatch::Thread {
   Nvml nvml;
   std::string pci;
-  std::vector<GpuReading> readings = {};
-  std::mutex mutex = {};
-  std::condition_variable ended = {};
+  std::vector<GpuReading> readings;
+  std::mutex mutex;
+  std::condition_variable ended;
   bool ends = false;
-  std::thread thread = {};
+  std::thread thread;
+
+  Thread(const Nvml& library, std::string device) : nvml(library), pci(std::move(device)) {}
 
   void read() {
     if (const auto now = read_gpu(nvml, pci)) readings.push_back(*now);
