@@ -192,8 +192,7 @@ AttentionInput Decoder::project(Sequence& sequence, const LayerPlace& place, con
                                 const AttentionPlan& plan, LayerRouter* router) const {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(place.layer)];
-  const std::int64_t rows = part.size(0), q_rows = c.heads_q * c.head_dim,
-                     kv_rows = c.heads_kv * c.head_dim;
+  const std::int64_t rows = part.size(0);
   const bool keep = plan.asks(&ModePlaces::plain_inputs);
   const std::int64_t step = keep ? rows : chunk_rows_;
   AttentionInput input =
@@ -201,14 +200,10 @@ AttentionInput Decoder::project(Sequence& sequence, const LayerPlace& place, con
   for (std::int64_t first = 0; first < rows; first += step) {
     const std::int64_t count = std::min(step, rows - first), start = place.start + first;
     const at::Tensor h = rms_norm(part.narrow(0, first, count), w.input_norm, c.rms_eps);
-    const at::Tensor qkv = at::linear(h, w.qkv, w.qkv_bias);
-    const at::Tensor k =
-        split_heads(qkv.narrow(1, q_rows, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
-    const at::Tensor v = split_heads(qkv.narrow(1, q_rows + kv_rows, kv_rows), c.heads_kv, {}, 0);
+    const auto [q, k, v] = project_heads(h, w, c);
     if (router != nullptr && router->reads(start, count)) router->add(k, start);
     rotary_.rotate(k, start, input.k.narrow(1, start, count));
     input.v.narrow(1, start, count).copy_(v.transpose(0, 1));
-    const at::Tensor q = split_heads(qkv.narrow(1, 0, q_rows), c.heads_q, w.q_norm, c.rms_eps);
     rotary_.rotate(q, start, input.q.narrow(1, first, count));
     if (keep) {
       input.hidden = h;
@@ -289,15 +284,11 @@ void Decoder::step_layer(std::span<Sequence* const> sequences, std::int64_t laye
                          const AttentionPlan& plan) {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
-  const std::int64_t q_rows = c.heads_q * c.head_dim, kv_rows = c.heads_kv * c.head_dim;
   const auto count = static_cast<std::int64_t>(sequences.size());
   const at::Tensor h = rms_norm(x, w.input_norm, c.rms_eps);
-  const at::Tensor qkv = at::linear(h, w.qkv, w.qkv_bias);
-  const at::Tensor q = split_heads(qkv.narrow(1, 0, q_rows), c.heads_q, w.q_norm, c.rms_eps);
-  const at::Tensor k = split_heads(qkv.narrow(1, q_rows, kv_rows), c.heads_kv, w.k_norm, c.rms_eps);
-  const at::Tensor v = split_heads(qkv.narrow(1, q_rows + kv_rows, kv_rows), c.heads_kv, {}, 0);
+  const auto [q, k, v] = project_heads(h, w, c);
   const bool selects = plan.selects_in_decode();
-  const at::Tensor attended = at::empty({count, q_rows}, x.options());
+  const at::Tensor attended = at::empty({count, c.heads_q * c.head_dim}, x.options());
   std::vector<DecodeRead> reads;
   at::Tensor k_rotated = at::empty({c.heads_kv, 1, c.head_dim}, x.options());
   for (std::int64_t row = 0; row < count; ++row) {

@@ -47,4 +47,12 @@ at::Tensor split_heads(const at::Tensor& projected, std::int64_t heads, const at
   return norm.defined() ? rms_norm(by_head, norm, eps) : by_head;
 }
 
+ProjectedHeads project_heads(const at::Tensor& h, const LayerWeights& layer, const ModelConfig& c) {
+  const std::int64_t q_rows = c.heads_q * c.head_dim, kv_rows = c.heads_kv * c.head_dim;
+  const at::Tensor qkv = at::linear(h, layer.qkv, layer.qkv_bias);
+  return {.q = split_heads(qkv.narrow(1, 0, q_rows), c.heads_q, layer.q_norm, c.rms_eps),
+          .k = split_heads(qkv.narrow(1, q_rows, kv_rows), c.heads_kv, layer.k_norm, c.rms_eps),
+          .v = split_heads(qkv.narrow(1, q_rows + kv_rows, kv_rows), c.heads_kv, {}, 0)};
+}
+
 }  // namespace elastic::engine

@@ -27,4 +27,12 @@ void add_mlp(const LayerWeights& layer, const ModelConfig& config, at::Tensor& x
 at::Tensor split_heads(const at::Tensor& projected, std::int64_t heads, const at::Tensor& norm,
                        double eps);
 
+/// Queries, keys and values of normed rows h [rows, hidden] before RoPE, as split_heads() has them:
+/// one product.
+struct ProjectedHeads {
+  at::Tensor q, k, v;  // [rows, heads_q or heads_kv, head_dim]
+};
+ProjectedHeads project_heads(const at::Tensor& h, const LayerWeights& layer,
+                             const ModelConfig& config);
+
 }  // namespace elastic::engine

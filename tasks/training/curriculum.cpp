@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -37,8 +39,6 @@ LengthStage read_stage(const Json& object, const std::string& place, std::int64_
   return stage;
 }
 
-}  // namespace
-
 std::vector<LengthStage> read_curriculum(ConfigKeys& keys, std::int64_t batch,
                                          std::vector<LengthStage> fallback) {
   const Json& value = keys.value("curriculum");
@@ -56,6 +56,15 @@ std::vector<LengthStage> read_curriculum(ConfigKeys& keys, std::int64_t batch,
   return stages;
 }
 
+}  // namespace
+
+void read_batch_shape(ConfigKeys& keys, std::vector<LengthStage> stages, BatchShape& shape) {
+  shape.seed = static_cast<std::uint64_t>(keys.whole("seed", 1, {.least = 0}));
+  shape.tokens_per_batch = keys.whole("tokens_per_batch", shape.tokens_per_batch,
+                                      {.least = kShortestDocument, .most = kMostBatchTokens});
+  shape.curriculum = read_curriculum(keys, shape.tokens_per_batch, std::move(stages));
+}
+
 Fill read_fill(ConfigKeys& keys) {
   const std::vector<double> fill = keys.numbers("fill", {.least = 0, .most = 1});
   if (fill.empty()) return {};
@@ -70,18 +79,26 @@ const LengthStage& stage_at(const std::vector<LengthStage>& stages, double progr
   return stages.back();
 }
 
-BatchDraw begin_batch(std::uint64_t seed, const std::vector<LengthStage>& stages,
-                      const engine::BatchPosition& position) {
+std::vector<engine::TrainingDocument> draw_batch(
+    const BatchShape& shape, const engine::BatchPosition& position,
+    const std::function<engine::TrainingDocument(std::int64_t length, MixRandom& random)>& draw) {
   // All processes and micro steps of a step share its length, so none waits for another.
-  const std::uint64_t step = MixRandom::combine(seed, static_cast<std::uint64_t>(position.step));
+  const std::uint64_t step =
+      MixRandom::combine(shape.seed, static_cast<std::uint64_t>(position.step));
   MixRandom of_step(step);
-  const LengthStage& stage = stage_at(stages, position.progress);
+  const LengthStage& stage = stage_at(shape.curriculum, position.progress);
   const std::int64_t length = stage.lengths[of_step.weighted(stage.weights)];
   const auto part =
       static_cast<std::uint64_t>(position.micro_step) * static_cast<std::uint64_t>(position.world) +
       static_cast<std::uint64_t>(position.rank);
   check(part < kMicroSteps, "micro steps of one step");
-  return {.length = length, .random = MixRandom(MixRandom::combine(step, part + 1))};
+  MixRandom random(MixRandom::combine(step, part + 1));
+  std::vector<engine::TrainingDocument> documents;
+  for (std::int64_t tokens = 0; tokens + length <= shape.tokens_per_batch;) {
+    documents.push_back(draw(length, random));
+    tokens += std::ssize(documents.back().ids);
+  }
+  return documents;
 }
 
 std::int64_t draw_room(const Fill& fill, std::int64_t length, MixRandom& random) {

@@ -96,15 +96,9 @@ engine::TrainingDocument draw_exercise(const InstructMix& mixture, std::size_t f
 
 std::vector<engine::TrainingDocument> draw_exercises(const InstructMix& mixture,
                                                      const engine::BatchPosition& position) {
-  const InstructOptions& options = mixture.options;
-  auto [length, random] = begin_batch(options.seed, options.curriculum, position);
-  std::vector<engine::TrainingDocument> documents;
-  for (std::int64_t tokens = 0; tokens + length <= options.tokens_per_batch;) {
-    const std::size_t family = random.weighted(options.weights);
-    documents.push_back(draw_exercise(mixture, family, length, random));
-    tokens += std::ssize(documents.back().ids);
-  }
-  return documents;
+  return draw_batch(mixture.options, position, [&](std::int64_t length, MixRandom& random) {
+    return draw_exercise(mixture, random.weighted(mixture.options.weights), length, random);
+  });
 }
 
 // A document of each family at each length, so that a setting that cannot work ends at once.
@@ -161,11 +155,7 @@ void read_exercises(ConfigKeys& keys, InstructOptions& options) {
 InstructOptions read_instruct_options(ConfigKeys& keys) {
   const KeyRange share{.least = 0, .most = 1};
   InstructOptions options;
-  options.seed = static_cast<std::uint64_t>(keys.whole("seed", 1, {.least = 0}));
-  options.tokens_per_batch = keys.whole("tokens_per_batch", options.tokens_per_batch,
-                                        {.least = kShortestDocument, .most = kMostBatchTokens});
-  options.curriculum = read_curriculum(keys, options.tokens_per_batch,
-                                       {{1, {1024, 2048, 4096, 8192}, {1, 1, 1, 1}}});
+  read_batch_shape(keys, {{1, {1024, 2048, 4096, 8192}, {1, 1, 1, 1}}}, options);
   read_exercises(keys, options);
   options.fill = read_fill(keys);
   options.chat_share = keys.number("chat_share", options.chat_share, share);

@@ -6,7 +6,6 @@
 //   const InstructOptions options = read_instruct_options(keys);
 //   const engine::BatchSource source = make_instruct_mix(options, tokenizer, model_folder);
 
-#include <cstdint>
 #include <filesystem>
 #include <vector>
 
@@ -18,10 +17,7 @@
 
 namespace elastic::tasks {
 
-struct InstructOptions {
-  std::uint64_t seed = 1;
-  std::int64_t tokens_per_batch = 65536;     // of one draw, at most
-  std::vector<LengthStage> curriculum;       // ascending `until`, the last 1
+struct InstructOptions : BatchShape {
   std::vector<double> weights, targets;      // in the order of exercise_families()
   Fill fill;                                 // of the length
   double chat_share = 0;                     // of documents in the chat template

@@ -93,6 +93,14 @@ std::string draw_of(Form form, MixRandom& random) {
   return digits;
 }
 
+// The first that `draw` gives that is not taken; it is from then on.
+template <typename Draw>
+std::string untaken(std::unordered_set<std::string>& taken, Draw draw) {
+  std::string drawn = draw();
+  while (!taken.insert(drawn).second) drawn = draw();
+  return drawn;
+}
+
 struct Record {
   std::string key;
   std::vector<std::string> values;
@@ -120,11 +128,7 @@ class RecordDrawer {
     return kKinds[random_.weighted({.6, .25, .15})];
   }
   std::string fresh(Form form) {
-    std::string drawn;
-    do {
-      drawn = draw_of(form, random_);
-    } while (!taken_.insert(drawn).second);
-    return drawn;
+    return untaken(taken_, [&] { return draw_of(form, random_); });
   }
 
   MixRandom& random_;
@@ -172,19 +176,27 @@ std::string weave(std::vector<std::string> inserts, bool closing, TextBudget& bu
   return join(woven, " ");
 }
 
-// The entries of records in a random order; the values of each record stay in theirs.
+// All texts in a random order; those of each list stay in theirs.
+std::vector<std::string> interleaved(std::vector<std::vector<std::string>> lists,
+                                     MixRandom& random) {
+  std::vector<std::size_t> turns, used(lists.size(), 0);
+  for (std::size_t i = 0; i < lists.size(); ++i) turns.insert(turns.end(), lists[i].size(), i);
+  random.shuffle(turns);
+  std::vector<std::string> texts;
+  texts.reserve(turns.size());
+  for (const std::size_t turn : turns) texts.push_back(std::move(lists[turn][used[turn]++]));
+  return texts;
+}
+
 std::vector<std::string> shuffled_entries(const char* pattern, const std::vector<Record>& records,
                                           MixRandom& random) {
-  std::vector<std::size_t> turns, used(records.size(), 0);
-  for (std::size_t i = 0; i < records.size(); ++i)
-    turns.insert(turns.end(), records[i].values.size(), i);
-  random.shuffle(turns);
-  std::vector<std::string> entries;
-  entries.reserve(turns.size());
-  for (const std::size_t turn : turns) {
-    entries.push_back(entry_of(pattern, records[turn], used[turn]++));
+  std::vector<std::vector<std::string>> entries(records.size());
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    for (std::size_t value = 0; value < records[i].values.size(); ++value) {
+      entries[i].push_back(entry_of(pattern, records[i], value));
+    }
   }
-  return entries;
+  return interleaved(std::move(entries), random);
 }
 
 // A text of 128 tokens has room for one or two entries beside its question.
@@ -200,12 +212,9 @@ std::vector<Record> draw_records(RecordDrawer& records, std::int64_t count, std:
   return drawn;
 }
 
-std::string crate_name(std::unordered_set<std::string>& taken, MixRandom& random) {
+std::string crate_name(MixRandom& random) {
   std::string name;
-  do {
-    name.clear();
-    for (int i = 0; i < kCopyLetters; ++i) name += static_cast<char>('A' + random.below(26));
-  } while (!taken.insert(name).second);
+  for (int i = 0; i < kCopyLetters; ++i) name += static_cast<char>('A' + random.below(26));
   return name;
 }
 
@@ -283,29 +292,20 @@ Exercise draw_copies(TextBudget& budget, const ProseSources& sources, MixRandom&
       random.between(1, at_most(kMostCopies, budget, kCopyNames * kEntryTokens / 2));
   Exercise exercise{.instruction = random.pick(kCopyInstructions)};
   std::vector<std::vector<std::string>> links;  // of each chain
-  std::vector<std::size_t> turns;
   for (std::int64_t chain = 0; chain < chains; ++chain) {
-    std::string stamp;
-    do {
-      stamp = draw_of(Form::kNumbers, random);
-    } while (!taken.insert(stamp).second);
+    const std::string stamp = untaken(taken, [&] { return draw_of(Form::kNumbers, random); });
     std::vector<std::string> names, of_chain;
     for (int i = 0; i < kCopyNames; ++i) {
-      names.push_back(crate_name(taken, random));
+      names.push_back(untaken(taken, [&] { return crate_name(random); }));
       of_chain.push_back(
           i == 0 ? fill_fields(first, {{"name", names[0]}, {"value", stamp}})
                  : fill_fields(copy, {{"name", names.back()},
                                       {"previous", names[static_cast<std::size_t>(i - 1)]}}));
     }
-    turns.insert(turns.end(), kCopyNames, links.size());
     links.push_back(std::move(of_chain));
     if (chain == 0) ask(exercise, random.pick(kBearers), stamp, names);
   }
-  random.shuffle(turns);
-  std::vector<std::size_t> used(links.size(), 0);
-  std::vector<std::string> woven;
-  woven.reserve(turns.size());
-  for (const std::size_t turn : turns) woven.push_back(links[turn][used[turn]++]);
+  std::vector<std::string> woven = interleaved(std::move(links), random);
   budget.take_frame(exercise);
   exercise.text = weave(std::move(woven), false, budget, sources, random);
   return exercise;

@@ -46,25 +46,18 @@ std::size_t draw_family(const SyntheticOptions& options, std::int64_t length, Mi
   return random.weighted(weights);
 }
 
-std::vector<engine::TrainingDocument> draw_batch(const Mixture& mixture,
-                                                 const engine::BatchPosition& position) {
+engine::TrainingDocument draw_one(const Mixture& mixture, std::int64_t length, MixRandom& random) {
   const SyntheticOptions& options = mixture.options;
-  auto [length, random] = begin_batch(options.seed, options.curriculum, position);
-  std::vector<engine::TrainingDocument> documents;
-  for (std::int64_t tokens = 0; tokens + length <= options.tokens_per_batch;) {
-    const std::size_t family = draw_family(options, length, random);
-    const Style style = draw_style(options, random);
-    const DocumentShape shape{.length = length,
-                              .room = draw_room(options.fill, length, random),
-                              .max_questions = options.max_questions,
-                              .absent_share = options.absent_share,
-                              .style = style};
-    MixDocument drawn = draw_document(families()[family], shape, mixture.sources, random);
-    tokens += drawn.tokens();
-    drawn.document.task = static_cast<int>(family);
-    documents.push_back(std::move(drawn.document));
-  }
-  return documents;
+  const std::size_t family = draw_family(options, length, random);
+  const Style style = draw_style(options, random);
+  const DocumentShape shape{.length = length,
+                            .room = draw_room(options.fill, length, random),
+                            .max_questions = options.max_questions,
+                            .absent_share = options.absent_share,
+                            .style = style};
+  MixDocument drawn = draw_document(families()[family], shape, mixture.sources, random);
+  drawn.document.task = static_cast<int>(family);
+  return std::move(drawn.document);
 }
 
 // Every length of every stage has a family that fits.
@@ -113,7 +106,9 @@ engine::BatchSource make_synthetic_mix(const SyntheticOptions& options,
         {.name = std::string(families()[i].name), .target_sparsity = options.targets[i]});
   }
   source.draw = [mixture](const engine::BatchPosition& position) {
-    return draw_batch(*mixture, position);
+    return draw_batch(mixture->options, position, [&](std::int64_t length, MixRandom& random) {
+      return draw_one(*mixture, length, random);
+    });
   };
   return source;
 }

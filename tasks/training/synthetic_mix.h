@@ -18,14 +18,11 @@
 
 namespace elastic::tasks {
 
-struct SyntheticOptions {
-  std::uint64_t seed = 1;
-  std::filesystem::path word_lists;       // folder with nounlist.txt
-  std::int64_t tokens_per_batch = 65536;  // of one draw, at most
-  std::vector<LengthStage> curriculum;    // ascending `until`, the last 1
-  std::vector<double> weights, targets;   // by family, in the order of families()
-  double builtin_share = .5;              // of documents in the wording of ruler@builtin
-  double random_template_share = .45;     // of the others in random words
+struct SyntheticOptions : BatchShape {
+  std::filesystem::path word_lists;      // folder with nounlist.txt
+  std::vector<double> weights, targets;  // by family, in the order of families()
+  double builtin_share = .5;             // of documents in the wording of ruler@builtin
+  double random_template_share = .45;    // of the others in random words
   Fill fill;
   std::int64_t max_questions = 16;  // behind one context
   double absent_share = .15;        // of questions, for what the document lacks

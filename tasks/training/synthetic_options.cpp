@@ -49,10 +49,7 @@ void read_families(ConfigKeys& keys, SyntheticOptions& options) {
 SyntheticOptions read_synthetic_options(ConfigKeys& keys) {
   const KeyRange share{.least = 0, .most = 1};
   SyntheticOptions options;
-  options.seed = static_cast<std::uint64_t>(keys.whole("seed", 1, {.least = 0}));
-  options.tokens_per_batch = keys.whole("tokens_per_batch", options.tokens_per_batch,
-                                        {.least = kShortestDocument, .most = kMostBatchTokens});
-  options.curriculum = read_curriculum(keys, options.tokens_per_batch, default_curriculum());
+  read_batch_shape(keys, default_curriculum(), options);
   read_families(keys, options);
   options.builtin_share = keys.number("builtin_share", options.builtin_share, share);
   options.random_template_share =
