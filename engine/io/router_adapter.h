@@ -1,7 +1,7 @@
 #pragma once
 
 // Routers alone, as `train router` writes them with "export": "adapter", to be put on a base whose
-// weights lie elsewhere: router.safetensors (fp32, under the released names) and router.json, which
+// weights lie elsewhere: router.safetensors (bf16, under the released names) and router.json, which
 // says for which base they are, what they decide between and how they were trained. Torch-free.
 //
 //   const RouterAdapter adapter = read_router_adapter("build/routers");

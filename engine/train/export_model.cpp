@@ -14,6 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// What released routers are stored in; half the file of fp32.
+constexpr at::ScalarType kAdapterType = at::kBFloat16;
+
 TensorType file_type(at::ScalarType type) {
   if (type == at::kFloat) return TensorType::kF32;
   return type == at::kHalf ? TensorType::kF16 : TensorType::kBF16;
@@ -48,11 +51,12 @@ void add_weight(TensorList& list, const WeightSpec& spec, const at::Tensor& tens
   }
 }
 
-void add_router(TensorList& list, const RouterWeights& router, std::int64_t layer) {
+void add_router(TensorList& list, const RouterWeights& router, std::int64_t layer,
+                at::ScalarType type) {
   for (const RouterLinear& linear : kRouterLinears) {
     const std::string name = router_prefix(layer) + linear.stored;
-    list.add(name + ".weight", router.*linear.weight, at::kFloat);
-    list.add(name + ".bias", router.*linear.bias, at::kFloat);
+    list.add(name + ".weight", router.*linear.weight, type);
+    list.add(name + ".bias", router.*linear.bias, type);
   }
 }
 
@@ -88,7 +92,7 @@ void export_model(DecoderWeights weights, const std::string& config_json, const 
     add_weight(list, spec, tensor, type);
   });
   for (std::size_t layer = 0; layer < weights.routers.size(); ++layer) {
-    add_router(list, weights.routers[layer], static_cast<std::int64_t>(layer));
+    add_router(list, weights.routers[layer], static_cast<std::int64_t>(layer), at::kFloat);
   }
   create_folders(folder);
   write_safetensors(folder / "model.safetensors", list.views());
@@ -100,7 +104,7 @@ void export_routers(const std::vector<RouterWeights>& routers, const RouterAdapt
                     const Json& routing, const Json& training) {
   TensorList list;
   for (std::size_t layer = 0; layer < routers.size(); ++layer) {
-    add_router(list, routers[layer], static_cast<std::int64_t>(layer));
+    add_router(list, routers[layer], static_cast<std::int64_t>(layer), kAdapterType);
   }
   create_folders(adapter.folder);
   write_safetensors(adapter.folder / kAdapterWeights, list.views());

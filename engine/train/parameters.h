@@ -46,7 +46,7 @@ at::ScalarType stored_type(const ModelConfig& config);
 void export_model(DecoderWeights weights, const std::string& config_json,
                   const std::filesystem::path& tokenizer, const std::filesystem::path& folder);
 
-/// The routers alone, fp32, and the router.json that `adapter` describes them by; `routing` and
+/// The routers alone, bf16, and the router.json that `adapter` describes them by; `routing` and
 /// `training` as router_adapter_json(). Each file is replaced whole.
 void export_routers(const std::vector<RouterWeights>& routers, const RouterAdapter& adapter,
                     const Json& routing, const Json& training);
