@@ -18,10 +18,19 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "engine/api/chat_template.h"
 #include "engine/api/tokenizer.h"
 
 namespace elastic::tasks {
+
+/// Thrown by load(): no sample of the task fits in the length. A run of several cells goes on with
+/// the others.
+class LengthTooShort : public Error {
+ public:
+  explicit LengthTooShort(const std::string& message)
+      : Error(ErrorKind::kInvalidArgument, message) {}
+};
 
 struct TaskInfo {
   std::string name;                 // "ruler/niah_single_1"

@@ -58,6 +58,19 @@ std::vector<PreparedCell> prepare_data(const RunSetup& setup, const PromptParts&
   return cells;
 }
 
+// "ruler/qa_2 2048, ...": planned, but too short for their tasks.
+std::string cells_left_out(const Plan& plan, const std::vector<PreparedCell>& cells) {
+  std::vector<std::string> names;
+  for (const PlannedCell& planned : plan.cells) {
+    const bool there = std::any_of(cells.begin(), cells.end(), [&](const PreparedCell& cell) {
+      return cell.task == planned.task && cell.length == planned.length;
+    });
+    if (there) continue;
+    names.push_back(fmt::format("{} {}", planned.task->task->info().name, planned.length));
+  }
+  return join(names, ", ");
+}
+
 void log_outcome(const RunOutcome& outcome, const std::string& folder) {
   if (outcome.truncated > 0) {
     log_info(fmt::format("{} of {} samples truncated, {} tokens lost", outcome.truncated,
@@ -95,6 +108,9 @@ RunOutcome run_cells(const RunSetup& setup, const Ranks& ranks) {
                    .world_size = ranks.world_size};
   runs::RunSpec spec = run_spec(job);
   spec.environment = environment_of(*generator, options);
+  if (const std::string names = cells_left_out(setup.plan, cells); !names.empty()) {
+    spec.environment["too_short_and_left_out"] = names;
+  }
   log_info(fmt::format(
       "device: {}{}, {}", generator->device(),
       generator->device() == "cpu" ? "" : fmt::format(" ({})", spec.environment["accelerator"]),

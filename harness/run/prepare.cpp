@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <span>
 #include <thread>
 
 #include "base/hash.h"
+#include "base/log.h"
 
 namespace elastic::harness {
 namespace {
@@ -50,6 +52,24 @@ PreparedCell load_cell(const PlannedCell& planned, const tasks::LoadRequest& req
   return cell;
 }
 
+// Cells with an error: the first that is not one of a length is thrown, the others go.
+void drop_short(std::vector<PreparedCell>& cells, std::span<const std::exception_ptr> errors) {
+  std::vector<std::string> reasons;
+  std::exception_ptr first;
+  for (const std::exception_ptr& error : errors) {
+    if (!error) continue;
+    if (!first) first = error;
+    try {
+      std::rethrow_exception(error);
+    } catch (const tasks::LengthTooShort& why) {
+      reasons.emplace_back(why.what());
+    }
+  }
+  if (reasons.size() == cells.size() && first) std::rethrow_exception(first);
+  for (const std::string& reason : reasons) log_warning("left out: " + reason);
+  std::erase_if(cells, [](const PreparedCell& cell) { return cell.task == nullptr; });
+}
+
 }  // namespace
 
 std::vector<PreparedCell> prepare(const Plan& plan, const RunOptions& options,
@@ -63,6 +83,8 @@ std::vector<PreparedCell> prepare(const Plan& plan, const RunOptions& options,
     for (std::size_t i = next++; i < cells.size() && !failed; i = next++) {
       try {
         cells[i] = load_cell(plan.cells[i], load_request(options, plan.cells[i], tokenizer, chat));
+      } catch (const tasks::LengthTooShort&) {
+        errors[i] = std::current_exception();
       } catch (...) {
         errors[i] = std::current_exception();
         failed = true;
@@ -75,9 +97,7 @@ std::vector<PreparedCell> prepare(const Plan& plan, const RunOptions& options,
   for (std::size_t t = 1; t < extra; ++t) pool.emplace_back(work);
   work();
   pool.clear();  // joins
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
-  }
+  drop_short(cells, errors);
   return cells;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Data of every cell, made before the model is loaded: whatever is missing or too short ends the
-// run before it starts, and nothing is fetched or generated between two samples.
+// Data of every cell, made before the model is loaded: whatever is missing ends the run before it
+// starts, and nothing is fetched or generated between two samples.
 //
 //   std::vector<PreparedCell> cells = prepare(plan, options, tokenizer, threads);
 
@@ -21,7 +21,8 @@ struct PreparedCell {
 };
 
 /// In the order of the plan; cells are loaded on up to `threads` threads. The first error in plan
-/// order is thrown. `chat`: the checkpoint's template, null where it has none.
+/// order is thrown; but a cell that is too short for its task is left out with a warning, as long
+/// as another one remains. `chat`: the checkpoint's template, null where it has none.
 std::vector<PreparedCell> prepare(const Plan& plan, const RunOptions& options,
                                   const engine::Tokenizer* tokenizer, int threads,
                                   const engine::ChatTemplate* chat = nullptr);

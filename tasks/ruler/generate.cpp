@@ -13,6 +13,7 @@
 #include "engine/api/tokenizer.h"
 #include "tasks/chat_wrapper.h"
 #include "tasks/ruler/builtin_pack.h"
+#include "tasks/task.h"
 
 namespace elastic::tasks {
 namespace {
@@ -175,12 +176,10 @@ GeneratedSet generate_ruler(const GenerateRequest& request, const RulerProfile& 
     }
   } catch (const TooShort& error) {
     const auto smallest = smallest_length(job, error.smallest());
-    throw Error(
-        ErrorKind::kInvalidArgument,
-        fmt::format(
-            "{}: length {} is too short for {} ({} tokens of it are the answer budget){}",
-            profile.name, request.length, request.task, job.texts().tokens_to_generate,
-            smallest ? fmt::format("; the smallest that works here is {}", *smallest) : ""));
+    throw LengthTooShort(fmt::format(
+        "{}: length {} is too short for {} ({} tokens of it are the answer budget){}", profile.name,
+        request.length, request.task, job.texts().tokens_to_generate,
+        smallest ? fmt::format("; the smallest that works here is {}", *smallest) : ""));
   }
   set.data_id = make_data_id(request, profile, job, set.lines);
   set.source_ids = source_ids(*job.config, profile);

@@ -90,7 +90,7 @@ struct GeneratedSet {
   bool cached = false;
 };
 
-/// Throws kInvalidArgument where the length is too short for the task, naming the smallest that
+/// Throws LengthTooShort where the length is too short for the task, naming the smallest that
 /// works; kNotFound where sources are missing.
 GeneratedSet generate_ruler(const GenerateRequest& request, const RulerProfile& profile);
 

@@ -77,6 +77,40 @@ std::string hash_of(const std::vector<std::string>& parts) {
 }
 
 // The contract of run folders: these ids are kept and compared between versions.
+TEST(Prepare, LeavesOutCellsThatAreTooShort) {
+  OneTask one(3);
+  one.task->load_ = [](const tasks::LoadRequest& request) {
+    if (request.length == 1001) throw tasks::LengthTooShort("1001 is too short");
+    return samples(4);
+  };
+  const std::vector<PreparedCell> cells = one.prepared();
+  ASSERT_EQ(cells.size(), 2U);
+  EXPECT_EQ(cells[0].length, 1000);
+  EXPECT_EQ(cells[1].length, 1002);
+
+  one.task->load_ = [](const tasks::LoadRequest& request) -> std::vector<tasks::Sample> {
+    throw tasks::LengthTooShort(std::to_string(request.length) + " is too short");
+  };
+  try {
+    one.prepared();
+    FAIL() << "no cell is left";
+  } catch (const tasks::LengthTooShort& error) {
+    EXPECT_STREQ(error.what(), "1000 is too short");
+  }
+
+  one.task->load_ = [](const tasks::LoadRequest& request) {
+    if (request.length == 1001) throw tasks::LengthTooShort("1001 is too short");
+    if (request.length == 1002) throw Error(ErrorKind::kNotFound, "no data");
+    return samples(4);
+  };
+  try {
+    one.prepared();
+    FAIL() << "data are missing";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "no data");
+  }
+}
+
 TEST(Prepare, IdsAreHashesOfTheirParts) {
   OneTask one;
   one.options.seed = 7;
