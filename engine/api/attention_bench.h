@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/turns.h"
+
 namespace elastic::engine {
 
 struct AttentionBenchOptions {
@@ -19,7 +21,7 @@ struct AttentionBenchOptions {
   std::vector<std::int64_t> lengths;  // tokens, prefill of all of them
   std::vector<double> msr;  // shares of KV heads in the sparse mode, rounded to whole heads
   std::string device = "auto", dtype = "auto";  // auto: fp32 on the CPU, bf16 on a GPU
-  int repetitions = 5;                          // after one warm-up; shares take turns
+  Enough enough = repetitions(5);               // after one warm-up; shares take turns
 };
 
 struct AttentionBenchRow {

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/turns.h"
+
 namespace elastic::engine {
 
 struct RouterBenchOptions {
@@ -17,7 +19,7 @@ struct RouterBenchOptions {
   std::int64_t expansion = 4;                   // hidden width over head_dim
   std::vector<std::int64_t> lengths;            // prompt tokens
   std::string device = "auto", dtype = "auto";  // auto: fp32 on the CPU, bf16 on a GPU
-  int repetitions = 5;                          // after one warm-up; both ways take turns
+  Enough enough = repetitions(5);               // after one warm-up; both ways take turns
 };
 
 struct RouterBenchRow {

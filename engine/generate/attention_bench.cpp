@@ -174,13 +174,14 @@ std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& give
       run(problems.back());
       check_result(problems.back());
     }
-    for (int i = 0; i < options.repetitions; ++i) {
-      for (Problem& p : problems) {
-        p.row.select_milliseconds.push_back(select(p, plan));
-        p.row.milliseconds.push_back(run(p));
-      }
+    Times times = take_turns(problems.size(), options.enough, [&](std::size_t i) {
+      problems[i].row.select_milliseconds.push_back(select(problems[i], plan));
+      return run(problems[i]);
+    });
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+      problems[i].row.milliseconds = std::move(times[i]);
+      rows.push_back(std::move(problems[i].row));
     }
-    for (Problem& p : problems) rows.push_back(std::move(p.row));
   }
   return rows;
 }

@@ -140,10 +140,11 @@ std::vector<RouterBenchRow> bench_router(const RouterBenchOptions& options) {
                        .head_dim = config.head_dim,
                        .expansion = options.expansion};
     check_decisions(p, row);
-    for (int i = 0; i < options.repetitions; ++i) {
-      row.milliseconds.push_back(milliseconds_of(p, decide));
-      row.composed_milliseconds.push_back(milliseconds_of(p, decide_composed));
-    }
+    Times times = take_turns(2, options.enough, [&](std::size_t i) {
+      return milliseconds_of(p, i == 0 ? decide : decide_composed);
+    });
+    row.milliseconds = std::move(times[0]);
+    row.composed_milliseconds = std::move(times[1]);
     rows.push_back(std::move(row));
   }
   return rows;

@@ -17,6 +17,7 @@
 #include "engine/api/attention_bench.h"
 #include "engine/api/make_generator.h"
 #include "harness/bench/bench_command.h"
+#include "harness/bench/repetitions.h"
 #include "harness/commands/flag_values.h"
 #include "runs/statistics.h"
 
@@ -67,27 +68,28 @@ Json row_of(const engine::AttentionBenchRow& row, const engine::AttentionBenchRo
 }
 
 void print_markdown(const Json& result) {
-  fmt::print("{}/{} heads of {}, {} on {}; {} repetitions after 1 warm-up, shares in turns\n\n",
-             result["heads_q"].get<int>(), result["heads_kv"].get<int>(),
-             result["head_dim"].get<int>(), result["dtype"].get<std::string>(),
-             result["device"].get<std::string>(), result["repetitions"].get<int>());
+  fmt::print("{}/{} heads of {}, {} on {}; {}, shares in turns\n\n", result["heads_q"].get<int>(),
+             result["heads_kv"].get<int>(), result["head_dim"].get<int>(),
+             result["dtype"].get<std::string>(), result["device"].get<std::string>(),
+             repetitions_text(result));
   fmt::print(
-      "| tokens | MSR | visited blocks | ms, median | min | max | selection, ms | GFLOP/s | x "
-      "dense "
-      "| time / (visited x dense) | max error |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "| tokens | MSR | visited blocks | ms, median | 95 % | n | min | max | selection, ms "
+      "| GFLOP/s | x dense | time / (visited x dense) | max error |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const Json& row : result["rows"]) {
     const auto number = [&row](const char* key) { return row[key].get<double>(); };
     fmt::print(
-        "| {} | {:.3f} | {:.3f} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:.1f} | {:.2f} | {:.2f} | "
-        "{:.1e} |\n",
+        "| {} | {:.3f} | {:.3f} | {:.2f} | {} | {} | {:.2f} | {:.2f} | {:.2f} | {:.1f} | {:.2f} "
+        "| {:.2f} | {:.1e} |\n",
         row["tokens"].get<std::int64_t>(), number("msr"), number("visited_blocks"), number("ms"),
-        number("ms_min"), number("ms_max"), number("select_ms"), number("gflop_per_s"),
-        number("speedup_vs_dense"), number("time_over_ideal"), number("max_error"));
+        interval_text(row, "ms", 2), row["repetitions"].get<int>(), number("ms_min"),
+        number("ms_max"), number("select_ms"), number("gflop_per_s"), number("speedup_vs_dense"),
+        number("time_over_ideal"), number("max_error"));
   }
 }
 
 void print_rows(const Json& result) {
-  print_csv(result, {"device", "dtype", "heads_q", "heads_kv", "head_dim", "repetitions"});
+  print_csv(result, {"device", "dtype", "heads_q", "heads_kv", "head_dim"});
 }
 
 int bench_attention_command(BenchAttentionOptions options) {
@@ -95,28 +97,26 @@ int bench_attention_command(BenchAttentionOptions options) {
     options.engine.lengths.push_back(parse_length(length));
   }
   options.engine.msr = parse_shares(options.msr);
+  options.engine.enough = enough_turns(options.flags);
   engine::GpuWatch watch(options.engine.device);
   const std::vector<engine::AttentionBenchRow> rows = engine::bench_attention(options.engine);
   if (rows.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
   const engine::AttentionBenchRow& first = rows.front();
   Faults faults =
       engine::fallbacks(options.engine.device, first.device, first.dtype, first.head_dim);
-  Json result = {{"device", first.device},
-                 {"dtype", first.dtype},
-                 {"heads_q", first.heads_q},
-                 {"heads_kv", first.heads_kv},
-                 {"head_dim", first.head_dim},
-                 {"repetitions", options.engine.repetitions},
-                 {"warm_up", 1},
-                 {"clock", "monotonic wall clock between synchronised ends"},
-                 {"rows", Json::array()}};
+  Json result = {
+      {"device", first.device},     {"dtype", first.dtype},
+      {"heads_q", first.heads_q},   {"heads_kv", first.heads_kv},
+      {"head_dim", first.head_dim}, {"clock", "monotonic wall clock between synchronised ends"},
+      {"rows", Json::array()}};
+  add_repetitions(result, options.flags);
   for (const engine::AttentionBenchRow& row : rows) {
     const auto dense = std::find_if(rows.begin(), rows.end(), [&](const auto& other) {
       return other.tokens == row.tokens && other.msr == 0;
     });
     result["rows"].push_back(row_of(row, *dense));
     check_interval(options.flags, fmt::format("{} tokens, MSR {:.3f}", row.tokens, row.msr),
-                   row.milliseconds, faults);
+                   row.milliseconds, result, faults);
   }
   note_gpu(watch, result, faults);
   return print_result("attention", std::move(result), faults, options.flags, print_rows,
@@ -143,11 +143,8 @@ void add_bench_attention(CLI::App& bench, int& exit_code) {
       ->capture_default_str();
   sub.add_option("--device", engine.device, "cpu, cuda or auto")->capture_default_str();
   sub.add_option("--dtype", engine.dtype, "fp32, bf16 or auto")->capture_default_str();
-  sub.add_option("-r,--repetitions", engine.repetitions, "Timed runs of each share")
-      ->transform(whole_number(1, kMostRepetitions))
-      ->capture_default_str();
+  add_repetition_flags(sub, "Timed runs of each share", options->flags);
   add_format_flag(sub, options->flags);
-  add_interval_flag(sub, options->flags);
   sub.callback([options, &exit_code] { exit_code = bench_attention_command(*options); });
 }
 

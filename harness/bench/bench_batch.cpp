@@ -54,8 +54,9 @@ std::vector<engine::Request> queue(const BenchBatchOptions& options, std::int64_
   return requests;
 }
 
-void run_queue(engine::Generator& engine, const std::vector<engine::Request>& requests, Cell& cell,
-               bool keep) {
+// Seconds of the whole queue.
+double run_queue(engine::Generator& engine, const std::vector<engine::Request>& requests,
+                 Cell& cell, bool keep) {
   engine.set_mode(cell.mode);
   cell.answers.clear();
   cell.tokens = cell.together = 0;
@@ -69,6 +70,7 @@ void run_queue(engine::Generator& engine, const std::vector<engine::Request>& re
     cell.answers.push_back(std::move(result.ids));
   }
   if (keep) cell.seconds.push_back(seconds);
+  return seconds;
 }
 
 Json row_of(const Cell& cell, const Cell& alone) {
@@ -78,40 +80,42 @@ Json row_of(const Cell& cell, const Cell& alone) {
   for (std::size_t i = 0; i < cell.answers.size(); ++i) {
     same += cell.answers[i] == alone.answers[i] ? 1 : 0;
   }
-  return {{"mode", cell.mode},
-          {"in_flight", cell.in_flight},
-          {"together", cell.together},
-          {"seconds", seconds},
-          {"seconds_min", *low},
-          {"seconds_max", *high},
-          {"requests_per_second", static_cast<double>(cell.answers.size()) / seconds},
-          {"tokens_per_second", static_cast<double>(cell.tokens) / seconds},
-          {"speedup_vs_alone", runs::median(alone.seconds) / seconds},
-          {"same_answers", same},
-          {"requests", cell.answers.size()},
-          {"peak_bytes", cell.peak_bytes}};
+  Json row = {{"mode", cell.mode},
+              {"in_flight", cell.in_flight},
+              {"together", cell.together},
+              {"seconds", seconds},
+              {"seconds_min", *low},
+              {"seconds_max", *high},
+              {"requests_per_second", static_cast<double>(cell.answers.size()) / seconds},
+              {"tokens_per_second", static_cast<double>(cell.tokens) / seconds},
+              {"speedup_vs_alone", runs::median(alone.seconds) / seconds},
+              {"same_answers", same},
+              {"requests", cell.answers.size()},
+              {"peak_bytes", cell.peak_bytes}};
+  add_interval(row, "seconds", cell.seconds);
+  return row;
 }
 
 void print_markdown(const Json& result) {
   fmt::print("{}\n\n", header_line(result));
   fmt::print(
-      "| mode | in flight | together | s, median | min | max | requests/s | tokens/s | x alone | "
-      "same answers | peak |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "| mode | in flight | together | s, median | 95 % | n | min | max | requests/s | tokens/s "
+      "| x alone | same answers | peak |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const Json& row : result["rows"]) {
     const auto number = [&row](const char* key) { return row[key].get<double>(); };
     const auto count = [&row](const char* key) { return row[key].get<std::int64_t>(); };
     fmt::print(
-        "| {} | {} | {} | {:.3f} | {:.3f} | {:.3f} | {:.2f} | {:.1f} | {:.2f} | {} of {} | {} |\n",
+        "| {} | {} | {} | {:.3f} | {} | {} | {:.3f} | {:.3f} | {:.2f} | {:.1f} | {:.2f} | {} of {} "
+        "| {} |\n",
         row["mode"].get<std::string>(), count("in_flight"), count("together"), number("seconds"),
-        number("seconds_min"), number("seconds_max"), number("requests_per_second"),
-        number("tokens_per_second"), number("speedup_vs_alone"), count("same_answers"),
-        count("requests"), format_bytes(count("peak_bytes")));
+        interval_text(row, "seconds", 3), count("repetitions"), number("seconds_min"),
+        number("seconds_max"), number("requests_per_second"), number("tokens_per_second"),
+        number("speedup_vs_alone"), count("same_answers"), count("requests"),
+        format_bytes(count("peak_bytes")));
   }
 }
 
-void print_rows(const Json& result) {
-  print_csv(result, {"model", "device", "dtype", "repetitions"});
-}
+void print_rows(const Json& result) { print_csv(result, {"model", "device", "dtype"}); }
 
 // Sizes of one mode take turns; one at a time is the first.
 void bench_mode(engine::Generator& engine, const BenchBatchOptions& options,
@@ -127,8 +131,8 @@ void bench_mode(engine::Generator& engine, const BenchBatchOptions& options,
     cell.in_flight = size;
     names.push_back(fmt::format("{} in flight", size));
   }
-  take_turns(mode, names, options.model.repetitions,
-             [&](std::size_t i, bool keep) { run_queue(engine, requests, cells[i], keep); });
+  take_turns(mode, names, options.model.flags,
+             [&](std::size_t i, bool keep) { return run_queue(engine, requests, cells[i], keep); });
   for (const Cell& cell : cells) {
     Json row = row_of(cell, cells.front());
     const std::string what = fmt::format("{}, {} in flight", mode, cell.in_flight);
@@ -136,7 +140,7 @@ void bench_mode(engine::Generator& engine, const BenchBatchOptions& options,
       faults.push_back(fmt::format("{}: {} of {} answers are those of one at a time", what,
                                    row["same_answers"].get<std::int64_t>(), requests.size()));
     }
-    check_interval(options.model.flags, what, cell.seconds, faults);
+    check_interval(options.model.flags, what, cell.seconds, result, faults);
     result["rows"].push_back(std::move(row));
   }
 }
@@ -150,7 +154,7 @@ int bench_batch(const BenchBatchOptions& options) {
   engine::GpuWatch watch(shared.device);
   Faults faults =
       engine::fallbacks(shared.device, engine->device(), engine->dtype(), engine->model().head_dim);
-  Json result = result_header(*engine, shared.repetitions);
+  Json result = result_header(*engine, shared.flags);
   for (const std::string& mode : bench_modes(shared, engine->model().has_router)) {
     bench_mode(*engine, options, sizes, mode, result, faults);
   }

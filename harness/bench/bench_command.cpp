@@ -5,20 +5,19 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cmath>
 #include <cstdio>
 
 #include "base/csv.h"
 #include "base/log.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
-#include "runs/statistics.h"
 
 namespace elastic::harness {
 namespace {
 
 std::string csv_text(const Json& value) {
   if (value.is_string()) return csv_field(value.get<std::string>());
+  if (value.is_null()) return "";
   return value.is_structured() ? csv_field(value.dump()) : value.dump();
 }
 
@@ -33,6 +32,7 @@ Json whole_row(const Json& result, const Json& row) {
 }
 
 std::string sql_type(const Json& value) {
+  if (value.is_null()) return "NUMERIC";  // what may be missing is a number
   if (value.is_number_float()) return "REAL";
   return value.is_number_integer() || value.is_boolean() ? "INTEGER" : "TEXT";
 }
@@ -101,30 +101,6 @@ void add_format_flag(CLI::App& sub, BenchFlags& flags) {
       ->check(CLI::IsMember({"json", "jsonl", "csv", "md", "sql"}, CLI::ignore_case));
 }
 
-void add_interval_flag(CLI::App& sub, BenchFlags& flags) {
-  sub.add_option("--max-interval", flags.max_interval,
-                 "Per cent: exit 7 where half the 95 % interval of a median is wider than this")
-      ->transform(real_number(0, 1e6));
-}
-
-void check_interval(const BenchFlags& flags, std::string_view what,
-                    const std::vector<double>& times, Faults& faults) {
-  if (flags.max_interval == 0) return;
-  const std::optional<runs::Interval> interval = runs::median_interval(times);
-  if (!interval) {
-    faults.push_back(
-        fmt::format("{}: {} repetitions give no interval; -r 6 is the least", what, times.size()));
-    return;
-  }
-  const double spread = 100 * (interval->high - interval->low) / 2 / runs::median(times);
-  if (spread > flags.max_interval) {
-    faults.push_back(
-        fmt::format("{}: the median is known to {:.1f} %, --max-interval asks for {} %; "
-                    "repeat more often (-r), or quiet the machine",
-                    what, spread, flags.max_interval));
-  }
-}
-
 void note_gpu(engine::GpuWatch& watch, Json& result, Faults& faults) {
   const std::optional<engine::GpuConditions> found = watch.stop();
   if (!found) return;
@@ -156,30 +132,12 @@ void print_csv(const Json& result, const std::vector<std::string>& leading) {
   }
 }
 
-void add_samples(Json& row, const std::vector<double>& milliseconds, double tokens) {
-  constexpr double kNanoseconds = 1e6;
-  std::vector<double> rates;
-  std::vector<std::int64_t> times;
-  for (const double time : milliseconds) {
-    rates.push_back(1000 * tokens / time);
-    times.push_back(std::llround(kNanoseconds * time));
-  }
-  for (const int percent : {50, 90, 95, 99}) {
-    row[fmt::format("ms_p{}", percent)] = *runs::quantile(milliseconds, percent / 100.0);
-  }
-  row["avg_ns"] = std::llround(kNanoseconds * *runs::mean(milliseconds));
-  row["stddev_ns"] = std::llround(kNanoseconds * runs::deviation(milliseconds));
-  row["avg_ts"] = *runs::mean(rates);
-  row["stddev_ts"] = runs::deviation(rates);
-  row["samples_ns"] = times;
-  row["samples_ts"] = rates;
-}
-
 int print_result(std::string_view name, Json result, const Faults& faults, const BenchFlags& flags,
                  void (*csv)(const Json&), void (*markdown)(const Json&)) {
   const char* verdict = faults.empty() ? "VALID" : "INVALID";
   result["verdict"] = verdict;
   result["invalid_because"] = faults;
+  if (!result.contains("notes")) result["notes"] = Json::array();
   if (flags.format == "json") {
     std::fputs(dump_pretty(result).c_str(), stdout);
   } else if (flags.format == "jsonl") {
@@ -192,7 +150,9 @@ int print_result(std::string_view name, Json result, const Faults& faults, const
     markdown(result);
     if (result.contains("gpu_sm_mhz")) print_gpu(result);
     fmt::print("\n{}\n", verdict);
+    for (const Json& note : result["notes"]) fmt::print("- {}\n", note.get<std::string>());
   }
+  for (const Json& note : result["notes"]) log_warning(note.get<std::string>());
   for (const std::string& fault : faults) log_warning("measurement INVALID: " + fault);
   return faults.empty() ? kExitComplete : kExitInvalid;
 }

@@ -26,19 +26,15 @@ void add_bench_training(CLI::App& bench, int& exit_code);
 
 struct BenchFlags {
   std::string format = "md";
+  int repetitions = 0;      // 0: until medians are known
   double max_interval = 0;  // per cent of the median; 0: not asked for
 };
 
-/// `-o`; and, where each row has repeated times, `--max-interval`.
+/// `-o`.
 void add_format_flag(CLI::App& sub, BenchFlags& flags);
-void add_interval_flag(CLI::App& sub, BenchFlags& flags);
 
 /// Why a measurement is not valid; nothing: it is.
 using Faults = std::vector<std::string>;
-
-/// A fault where the median of `times` is less sure than --max-interval asks. `what` names it.
-void check_interval(const BenchFlags& flags, std::string_view what,
-                    const std::vector<double>& times, Faults& faults);
 
 /// Ends the watch: what it saw into `result` (gpu_sm_mhz, gpu_watts, gpu_joules, ...), what spoils
 /// a measurement into `faults`. Nothing on a CPU.
@@ -46,11 +42,6 @@ void note_gpu(engine::GpuWatch& watch, Json& result, Faults& faults);
 
 /// Header and a line for each of result["rows"], the keys `leading` of `result` in front.
 void print_csv(const Json& result, const std::vector<std::string>& leading);
-
-/// Adds to a row the raw times of its repetitions, each of `tokens` tokens, their quantiles, and
-/// mean and deviation under llama-bench's names: avg_ns, stddev_ns, avg_ts (tokens a second),
-/// stddev_ts, samples_ns, samples_ts.
-void add_samples(Json& row, const std::vector<double>& milliseconds, double tokens);
 
 /// Adds the verdict to `result`, prints it in the format asked for and says the faults on standard
 /// error. `name`: of the measurement, as in the table bench_NAME. Returns the exit code: 7 where

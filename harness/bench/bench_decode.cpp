@@ -33,8 +33,9 @@ struct Cell {
   std::int64_t kv_bytes = 0, kv_bytes_full = 0, peak_bytes = 0;
 };
 
-void run_once(engine::Generator& engine, const std::string& mode, std::int64_t new_tokens,
-              Cell& cell, bool keep) {
+// Milliseconds of a step.
+double run_once(engine::Generator& engine, const std::string& mode, std::int64_t new_tokens,
+                Cell& cell, bool keep) {
   engine.set_mode(mode);
   cell.mode = engine.mode();
   const engine::Request request{.ids = prompt_ids(cell.tokens, engine.model().vocab),
@@ -48,7 +49,9 @@ void run_once(engine::Generator& engine, const std::string& mode, std::int64_t n
   cell.kv_bytes_full = last.kv_bytes_full;
   cell.peak_bytes = std::max(cell.peak_bytes, last.peak_bytes);
   // The first token is the prefill's.
-  if (keep) cell.step_ms.push_back(last.timing.decode_ms / static_cast<double>(new_tokens - 1));
+  const double step_ms = last.timing.decode_ms / static_cast<double>(new_tokens - 1);
+  if (keep) cell.step_ms.push_back(step_ms);
+  return step_ms;
 }
 
 Json row_of(const Cell& cell, const Cell& dense, std::int64_t new_tokens) {
@@ -77,25 +80,24 @@ Json row_of(const Cell& cell, const Cell& dense, std::int64_t new_tokens) {
 void print_markdown(const Json& result) {
   fmt::print("{}\n\n", header_line(result));
   fmt::print(
-      "| tokens | batch | mode | ms a token, median | min | max | tokens/s | MSR | K/V | of full | "
-      "x fa | peak |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "| tokens | batch | mode | ms a token, median | 95 % | n | min | max | tokens/s | MSR | K/V "
+      "| of full | x fa | peak |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const Json& row : result["rows"]) {
     const auto number = [&row](const char* key) { return row[key].get<double>(); };
     fmt::print(
-        "| {} | {} | {} | {:.3f} | {:.3f} | {:.3f} | {:.1f} | {:.3f} | {} | {:.3f} | {:.2f} "
-        "| {} |\n",
+        "| {} | {} | {} | {:.3f} | {} | {} | {:.3f} | {:.3f} | {:.1f} | {:.3f} | {} | {:.3f} "
+        "| {:.2f} | {} |\n",
         row["prompt_tokens"].get<std::int64_t>(), row["batch"].get<std::int64_t>(),
-        row["mode"].get<std::string>(), number("step_ms"), number("step_ms_min"),
-        number("step_ms_max"), number("tokens_per_second"), number("msr"),
+        row["mode"].get<std::string>(), number("step_ms"), interval_text(row, "ms", 3),
+        row["repetitions"].get<int>(), number("step_ms_min"), number("step_ms_max"),
+        number("tokens_per_second"), number("msr"),
         format_bytes(row["kv_bytes"].get<std::int64_t>()), number("kv_share"),
         number("speedup_vs_fa"), format_bytes(row["peak_bytes"].get<std::int64_t>()));
   }
 }
 
-void print_rows(const Json& result) {
-  print_csv(result, {"model", "device", "dtype", "repetitions"});
-}
+void print_rows(const Json& result) { print_csv(result, {"model", "device", "dtype"}); }
 
 int bench_decode(const BenchDecodeOptions& options) {
   const ModelBenchOptions& shared = options.model;
@@ -108,19 +110,19 @@ int bench_decode(const BenchDecodeOptions& options) {
       std::find(modes.begin(), modes.end(), engine::kDenseMode) - modes.begin());
   Faults faults =
       engine::fallbacks(shared.device, engine->device(), engine->dtype(), engine->model().head_dim);
-  Json result = result_header(*engine, shared.repetitions);
+  Json result = result_header(*engine, shared.flags);
   for (const std::int64_t length : lengths) {
     for (const std::int64_t batch : batches) {
       std::vector<Cell> cells(modes.size(), Cell{.tokens = length, .batch = batch});
-      take_turns(fmt::format("{} tokens, batch {}", length, batch), modes, shared.repetitions,
+      take_turns(fmt::format("{} tokens, batch {}", length, batch), modes, shared.flags,
                  [&](std::size_t i, bool keep) {
-                   run_once(*engine, modes[i], options.new_tokens, cells[i], keep);
+                   return run_once(*engine, modes[i], options.new_tokens, cells[i], keep);
                  });
       for (const Cell& cell : cells) {
         result["rows"].push_back(row_of(cell, cells[dense], options.new_tokens));
         check_interval(shared.flags,
                        fmt::format("{} tokens, batch {}, {}", length, batch, cell.mode),
-                       cell.step_ms, faults);
+                       cell.step_ms, result, faults);
       }
     }
   }

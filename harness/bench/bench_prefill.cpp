@@ -38,7 +38,8 @@ std::vector<double> column(const Cell& cell, double Split::*part) {
   return values;
 }
 
-void run_once(engine::Generator& engine, const std::string& mode, Cell& cell, bool keep) {
+// Milliseconds of the prefill.
+double run_once(engine::Generator& engine, const std::string& mode, Cell& cell, bool keep) {
   engine.set_mode(mode);
   cell.mode = engine.mode();
   const engine::Request request{.ids = prompt_ids(cell.tokens, engine.model().vocab),
@@ -49,14 +50,15 @@ void run_once(engine::Generator& engine, const std::string& mode, Cell& cell, bo
   cell.peak_bytes = std::max(cell.peak_bytes, result.peak_bytes);
   const engine::Timing& t = result.timing;
   if (keep) cell.runs.push_back({t.prefill_ms, t.router_ms, t.select_ms, t.attention_ms});
+  return t.prefill_ms;
 }
 
 std::vector<Cell> measure_length(engine::Generator& engine, const std::vector<std::string>& modes,
-                                 std::int64_t tokens, int repetitions) {
+                                 std::int64_t tokens, const BenchFlags& flags) {
   std::vector<Cell> cells(modes.size());
   for (Cell& cell : cells) cell.tokens = tokens;
-  take_turns(fmt::format("{} tokens", tokens), modes, repetitions,
-             [&](std::size_t i, bool keep) { run_once(engine, modes[i], cells[i], keep); });
+  take_turns(fmt::format("{} tokens", tokens), modes, flags,
+             [&](std::size_t i, bool keep) { return run_once(engine, modes[i], cells[i], keep); });
   return cells;
 }
 
@@ -93,27 +95,24 @@ Json row_of(const Cell& cell, const Cell& dense) {
 void print_markdown(const Json& result) {
   fmt::print("{}\n\n", header_line(result));
   fmt::print(
-      "| tokens | mode | prefill ms, median | min | max | router | select | attention | rest | MSR "
-      "| "
-      "visited blocks | x fa | attention x fa | peak |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "| tokens | mode | prefill ms, median | 95 % | n | min | max | router | select | attention "
+      "| rest | MSR | visited blocks | x fa | attention x fa | peak |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const Json& row : result["rows"]) {
     const auto number = [&row](const char* key) { return row[key].get<double>(); };
     fmt::print(
-        "| {} | {} | {:.1f} | {:.1f} | {:.1f} | {:.2f} | {:.2f} | {:.1f} | {:.1f} | {:.3f} | "
-        "{:.3f} | "
-        "{:.2f} | {:.2f} | {} |\n",
+        "| {} | {} | {:.1f} | {} | {} | {:.1f} | {:.1f} | {:.2f} | {:.2f} | {:.1f} | {:.1f} | "
+        "{:.3f} | {:.3f} | {:.2f} | {:.2f} | {} |\n",
         row["prompt_tokens"].get<std::int64_t>(), row["mode"].get<std::string>(),
-        number("prefill_ms"), number("prefill_ms_min"), number("prefill_ms_max"),
-        number("router_ms"), number("select_ms"), number("attention_ms"), number("rest_ms"),
-        number("msr"), number("visited_blocks"), number("speedup_vs_fa"),
-        number("attention_speedup_vs_fa"), format_bytes(row["peak_bytes"].get<std::int64_t>()));
+        number("prefill_ms"), interval_text(row, "ms", 1), row["repetitions"].get<int>(),
+        number("prefill_ms_min"), number("prefill_ms_max"), number("router_ms"),
+        number("select_ms"), number("attention_ms"), number("rest_ms"), number("msr"),
+        number("visited_blocks"), number("speedup_vs_fa"), number("attention_speedup_vs_fa"),
+        format_bytes(row["peak_bytes"].get<std::int64_t>()));
   }
 }
 
-void print_rows(const Json& result) {
-  print_csv(result, {"model", "device", "dtype", "repetitions"});
-}
+void print_rows(const Json& result) { print_csv(result, {"model", "device", "dtype"}); }
 
 int bench_prefill(const ModelBenchOptions& options) {
   const std::vector<std::int64_t> lengths = bench_lengths(options);
@@ -124,13 +123,13 @@ int bench_prefill(const ModelBenchOptions& options) {
       std::find(modes.begin(), modes.end(), engine::kDenseMode) - modes.begin());
   Faults faults = engine::fallbacks(options.device, engine->device(), engine->dtype(),
                                     engine->model().head_dim);
-  Json result = result_header(*engine, options.repetitions);
+  Json result = result_header(*engine, options.flags);
   for (const std::int64_t length : lengths) {
-    const std::vector<Cell> cells = measure_length(*engine, modes, length, options.repetitions);
+    const std::vector<Cell> cells = measure_length(*engine, modes, length, options.flags);
     for (const Cell& cell : cells) {
       result["rows"].push_back(row_of(cell, cells[dense]));
       check_interval(options.flags, fmt::format("{} tokens, {}", cell.tokens, cell.mode),
-                     column(cell, &Split::prefill), faults);
+                     column(cell, &Split::prefill), result, faults);
     }
   }
   note_gpu(watch, result, faults);

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "engine/api/router_bench.h"
 #include "harness/bench/bench_command.h"
+#include "harness/bench/repetitions.h"
 #include "harness/commands/flag_values.h"
 #include "runs/statistics.h"
 
@@ -24,8 +25,9 @@ struct BenchRouterOptions {
   BenchFlags flags;
 };
 
+constexpr double kMicroseconds = 1000;  // in a millisecond
+
 Json row_of(const engine::RouterBenchRow& row) {
-  constexpr double kMicroseconds = 1000;
   const auto layers = static_cast<double>(row.layers);
   const auto [low, high] = std::minmax_element(row.milliseconds.begin(), row.milliseconds.end());
   const double ours = runs::median(row.milliseconds),
@@ -45,35 +47,37 @@ Json row_of(const engine::RouterBenchRow& row) {
 
 void print_markdown(const Json& result) {
   fmt::print(
-      "routers of {}: {} layers, {} KV heads of {}, expansion {}, {} on {}; {} repetitions "
-      "after 1 warm-up, both ways in turns\n\n",
+      "routers of {}: {} layers, {} KV heads of {}, expansion {}, {} on {}; {}, "
+      "both ways in turns\n\n",
       result["shape"].get<std::string>(), result["layers"].get<int>(),
       result["heads_kv"].get<int>(), result["head_dim"].get<int>(), result["expansion"].get<int>(),
       result["dtype"].get<std::string>(), result["device"].get<std::string>(),
-      result["repetitions"].get<int>());
+      repetitions_text(result));
   fmt::print(
-      "| tokens | us a layer, median | min | max | composed | x composed | unlike decisions "
-      "| max logit error |\n|---|---|---|---|---|---|---|---|\n");
+      "| tokens | us a layer, median | 95 % | n | min | max | composed | x composed "
+      "| unlike decisions | max logit error |\n|---|---|---|---|---|---|---|---|---|---|\n");
   for (const Json& row : result["rows"]) {
     const auto number = [&row](const char* key) { return row[key].get<double>(); };
-    fmt::print("| {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.2f} | {} of {} | {:.1e} |\n",
-               row["tokens"].get<std::int64_t>(), number("us_per_layer"),
-               number("us_per_layer_min"), number("us_per_layer_max"),
-               number("composed_us_per_layer"), number("speedup_vs_composed"),
-               row["unlike_decisions"].get<std::int64_t>(), row["decisions"].get<std::int64_t>(),
-               number("max_logit_error"));
+    fmt::print(
+        "| {} | {:.1f} | {} | {} | {:.1f} | {:.1f} | {:.1f} | {:.2f} | {} of {} | {:.1e} |\n",
+        row["tokens"].get<std::int64_t>(), number("us_per_layer"),
+        interval_text(row, "ms", 1, kMicroseconds / result["layers"].get<double>()),
+        row["repetitions"].get<int>(), number("us_per_layer_min"), number("us_per_layer_max"),
+        number("composed_us_per_layer"), number("speedup_vs_composed"),
+        row["unlike_decisions"].get<std::int64_t>(), row["decisions"].get<std::int64_t>(),
+        number("max_logit_error"));
   }
 }
 
 void print_rows(const Json& result) {
-  print_csv(result, {"shape", "device", "dtype", "layers", "heads_kv", "head_dim", "expansion",
-                     "repetitions"});
+  print_csv(result, {"shape", "device", "dtype", "layers", "heads_kv", "head_dim", "expansion"});
 }
 
 int bench_router(BenchRouterOptions options) {
   for (const std::string& length : split_list(options.lengths)) {
     options.engine.lengths.push_back(parse_length(length));
   }
+  options.engine.enough = enough_turns(options.flags);
   engine::GpuWatch watch(options.engine.device);
   const std::vector<engine::RouterBenchRow> rows = engine::bench_router(options.engine);
   if (rows.empty()) throw Error(ErrorKind::kInvalidArgument, "--lengths names no length");
@@ -85,14 +89,15 @@ int bench_router(BenchRouterOptions options) {
                  {"heads_kv", first.heads_kv},
                  {"head_dim", first.head_dim},
                  {"expansion", first.expansion},
-                 {"repetitions", options.engine.repetitions},
-                 {"warm_up", 1},
                  {"clock", "monotonic wall clock between synchronised ends, all layers in between"},
                  {"rows", Json::array()}};
+  add_repetitions(result, options.flags);
   Faults faults;
   for (const engine::RouterBenchRow& row : rows) {
     result["rows"].push_back(row_of(row));
-    check_interval(options.flags, fmt::format("{} tokens", row.tokens), row.milliseconds, faults);
+    const std::string what = fmt::format("{} tokens", row.tokens);
+    check_interval(options.flags, what, row.milliseconds, result, faults);
+    check_interval(options.flags, what + ", composed", row.composed_milliseconds, result, faults);
   }
   note_gpu(watch, result, faults);
   return print_result("router", std::move(result), faults, options.flags, print_rows,
@@ -113,11 +118,8 @@ void add_bench_router(CLI::App& bench, int& exit_code) {
   sub.add_option("--lengths,--length", options->lengths, "Prompt tokens")->capture_default_str();
   sub.add_option("--device", engine.device, "cpu, cuda or auto")->capture_default_str();
   sub.add_option("--dtype", engine.dtype, "fp32, bf16 or auto")->capture_default_str();
-  sub.add_option("-r,--repetitions", engine.repetitions, "Timed runs of each length")
-      ->transform(whole_number(1, kMostRepetitions))
-      ->capture_default_str();
+  add_repetition_flags(sub, "Timed runs of each length", options->flags);
   add_format_flag(sub, options->flags);
-  add_interval_flag(sub, options->flags);
   sub.callback([options, &exit_code] { exit_code = bench_router(*options); });
 }
 

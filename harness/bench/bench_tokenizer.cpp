@@ -21,6 +21,7 @@
 #include "base/json.h"
 #include "engine/api/tokenizer.h"
 #include "harness/bench/bench_command.h"
+#include "harness/bench/repetitions.h"
 #include "harness/commands/flag_values.h"
 #include "harness/run/model_path.h"
 #include "runs/statistics.h"
@@ -36,8 +37,7 @@ struct BenchTokenizerOptions {
   std::string model;
   std::string file;  // empty: a text made here
   std::string peers;
-  int repetitions = 9;
-  BenchFlags flags;
+  BenchFlags flags{.repetitions = 9};
 };
 
 struct Row {
@@ -107,19 +107,19 @@ std::vector<Row> measure_all(const BenchTokenizerOptions& options, const Tokeniz
                              const std::string& text, const std::vector<std::int32_t>& ids) {
   const std::size_t decoded_size = tokenizer.decode(ids, {.clean_up_spaces = false}).size();
   std::vector<Row> rows;
-  rows.push_back(measure(kFirstCall, std::min(options.repetitions, 3), text.size(), [&] {
+  rows.push_back(measure(kFirstCall, std::min(options.flags.repetitions, 3), text.size(), [&] {
     const Tokenizer fresh =
         Tokenizer::load(tokenizer_path(options.model));  // nothing remembered yet
     fresh.encode("warm", false);
     return timed([&] { return fresh.encode(text, false).size(); }, ids.size());
   }));
-  rows.push_back(measure("encode", options.repetitions, text.size(), [&] {
+  rows.push_back(measure("encode", options.flags.repetitions, text.size(), [&] {
     return timed([&] { return tokenizer.encode(text, false).size(); }, ids.size());
   }));
-  rows.push_back(measure("count", options.repetitions, text.size(), [&] {
+  rows.push_back(measure("count", options.flags.repetitions, text.size(), [&] {
     return timed([&] { return static_cast<std::size_t>(tokenizer.count(text)); }, ids.size());
   }));
-  rows.push_back(measure("decode", options.repetitions, text.size(), [&] {
+  rows.push_back(measure("decode", options.flags.repetitions, text.size(), [&] {
     return timed([&] { return tokenizer.decode(ids, {.clean_up_spaces = false}).size(); },
                  decoded_size);
   }));
@@ -201,7 +201,7 @@ int bench_tokenizer(const BenchTokenizerOptions& options) {
                  {"bytes", text.size()},
                  {"tokens", ids.size()},
                  {"threads", 1},
-                 {"repetitions", options.repetitions},
+                 {"repetitions", options.flags.repetitions},
                  {"ids_sha256", sha256_ids(ids)},
                  {"round_trip", check_round_trip(tokenizer, text, ids)},
                  {"rows", Json::array()}};
@@ -210,7 +210,7 @@ int bench_tokenizer(const BenchTokenizerOptions& options) {
   for (const Row& row : measure_all(options, tokenizer, text, ids)) {
     if (row.operation == "encode") encode_rate = row.median;
     if (row.operation != kFirstCall) {  // repeated three times, since each loads the tokenizer
-      check_interval(options.flags, row.operation, row.rates, faults);
+      check_interval(options.flags, row.operation, row.rates, result, faults);
     }
     result["rows"].push_back({{"operation", row.operation},
                               {"mb_per_s", row.median},
@@ -233,7 +233,7 @@ void add_bench_tokenizer(CLI::App& bench, int& exit_code) {
       ->check(input_file());
   sub.add_option("--peers", options->peers, "JSON file with other programs' figures for this text")
       ->check(input_file());
-  sub.add_option("-r,--repetitions", options->repetitions, "Timed calls")
+  sub.add_option("-r,--repetitions", options->flags.repetitions, "Timed calls")
       ->transform(whole_number(1, kMostRepetitions))
       ->capture_default_str();
   add_format_flag(sub, options->flags);

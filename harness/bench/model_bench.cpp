@@ -35,11 +35,8 @@ void add_model_bench_flags(CLI::App& sub, ModelBenchOptions& options) {
                  "Modes (default: fa, ssa and, where there are routers, routed)");
   sub.add_option("--device", options.device, "cpu, cuda or auto")->capture_default_str();
   sub.add_option("--dtype", options.dtype, "fp32, bf16 or auto")->capture_default_str();
-  sub.add_option("-r,--repetitions", options.repetitions, "Timed runs of each mode")
-      ->transform(whole_number(1, kMostRepetitions))
-      ->capture_default_str();
+  add_repetition_flags(sub, "Timed runs of each mode", options.flags);
   add_format_flag(sub, options.flags);
-  add_interval_flag(sub, options.flags);
 }
 
 std::unique_ptr<engine::Generator> open_engine(const ModelBenchOptions& options) {
@@ -105,36 +102,36 @@ std::vector<std::int32_t> prompt_ids(std::int64_t tokens, std::int64_t vocab) {
   return ids;
 }
 
-void take_turns(const std::string& what, const std::vector<std::string>& modes, int repetitions,
-                const std::function<void(std::size_t mode, bool keep)>& run) {
-  for (int turn = 0; turn <= repetitions; ++turn) {
-    for (std::size_t i = 0; i < modes.size(); ++i) {
-      const Stopwatch watch;
-      run(i, turn > 0);
-      log_info(fmt::format("{}, {}, {}: {:.0f} ms", what, modes[i],
-                           turn > 0 ? fmt::format("run {} of {}", turn, repetitions) : "warm-up",
-                           watch.milliseconds()));
-    }
-  }
+void take_turns(const std::string& what, const std::vector<std::string>& modes,
+                const BenchFlags& flags,
+                const std::function<double(std::size_t mode, bool keep)>& run) {
+  const auto told = [&](std::size_t i, int turn) {
+    const Stopwatch watch;
+    const double time = run(i, turn > 0);
+    log_info(fmt::format("{}, {}, {}: {:.0f} ms", what, modes[i],
+                         turn > 0 ? fmt::format("run {}", turn) : "warm-up", watch.milliseconds()));
+    return time;
+  };
+  for (std::size_t i = 0; i < modes.size(); ++i) told(i, 0);
+  std::vector<int> turns(modes.size());
+  engine::take_turns(modes.size(), enough_turns(flags),
+                     [&](std::size_t i) { return told(i, ++turns[i]); });
 }
 
-Json result_header(const engine::Generator& engine, int repetitions) {
-  return {{"model", engine.model().name},
-          {"device", engine.device()},
-          {"dtype", engine.dtype()},
-          {"model_n_params", engine.model().parameters},
-          {"test_time", utc_now()},
-          {"repetitions", repetitions},
-          {"warm_up", 1},
-          {"clock", "monotonic wall clock between synchronised ends"},
-          {"rows", Json::array()}};
+Json result_header(const engine::Generator& engine, const BenchFlags& flags) {
+  Json result = {
+      {"model", engine.model().name}, {"device", engine.device()},
+      {"dtype", engine.dtype()},      {"model_n_params", engine.model().parameters},
+      {"test_time", utc_now()},       {"clock", "monotonic wall clock between synchronised ends"},
+      {"rows", Json::array()}};
+  add_repetitions(result, flags);
+  return result;
 }
 
 std::string header_line(const Json& result) {
-  return fmt::format("{} on {}, {}; {} repetitions after 1 warm-up, modes in turns; {}",
-                     result["model"].get<std::string>(), result["device"].get<std::string>(),
-                     result["dtype"].get<std::string>(), result["repetitions"].get<int>(),
-                     result["clock"].get<std::string>());
+  return fmt::format("{} on {}, {}; {}, modes in turns; {}", result["model"].get<std::string>(),
+                     result["device"].get<std::string>(), result["dtype"].get<std::string>(),
+                     repetitions_text(result), result["clock"].get<std::string>());
 }
 
 }  // namespace elastic::harness

@@ -13,6 +13,7 @@
 
 #include "engine/api/make_generator.h"
 #include "harness/bench/bench_command.h"
+#include "harness/bench/repetitions.h"
 
 namespace elastic::harness {
 
@@ -23,7 +24,6 @@ struct ModelBenchOptions {
   std::string lengths;
   std::string modes;  // empty: fa, ssa and, where there are routers, routed
   std::string device = "auto", dtype = "auto";
-  int repetitions = 5;
   BenchFlags flags;
 };
 
@@ -44,13 +44,14 @@ std::vector<std::int64_t> bench_sizes(std::string_view flag, const std::string& 
 /// Ids that repeat nowhere near, the same for every run: time does not depend on what they say.
 std::vector<std::int32_t> prompt_ids(std::int64_t tokens, std::int64_t vocab);
 
-/// run(i, keep) for every mode i in turn, so that a busy machine slows all of them alike; the first
-/// turn warms up and is not kept. `what` begins the lines that tell how far it is.
-void take_turns(const std::string& what, const std::vector<std::string>& modes, int repetitions,
-                const std::function<void(std::size_t mode, bool keep)>& run);
+/// run(i, keep) for every mode i in turn, which gives the time it took: a first turn warms up and
+/// is not kept, then as many as the flags ask for. `what` begins the lines that tell how far it is.
+void take_turns(const std::string& what, const std::vector<std::string>& modes,
+                const BenchFlags& flags,
+                const std::function<double(std::size_t mode, bool keep)>& run);
 
 /// Model, device, dtype and repetitions of a result, without rows.
-Json result_header(const engine::Generator& engine, int repetitions);
+Json result_header(const engine::Generator& engine, const BenchFlags& flags);
 std::string header_line(const Json& result);
 
 }  // namespace elastic::harness

@@ -117,6 +117,49 @@ TEST_F(BenchNumbers, TheIntervalIsThatOfOrderStatistics) {
   }
 }
 
+// What a machine's times settle at is its own; that the rule was followed can be told from them.
+TEST_F(BenchNumbers, RepetitionsEndByTheirIntervals) {
+  for (const std::string& command :
+       {kAttention + "--lengths 130 --msr 0", kPrefill + "--lengths 64 --modes fa",
+        std::string("router --shape tiny-4x8x64 --lengths 30 --device cpu"),
+        "decode --max-new-tokens 3 " + kPrefill.substr(8) + "--lengths 64 --modes fa"}) {
+    // Everything is within a million per cent, and nothing within a millionth.
+    const Json quick = json(command + " --max-interval 1000000");
+    EXPECT_EQ(quick.at("verdict"), "VALID") << command;
+    EXPECT_TRUE(quick.at("repetitions").is_null());
+    EXPECT_EQ(quick.at("median_within"), 1e6);
+    EXPECT_EQ(quick.at("rows").at(0).at("repetitions"), 6) << command;
+    const Json row = json(command + " --max-interval 0.000001 -r auto").at("rows").at(0);
+    EXPECT_EQ(row["repetitions"], 50);
+    EXPECT_EQ(row["samples_ns"].size(), 50u);
+    EXPECT_LE(row["ms_ci_low"], row["ms_p50"]);
+    EXPECT_LE(row["ms_p50"], row["ms_ci_high"]);
+  }
+}
+
+TEST_F(BenchNumbers, WhatEndedAtACapIsNotedOrIsAFault) {
+  const auto run = bench(kAttention + "--lengths 130 --msr 0 -o json");
+  EXPECT_EQ(run.code, 0) << run.err;
+  const Json result = parse_json(run.out, "bench");
+  const Json& row = result.at("rows").at(0);
+  const double spread =
+      100 * (number(row, "ms_ci_high") - number(row, "ms_ci_low")) / 2 / number(row, "ms_p50");
+  EXPECT_EQ(result.at("median_within"), 2.0);
+  ASSERT_EQ(result.at("notes").size(), spread <= 2 ? 0u : 1u);
+  if (spread > 2) {
+    EXPECT_EQ(row["repetitions"], 50);
+    EXPECT_TRUE(run.says("after 50 repetitions; 2 % was wanted")) << run.err;
+  }
+  const Json fixed = json(kAttention + "--lengths 130 --msr 0 -r 5");
+  EXPECT_TRUE(fixed.at("notes").empty());
+  EXPECT_TRUE(fixed.at("median_within").is_null());
+  EXPECT_TRUE(fixed.at("rows").at(0).at("ms_ci_low").is_null()) << "five have no interval";
+  const Json capped = json(kAttention + "--lengths 130 --msr 0 --max-interval 0.000001");
+  EXPECT_EQ(capped.at("verdict"), "INVALID");
+  EXPECT_NE(capped["invalid_because"][0].get<std::string>().find("after 50 repetitions"),
+            std::string::npos);
+}
+
 TEST_F(BenchNumbers, IntervalsAreHeldAgainstTheLimit) {
   const Json result = json(kAttention + "--lengths 130 --msr 0 --max-interval 0.000001 -r 7");
   EXPECT_EQ(result.at("verdict"), "INVALID");

@@ -20,7 +20,7 @@ const AttentionBenchOptions kSmall = {.mode = "fa-ssa:sink=64,local=64",
                                       .lengths = {65, 400},
                                       .msr = {0, 0.3, 0.35, 1},
                                       .device = "cpu",
-                                      .repetitions = 3};
+                                      .enough = repetitions(3)};
 
 TEST(AttentionBench, RowsAreSharesThatRoundToOtherHeads) {
   const std::vector<AttentionBenchRow> rows = bench_attention(kSmall);
@@ -46,6 +46,27 @@ TEST(AttentionBench, RowsAreSharesThatRoundToOtherHeads) {
   EXPECT_LT(rows[5].visited_blocks, rows[4].visited_blocks);
   EXPECT_LT(rows[5].visible_flop, rows[4].visible_flop);
   EXPECT_LT(rows[4].visible_flop, rows[3].visible_flop);
+}
+
+// Shares take turns, and are asked after each turn of all.
+TEST(AttentionBench, RepeatsUntilTimesAreEnough) {
+  AttentionBenchOptions options = kSmall;
+  options.lengths = {65, 66};
+  std::vector<std::size_t> asked;
+  options.enough = [&](const Times& times, double seconds) {
+    EXPECT_EQ(times.size(), 3u);
+    EXPECT_GE(seconds, 0);
+    for (const auto& each : times) EXPECT_EQ(each.size(), times.front().size());
+    asked.push_back(times.front().size());
+    return asked.size() == 4 || asked.size() == 6;
+  };
+  const std::vector<AttentionBenchRow> rows = bench_attention(options);
+  EXPECT_EQ(asked, (std::vector<std::size_t>{1, 2, 3, 4, 1, 2}));
+  ASSERT_EQ(rows.size(), 6u);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i].milliseconds.size(), i < 3 ? 4u : 2u);
+    EXPECT_EQ(rows[i].select_milliseconds.size(), rows[i].milliseconds.size());
+  }
 }
 
 TEST(AttentionBench, BoundsAreKept) {
