@@ -56,7 +56,16 @@ Value batch_text(const std::optional<Spread>& batch) {
   return low == high ? fmt::format("{}", high) : fmt::format("{}-{}", low, high);
 }
 
-std::vector<Column> latency_columns(bool several) {
+// Whether any sample's energy was counted.
+bool has_energy(const ReportInput& input) {
+  return std::any_of(input.runs.begin(), input.runs.end(), [](const ReportInput::Run& run) {
+    const auto& samples = run.data.samples;
+    return std::any_of(samples.begin(), samples.end(),
+                       [](const runs::SampleRecord& sample) { return sample.joules.has_value(); });
+  });
+}
+
+std::vector<Column> latency_columns(bool several, bool energy) {
   std::vector<Column> columns{{"length", "Length"},
                               {"mode", "Mode"},
                               {"n", "n"},
@@ -73,11 +82,15 @@ std::vector<Column> latency_columns(bool several) {
                               {"batch", "Batch"},
                               {"tpot_ms_p50", "TPOT p50", 2},
                               {"peak_mib", "Peak, MiB", 0}};
+  if (energy) {
+    columns.push_back({"joules_per_sample", "J per sample", 1});
+    columns.push_back({"joules_per_token", "J per token", 2});
+  }
   if (several) columns.insert(columns.begin(), {"run", "Run"});
   return columns;
 }
 
-std::vector<Cell> latency_row(const Timed& timed, const Subject& subject) {
+std::vector<Cell> latency_row(const Timed& timed, const Subject& subject, bool energy) {
   const runs::Latency& time = timed.time;
   std::vector<Cell> row;
   if (!subject.label.empty()) row.push_back(cell(subject.label));
@@ -92,6 +105,10 @@ std::vector<Cell> latency_row(const Timed& timed, const Subject& subject) {
            number(time.rest, 1, 3), p50(time.ttft), p95(time.ttft), batch_text(time.batch),
            p50(time.tpot), number(peak, 1, 1)}) {
     row.push_back(cell(std::move(value)));
+  }
+  if (energy) {
+    row.push_back(cell(number(time.joules, 1, 3)));
+    row.push_back(cell(number(time.joules_per_token, 1, 3)));
   }
   if (time.prefill) row[first + 4].interval = {time.prefill->min, time.prefill->max};
   row[first + 6] = estimate_cell(timed.speedup);
@@ -165,13 +182,13 @@ void add_lines(const std::vector<Timed>& cells, const ReportInput::Run& run, con
 }
 
 void add_rows(const std::vector<Timed>& cells, const ReportInput::Run& run, const Subject& subject,
-              Table& table, Table& even) {
+              bool energy, Table& table, Table& even) {
   const std::string dense = runs::dense_mode(run.summary.modes);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (!table.rows.empty() && (i == 0 || cells[i].length != cells[i - 1].length)) {
       table.rules.push_back(table.rows.size());
     }
-    table.rows.push_back(latency_row(cells[i], subject));
+    table.rows.push_back(latency_row(cells[i], subject, energy));
   }
   for (const std::string& mode : run.summary.modes) {
     if (mode == dense) continue;
@@ -189,7 +206,9 @@ Document latency_document(const ReportInput& input) {
   Document document{"latency", "Latency", "", {}, {}, {}};
   const std::vector<Subject> all = subjects(input);
   const bool several = !all.empty() && !all.front().label.empty();
-  Table table{"latency", "Latency by length and mode", "", latency_columns(several), {}, {}};
+  const bool energy = has_energy(input);
+  Table table{"latency", "Latency by length and mode", "", latency_columns(several, energy), {},
+              {}};
   Table even{"break_even", "Break-even length against dense prefill", "", {}, {}, {}};
   if (several) even.columns.push_back({"run", "Run"});
   even.columns.push_back({"mode", "Mode"});
@@ -202,7 +221,7 @@ Document latency_document(const ReportInput& input) {
   for (const Subject& subject : all) {
     const ReportInput::Run& run = input.runs[subject.run];
     const std::vector<Timed> cells = timed_cells(run, subject.model);
-    add_rows(cells, run, subject, table, even);
+    add_rows(cells, run, subject, energy, table, even);
     add_lines(cells, run, subject, chart);
     if (Bars bars = breakdown(cells); !bars.labels.empty()) {
       bars.title = subject.label;
@@ -219,6 +238,10 @@ Document latency_document(const ReportInput& input) {
       "decode time per token of one sequence; of a batch, each prompt's prefill and TTFT are its "
       "own and TPOT is the time of a step in which every sequence of the batch gets a token; peak "
       "is the batch's." +
+      std::string(energy ? " J: energy of the whole GPU from prompt to answer by the driver's "
+                           "counter, of samples that ran alone; per token, all of it over all "
+                           "tokens of their answers."
+                         : "") +
       protocol(input);
   even.caption =
       "Shortest measured length from which on the prefill speed-up of the latency table is never "

@@ -39,7 +39,9 @@ std::vector<Column> result_columns(bool several_runs) {
                           "cache_share",
                           "prefill_ms_p50",
                           "select_ms_p50",
-                          "fallback_share"}) {
+                          "fallback_share",
+                          "joules_per_sample",
+                          "joules_per_token"}) {
     columns.push_back({key, ""});
   }
   if (several_runs) columns.push_back({"run", ""});
@@ -89,7 +91,9 @@ std::vector<Value> result_row(const runs::Cell& cell) {
           number(sparsity.cache_share),
           number(p50(time.prefill), 1, 3),
           number(time.select, 1, 3),
-          number(sparsity.fallback_share)};
+          number(sparsity.fallback_share),
+          number(time.joules, 1, 3),
+          number(time.joules_per_token, 1, 3)};
 }
 
 Json json_of(const Value& value) {

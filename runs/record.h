@@ -73,6 +73,7 @@ struct SampleRecord {
   std::int64_t output_tokens = 0;
   std::optional<std::int64_t> peak_bytes;
   std::optional<std::int64_t> kv_bytes, kv_bytes_full;  // K/V cache kept, and if all heads kept all
+  std::optional<double> joules;  // of the GPU from prompt to answer, all passes; of a sample alone
   std::optional<std::int64_t> batch;  // sequences decoded together, itself included
   // An answer in several passes (after a thought, after a reasoning): output_tokens and decode_ms
   // are of all, prefill_ms and ttft_ms of the first; the others' prompts,

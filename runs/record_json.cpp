@@ -32,6 +32,7 @@ const Json* find(const JsonSource& in, std::string_view key) {
 // What a count may be: sums over any number of records stay far from the end of 64 bits.
 constexpr std::int64_t kMostCounted = std::int64_t{1} << 48;
 constexpr double kLongestMs = 1e12;  // 30 years
+constexpr double kMostJoules = 1e12;
 
 std::int64_t required_count(const JsonSource& in, std::string_view key) {
   const auto value = json_get<std::int64_t>(in, key);
@@ -216,6 +217,7 @@ std::string record_line(const SampleRecord& r) {
   j["peak_bytes"] = optional_json(r.peak_bytes);
   j["kv_bytes"] = optional_json(r.kv_bytes);
   j["kv_bytes_full"] = optional_json(r.kv_bytes_full);
+  j["joules"] = optional_json(r.joules);
   j["batch"] = optional_json(r.batch);
   if (r.passes != 1) {
     j["passes"] = r.passes;
@@ -257,6 +259,7 @@ SampleRecord record_from_json(const JsonSource& in) {
   r.peak_bytes = optional_count(in, "peak_bytes");
   r.kv_bytes = optional_count(in, "kv_bytes");
   r.kv_bytes_full = optional_count(in, "kv_bytes_full");
+  r.joules = optional_between(in, "joules", kMostJoules);
   r.batch = optional_count(in, "batch");
   r.passes = optional_count(in, "passes").value_or(1);
   r.all_classes = strings(in, "all_classes");

@@ -261,6 +261,14 @@ Latency latency_of(const RunData& run, const std::vector<std::size_t>& samples) 
                                          return static_cast<double>(sample.prompt_tokens);
                                        }),
                                0.5);
+  out.joules = mean(field(&SampleRecord::joules));
+  double joules = 0, tokens = 0;
+  for (const std::size_t i : samples) {
+    if (!run.samples[i].joules) continue;
+    joules += *run.samples[i].joules;
+    tokens += static_cast<double>(run.samples[i].output_tokens);
+  }
+  if (tokens > 0) out.joules_per_token = joules / tokens;
   for (const std::size_t i : samples) {
     const std::optional<std::int64_t>& peak = run.samples[i].peak_bytes;
     if (peak) out.peak_bytes = std::max(out.peak_bytes.value_or(0), *peak);

@@ -56,6 +56,8 @@ struct Latency {
   std::optional<double> router, select, attention, rest;
   std::optional<double> prompt_tokens;     // median
   std::optional<std::int64_t> peak_bytes;  // maximum
+  // Of samples whose energy was counted: the mean, and all of it over all tokens of their answers.
+  std::optional<double> joules, joules_per_token;
 };
 
 struct Cell {

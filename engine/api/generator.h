@@ -96,6 +96,7 @@ struct Result {
   std::int64_t peak_bytes = 0;  // peak of allocated bytes: GPU, all in use; CPU, the request's own
   std::int64_t kv_bytes = 0;    // K/V cache at the end
   std::int64_t kv_bytes_full = 0;    // the same had every head kept every token
+  std::optional<double> joules;      // of the GPU, prompt to answer; of a request that ran alone
   std::int64_t batch = 1;            // most sequences that took a step together with this one
   std::vector<NamedTensor> tensors;  // "logits" [rows, vocab], "hidden.{layer}" [rows, hidden]
 };

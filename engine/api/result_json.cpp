@@ -22,7 +22,8 @@ Json result_json(const Result& result, std::size_t prompt_tokens, bool has_text)
             {"decode_ms", timing.decode_ms}}},
           {"peak_bytes", result.peak_bytes},
           {"kv_bytes", result.kv_bytes},
-          {"kv_bytes_full", result.kv_bytes_full}};
+          {"kv_bytes_full", result.kv_bytes_full},
+          {"joules", result.joules ? Json(*result.joules) : Json(nullptr)}};
 }
 
 Json trace_json(const Trace& trace) {

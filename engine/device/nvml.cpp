@@ -52,6 +52,13 @@ std::optional<Nvml> open_nvml(const char* library) {
   return nvml;
 }
 
+std::optional<double> joules_of(const Nvml& nvml, const std::string& pci) {
+  Nvml::Device device = nullptr;
+  if (nvml.handle_by_pci(pci.c_str(), &device) != 0) return std::nullopt;
+  const auto millijoules = asked<unsigned long long>(nvml.energy, device);
+  return millijoules ? std::optional(static_cast<double>(*millijoules) * kMilli) : std::nullopt;
+}
+
 std::optional<GpuReading> read_gpu(const Nvml& nvml, const std::string& pci) {
   Nvml::Device device = nullptr;
   if (nvml.handle_by_pci(pci.c_str(), &device) != 0) return std::nullopt;

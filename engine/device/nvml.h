@@ -55,6 +55,9 @@ struct Nvml {
 /// Nothing where there is no such library, or it is too old or does not start. It stays open.
 std::optional<Nvml> open_nvml(const char* library = "libnvidia-ml.so.1");
 
+/// Joules since the driver was loaded, by the device's energy counter; nothing where it has none.
+std::optional<double> joules_of(const Nvml& nvml, const std::string& pci);
+
 /// Nothing where the driver does not know the device or tells neither clock nor power of it.
 std::optional<GpuReading> read_gpu(const Nvml& nvml, const std::string& pci);
 

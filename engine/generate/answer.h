@@ -26,7 +26,8 @@ struct Answer {
   SplitMix64 stream;
   StopMatcher stop;
   bool done = false;
-  std::exception_ptr failure;  // then it is done
+  std::exception_ptr failure;                // then it is done
+  std::optional<double> joules_before = {};  // of the energy counter, of one that runs alone
 
   /// True where the largest logit is what the request would sample next.
   bool takes_greedy() const;

@@ -60,6 +60,7 @@ class InFlight {
     std::unique_ptr<Answer> answer = std::move(waiting_.front());
     waiting_.pop_front();
     try {
+      answer->joules_before = joules();
       engine_.prefill(*answer);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::kDevice) throw;
@@ -77,6 +78,18 @@ class InFlight {
     running_.push_back(std::move(answer));
     hand_over();
     return true;
+  }
+
+  // Energy is one request's only where no other runs.
+  std::optional<double> joules() const {
+    return most_ == 1 && engine_.joules ? engine_.joules() : std::nullopt;
+  }
+
+  Result finished(Answer&& answer) const {
+    const std::optional<double> before = answer.joules_before, after = joules();
+    Result result = engine_.finish(std::move(answer));
+    if (before && after) result.joules = *after - *before;
+    return result;
   }
 
   bool fits(const Request& request) const {
@@ -127,7 +140,7 @@ class InFlight {
       if (answer->failure) {
         stream_.done(answer->number, answer->failure);
       } else {
-        stream_.done(answer->number, engine_.finish(std::move(*answer)));
+        stream_.done(answer->number, finished(std::move(*answer)));
       }
     }
   }

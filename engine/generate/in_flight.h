@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 
 #include "engine/api/generator.h"
@@ -26,6 +27,8 @@ struct InFlightEngine {
   /// One token for each. What is wrong with one of them alone is its failure, not thrown.
   std::function<void(std::span<Answer* const>)> step;
   std::function<Result(Answer&&)> finish;
+  /// The device's energy counter, in joules; empty, or nothing, where it has none.
+  std::function<std::optional<double>()> joules = {};
   /// Bytes that a request may come to need, while it lives and beyond that during its prefill.
   struct Need {
     std::int64_t kept = 0, passing = 0;
@@ -35,7 +38,8 @@ struct InFlightEngine {
 };
 
 /// Runs until `stream.next` has nothing more and every request is done, `most` at a time. What a
-/// request throws goes to stream.done in its place; kDevice ends the loop.
+/// request throws goes to stream.done in its place; kDevice ends the loop. With one at a time,
+/// results carry the energy that each took.
 void run_in_flight(const InFlightEngine& engine, const RequestStream& stream, std::int64_t most);
 
 }  // namespace elastic::engine

@@ -15,8 +15,10 @@
 #include "engine/attention/retrieval_score.h"
 #include "engine/attention/sparsity.h"
 #include "engine/config/memory_estimate.h"
+#include "engine/device/cuda_library.h"
 #include "engine/device/device_errors.h"
 #include "engine/device/memory_meter.h"
+#include "engine/device/nvml.h"
 #include "engine/generate/in_flight.h"
 #include "engine/generate/sampler.h"
 #include "engine/model/rotary.h"
@@ -71,11 +73,24 @@ auto on_device(at::Device device, const Body& body) {
   });
 }
 
+// What reads a GPU's energy counter; empty on a CPU and without the driver's library.
+std::function<std::optional<double>()> energy_counter(at::Device device) {
+  if (device.is_cpu()) return {};
+  const auto index = static_cast<std::size_t>(device.has_index() ? device.index() : 0);
+  const std::vector<CudaDevice>& gpus = cuda_library().devices;
+  const std::optional<Nvml> nvml = open_nvml();
+  if (!nvml || index >= gpus.size()) return {};
+  return [nvml = *nvml, pci = gpus[index].pci] { return joules_of(nvml, pci); };
+}
+
 }  // namespace
 
 TorchGenerator::TorchGenerator(Decoder decoder, std::shared_ptr<const Tokenizer> tokenizer,
                                ModelInfo info)
-    : decoder_(std::move(decoder)), tokenizer_(std::move(tokenizer)), info_(std::move(info)) {
+    : decoder_(std::move(decoder)),
+      tokenizer_(std::move(tokenizer)),
+      info_(std::move(info)),
+      joules_(energy_counter(decoder_.device())) {
   const ModelConfig& config = decoder_.config();
   info_.family = config.family;
   info_.layers = config.layers;
@@ -215,6 +230,7 @@ void TorchGenerator::generate(const RequestStream& stream, std::int64_t most) {
             answer.result.peak_bytes = memory.peak_bytes();
             return std::move(answer.result);
           },
+      .joules = joules_,
       .need =
           [&](const Request& request) {
             const MemoryEstimate bytes = estimate_memory(

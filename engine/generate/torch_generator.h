@@ -3,7 +3,9 @@
 // The LibTorch implementation of api/generator.h: one decoder on one device, prefill per request,
 // decode steps for all requests in flight together.
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -50,6 +52,7 @@ class TorchGenerator final : public Generator {
   RecordedStep step_{decoder_};
   std::shared_ptr<const Tokenizer> tokenizer_;  // null: ids only
   ModelInfo info_;
+  std::function<std::optional<double>()> joules_;  // of the device's energy counter; empty on a CPU
   std::shared_ptr<const AttentionPlan> plan_;
   std::set<std::string> said_;  // notes on modes, each said once
 };

@@ -130,6 +130,7 @@ void fill(SampleRun& run, Answer answer) {
   r.attention_ms = result.timing.attention_ms;
   r.ttft_ms = result.timing.ttft_ms;
   r.decode_ms = result.timing.decode_ms;
+  r.joules = result.joules;
   if (result.peak_bytes > 0) r.peak_bytes = result.peak_bytes;
   if (result.kv_bytes_full > 0) {
     r.kv_bytes = result.kv_bytes;
@@ -147,6 +148,8 @@ void add_pass(Answer& answer, engine::Result next) {
   result.peak_bytes = std::max(result.peak_bytes, next.peak_bytes);
   result.kv_bytes = next.kv_bytes;
   result.kv_bytes_full = next.kv_bytes_full;
+  result.joules =
+      result.joules && next.joules ? std::optional(*result.joules + *next.joules) : std::nullopt;
   answer.later_prefill_ms += next.timing.ttft_ms;
   ++answer.passes;
 }

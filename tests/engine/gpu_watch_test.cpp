@@ -67,6 +67,18 @@ TEST_F(GpuWatching, WhatIsRefusedIsNotMadeUp) {
   EXPECT_FALSE(reading()) << "no power";
 }
 
+TEST_F(GpuWatching, EnergyIsReadByItself) {
+  const auto nvml = open_nvml(ELASTIC_FAKE_CUDA);
+  ASSERT_TRUE(nvml);
+  EXPECT_EQ(joules_of(*nvml, kPci), 123.456);
+  EXPECT_FALSE(joules_of(*nvml, "0000:18:00.0"));
+  say("CLOCK", -1);
+  say("ENERGY", 5000);
+  EXPECT_EQ(joules_of(*nvml, kPci), 5) << "whatever else is refused";
+  say("ENERGY", -1);
+  EXPECT_FALSE(joules_of(*nvml, kPci));
+}
+
 TEST_F(GpuWatching, NoLibraryAndNoSuchDevice) {
   EXPECT_FALSE(open_nvml("libnvidia-ml-that-is-not-there.so"));
   EXPECT_FALSE(open_nvml("libc.so.6")) << "a library without these functions";

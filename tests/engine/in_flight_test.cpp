@@ -105,6 +105,36 @@ TEST(InFlight, TheNextBeginsAsSoonAsOneEnds) {
   EXPECT_EQ(requests.results.size(), 4u);
 }
 
+// A counter that every prompt moves by 5 and every step by 2 joules.
+TEST(InFlight, EnergyIsThatOfARequestThatRunsAlone) {
+  for (const std::int64_t most : {1, 2}) {
+    double counter = 1e6;
+    Script script;
+    script.before_prefill = [&](Answer& answer) {
+      counter += 5;
+      if (answer.number == 1) throw Error(ErrorKind::kNonFinite, "no numbers");
+    };
+    script.before_step = [&](std::span<Answer* const>) { counter += 2; };
+    InFlightEngine engine = script.engine(1000);
+    engine.joules = [&] { return std::optional(counter); };
+    Requests requests{{wanting(1, 3), wanting(1, 1), wanting(1, 0), wanting(1, 2)}};
+    run_in_flight(engine, requests.stream(), most);
+    ASSERT_EQ(requests.results.size(), 3u);
+    for (const auto& [number, joules] : std::map<std::int64_t, double>{{0, 11}, {2, 5}, {3, 9}}) {
+      EXPECT_EQ(requests.results[number].joules, most == 1 ? std::optional(joules) : std::nullopt);
+    }
+  }
+  for (const auto& none : {std::function<std::optional<double>()>(),
+                           std::function([] { return std::optional<double>(); })}) {
+    Script script;
+    InFlightEngine engine = script.engine(1000);
+    engine.joules = none;
+    Requests requests{{wanting(1, 3)}};
+    run_in_flight(engine, requests.stream(), 1);
+    EXPECT_FALSE(requests.results[0].joules);
+  }
+}
+
 TEST(InFlight, ReservedBytesStayWithinWhatThereIs) {
   std::mt19937 random(3);
   for (int round = 0; round < 50; ++round) {

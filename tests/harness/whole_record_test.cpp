@@ -80,6 +80,7 @@ class WholeRecord : public ::testing::Test {
       result.peak_bytes = 2000;
       result.kv_bytes = 30;
       result.kv_bytes_full = 40 * std::ssize(engine_.requests_);
+      if (std::ssize(engine_.requests_) <= passes_with_energy_) result.joules = base + 7;
     };
   }
 
@@ -116,6 +117,7 @@ class WholeRecord : public ::testing::Test {
   PreparedCell cell_;
   tasks::Sample sample_;
   RunOptions options_;
+  std::ptrdiff_t passes_with_energy_ = 0;
   testing::FakeGenerator engine_;
 };
 
@@ -135,7 +137,7 @@ TEST_F(WholeRecord, OfOnePass) {
           R"("block_density":0.375,"pv_density":0.625,"read_share":0.875,"fallback_share":0.125,"routing":["01","00"],)"
           R"("prefill_ms":1.0,"router_ms":2.0,)"
           R"("select_ms":3.0,"attention_ms":4.0,"ttft_ms":5.0,"decode_ms":6.0,"output_tokens":2,)"
-          R"("peak_bytes":2000,"kv_bytes":30,"kv_bytes_full":40,"batch":1,"all_classes":["l"],)"
+          R"("peak_bytes":2000,"kv_bytes":30,"kv_bytes_full":40,"joules":null,"batch":1,"all_classes":["l"],)"
           R"("strata":{{"document":"d"}}}})",
           sha256_hex("the prompt"), sha256_ids(std::vector<std::int32_t>{4, 5, 6})));
   ASSERT_EQ(engine_.requests_.size(), 1u);
@@ -168,6 +170,19 @@ TEST_F(WholeRecord, OfTwoPasses) {
   ASSERT_EQ(engine_.requests_.size(), 2u);
   EXPECT_EQ(engine_.requests_[1].ids, (std::vector<std::int32_t>{21, 22}));
   EXPECT_EQ(engine_.requests_[1].max_new_tokens, 5);
+}
+
+TEST_F(WholeRecord, EnergyIsThatOfAllPassesOrOfNone) {
+  passes_with_energy_ = 1;
+  EXPECT_EQ(record().joules, 7);
+  task_->prompt_.second_pass = true;
+  task_->second_ = task_->prompt_;
+  for (const auto& [counted, joules] :
+       {std::pair(2, std::optional(7 + 107.0)), {1, std::nullopt}, {0, std::nullopt}}) {
+    engine_.requests_.clear();
+    passes_with_energy_ = counted;
+    EXPECT_EQ(record().joules, joules) << counted;
+  }
 }
 
 TEST_F(WholeRecord, BytesThatAreNotKnownAreLeftOut) {

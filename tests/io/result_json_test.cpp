@@ -18,6 +18,9 @@ TEST(ResultJson, TextIsNullWithoutATokenizer) {
   EXPECT_EQ(json.at("finish"), "stop");
   EXPECT_EQ(json.at("timing").at("ttft_ms"), 1.5);
   EXPECT_TRUE(result_json(result, 7, false).at("text").is_null());
+  EXPECT_TRUE(json.at("joules").is_null()) << "not counted";
+  result.joules = 2.5;
+  EXPECT_EQ(result_json(result, 7, true).at("joules"), 2.5);
 }
 
 TEST(ResultJson, LogitsAreNullWhereNoRouterDecides) {

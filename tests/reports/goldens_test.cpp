@@ -178,7 +178,7 @@ TEST(Goldens, ColumnsOfTheContract) {
             "model,mode,task,category,length,metric,value,ci_low,ci_high,n,planned,msr,esr,"
             "ttft_ms_p50,ttft_ms_p95,tpot_ms_p50,peak_bytes,esr_last_layer,esr_all_layers,"
             "block_density,token_density,pv_density,read_share,cache_share,prefill_ms_p50,"
-            "select_ms_p50,fallback_share");
+            "select_ms_p50,fallback_share,joules_per_sample,joules_per_token");
   EXPECT_EQ(heads["pareto.csv"],
             "model,mode,suite,score,msr,prefill_speedup_vs_fa,on_front,token_density,read_share");
   EXPECT_EQ(heads["head_routing.csv"], "task,length,layer,kv_head,sparse_share,n");

@@ -41,6 +41,7 @@ inline runs::SampleRecord measured_sample(const std::string& model, const std::s
   r.kv_bytes = 250 + index;
   r.kv_bytes_full = 1000;
   r.batch = 1 + index % 2;
+  if (r.batch == 1) r.joules = tokens / (dense ? 8 : 16) + i;
   r.routing = dense ? std::vector<std::string>{"00", "00"}
                     : std::vector<std::string>{index % 2 == 0 ? "01" : "11", "10"};
   r.strata["needle_depth"] = std::to_string(index * 30);

@@ -127,6 +127,7 @@ TEST(MalformedRun, SampleLines) {
       {"negative time", with(R"("prefill_ms": -5)"), "`prefill_ms`"},
       {"time without end", with(R"("prefill_ms": 1e308)"), "`prefill_ms`"},
       {"decode time without end", with(R"("decode_ms": 1e13)"), "`decode_ms`"},
+      {"negative energy", with(R"("joules": -0.5)"), "`joules`"},
       {"negative peak", with(R"("peak_bytes": -1)"), "`peak_bytes`"},
       {"tokens beyond counting", with(R"("truncated_tokens": 9223372036854775807)"),
        "`truncated_tokens`"},

@@ -159,6 +159,7 @@ TEST(ReaderEdges, EveryFieldOfARecordRoundTrips) {
   r.prefill_ms = 11, r.router_ms = 12, r.select_ms = 13, r.attention_ms = 14, r.ttft_ms = 15;
   r.decode_ms = 16, r.output_tokens = 17, r.peak_bytes = 18, r.kv_bytes = 19;
   r.kv_bytes_full = 20, r.batch = 21, r.passes = 2, r.later_prefill_ms = 22;
+  r.joules = 23.5;
   r.strata = {{"document", "x"}, {"needle_depth", "50"}};
   const std::string expected =
       R"({"key":"k","model":"demo","mode":"fa","task":"t","length":1,"index":2,"prompt_sha256":"p",)"
@@ -168,7 +169,7 @@ TEST(ReaderEdges, EveryFieldOfARecordRoundTrips) {
       R"("block_density":0.75,"pv_density":0.875,"read_share":1.125,"fallback_share":0.25,"routing":["01","10"],)"
       R"("prefill_ms":11.0,"router_ms":12.0,)"
       R"("select_ms":13.0,"attention_ms":14.0,"ttft_ms":15.0,"decode_ms":16.0,"output_tokens":17,)"
-      R"("peak_bytes":18,"kv_bytes":19,"kv_bytes_full":20,"batch":21,"passes":2,)"
+      R"("peak_bytes":18,"kv_bytes":19,"kv_bytes_full":20,"joules":23.5,"batch":21,"passes":2,)"
       R"("later_prefill_ms":22.0,"all_classes":["c","d"],)"
       R"("strata":{"document":"x","needle_depth":"50"}})"
       "\n";

@@ -114,6 +114,27 @@ TEST(Summary, TimesArePooledAndPartsSumToTheWhole) {
   EXPECT_FALSE(time.select);
 }
 
+// What a token took is all energy over all tokens, not a mean of shares.
+TEST(Summary, EnergyIsOfTheSamplesThatCountedIt) {
+  RunData run;
+  for (int i = 0; i < 3; ++i) {
+    SampleRecord record = sample("fa", "ruler/a", 1024, i, 1);
+    record.output_tokens = 1 + 3 * i;
+    if (i > 0) record.joules = 10 * i;
+    run.samples.push_back(record);
+  }
+  const Latency time = summarise(run).cells[0].latency;
+  EXPECT_EQ(time.joules, 15);
+  EXPECT_DOUBLE_EQ(*time.joules_per_token, 30. / 11);
+  run.samples.resize(1);
+  EXPECT_FALSE(summarise(run).cells[0].latency.joules);
+  EXPECT_FALSE(summarise(run).cells[0].latency.joules_per_token);
+  run.samples[0].joules = 4;
+  run.samples[0].output_tokens = 0;
+  EXPECT_EQ(summarise(run).cells[0].latency.joules, 4);
+  EXPECT_FALSE(summarise(run).cells[0].latency.joules_per_token) << "no token";
+}
+
 // 12 tokens of three passes: 9 of them were decoded, the others came out of the passes' prompts.
 TEST(Summary, TimePerTokenLeavesOutTheFirstTokenOfEveryPass) {
   SampleRecord record = sample("fa", "ruler/a", 1024, 0, 1);
