@@ -27,7 +27,7 @@ struct Stretch {
 };
 
 __device__ Stretch stretch_of(const StepShape& shape, const KvSlot& slot, int sequence, int split) {
-  const int stored = shape.positions[sequence] + 1;
+  const int stored = shape.positions[sequence] + 1 - slot.gone;
   const int tokens = slot.local > 0 ? min(stored, slot.sink + slot.local) : stored;
   const int tiles = (tokens + kTile - 1) / kTile;
   const int length = max(kLeastTiles, (tiles + kSplits - 1) / kSplits) * kTile;

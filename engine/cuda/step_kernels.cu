@@ -49,7 +49,7 @@ __global__ void append_kernel(const AppendCall call) {
     const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
     const std::int64_t row = slot.local > 0 && position >= slot.sink
                                  ? slot.sink + (position - slot.sink) % slot.local
-                                 : position;
+                                 : position - slot.gone;
     to = static_cast<T*>(is_value ? slot.v : slot.k) + row * D;
   }
   if (is_value) {

@@ -9,7 +9,7 @@ namespace elastic::engine {
 class AttentionBackend;
 struct StepKernels;
 
-inline constexpr int kCudaInterfaceVersion = 5;
+inline constexpr int kCudaInterfaceVersion = 6;
 
 struct CudaDeviceInfo {
   char name[256];

@@ -13,6 +13,10 @@ struct KvSlot {
   void* v = nullptr;
   // local > 0: the first `sink` rows stay, the others are a ring of `local` rows.
   std::int32_t sink = 0, local = 0;
+  // Otherwise: positions that were evicted; later ones stand so many rows earlier.
+  std::int32_t gone = 0;
+
+  bool operator==(const KvSlot&) const = default;
 };
 
 }  // namespace elastic::engine

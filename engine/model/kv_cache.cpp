@@ -154,11 +154,10 @@ void KvCache::locate(std::int64_t layer, KvSlot* heads) const {
     return static_cast<char*>(x.data_ptr()) + i * x.stride(0) * x.element_size();
   };
   for (const Part& part : layers_[static_cast<std::size_t>(layer)]) {
-    check(part.gone == 0, "a slot's rows are positions, or a ring");
     for (std::int64_t i = 0; i < std::ssize(part.heads); ++i) {
-      heads[part.heads[static_cast<std::size_t>(i)]] = {row_of(part.k, i), row_of(part.v, i),
-                                                        static_cast<std::int32_t>(part.sink),
-                                                        static_cast<std::int32_t>(part.local)};
+      heads[part.heads[static_cast<std::size_t>(i)]] = {
+          row_of(part.k, i), row_of(part.v, i), static_cast<std::int32_t>(part.sink),
+          static_cast<std::int32_t>(part.local), static_cast<std::int32_t>(part.gone)};
     }
   }
 }

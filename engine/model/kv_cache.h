@@ -51,8 +51,8 @@ class KvCache {
   /// Room for position `tokens` - 1 of the heads of a layer.
   void reserve(std::int64_t layer, std::int64_t tokens);
 
-  /// Where each head of the layer lies, one entry a head; true until rows are reserved or cut.
-  /// There is no entry for a layer after keep().
+  /// Where each head of the layer lies, one entry a head; true until rows are reserved, cut or
+  /// evicted.
   void locate(std::int64_t layer, KvSlot* heads) const;
 
   /// Stores k, v [heads, 1, head_dim] of position `position`, which stands after all others.

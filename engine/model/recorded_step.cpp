@@ -9,7 +9,6 @@
 #include <ATen/ops/stack.h>
 
 #include <bit>
-#include <cstring>
 
 #include "base/error.h"
 #include "engine/device/step_kernels.h"
@@ -31,8 +30,7 @@ std::int64_t recorded_rows(std::size_t batch) {
 
 bool RecordedStep::takes(const AttentionPlan& plan) const {
   const ModelConfig& c = decoder_.config();
-  return !plan.selects_in_decode() && !plan.evicts() &&
-         step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
+  return !plan.selects_in_decode() && step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
          c.heads_q <= kMostGroup * c.heads_kv && c.hidden % kStepInner == 0 &&
          c.intermediate % kStepInner == 0;
 }
@@ -50,11 +48,7 @@ void RecordedStep::place(Recording& recording, std::span<const StepRow> batch) c
       next += heads;
     }
   }
-  const std::size_t bytes = now.size() * sizeof(KvSlot);
-  if (recording.slots_host.size() == now.size() &&
-      std::memcmp(recording.slots_host.data(), now.data(), bytes) == 0) {
-    return;
-  }
+  if (recording.slots_host == now) return;
   recording.slots_host = std::move(now);
   recording.slots.copy_(
       at::from_blob(recording.slots_host.data(), recording.slots.sizes(), at::kByte), true);

@@ -41,8 +41,8 @@ class RecordedStep {
   /// `decoder` outlives it.
   explicit RecordedStep(Decoder& decoder) : decoder_(decoder) {}
 
-  /// True where the device brings kernels for the model, and the plan's steps read caches whose
-  /// rows are positions or a ring.
+  /// True where the device brings kernels for the model, and the plan's steps read all that their
+  /// caches hold: whole, a ring, or what an eviction left.
   bool takes(const AttentionPlan& plan) const;
 
   /// As Decoder::step(), and the output head, of at most kMostRows sequences. A sequence's result

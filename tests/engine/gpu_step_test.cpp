@@ -19,21 +19,19 @@
 
 #include "engine/device/stage_clock.h"
 #include "engine/device/step_kernels.h"
-#include "engine/generate/torch_generator.h"
 #include "engine/kernels/kv_slot.h"
 #include "engine/kernels/step_linear.h"
 #include "engine/model/recorded_step.h"
 #include "tests/engine/gpu.h"
-#include "tests/engine/small_config.h"
+#include "tests/engine/recorded_steps.h"
 #include "tests/testing/tolerance.h"
 
 namespace elastic::engine {
 namespace {
 
-double relative(const at::Tensor& got, const at::Tensor& wanted) {
-  const at::Tensor truth = wanted.to(at::kDouble);
-  return ((got.to(at::kDouble) - truth).norm() / truth.norm()).item<double>();
-}
+using elastic::testing::plan_of;
+using elastic::testing::relative;
+using elastic::testing::step_config;
 
 class Gpu_Step : public elastic::testing::GpuSuite {
  protected:
@@ -49,7 +47,7 @@ class Gpu_Step : public elastic::testing::GpuSuite {
   }
 };
 
-TEST_F(Gpu_Step, AttendEqualsFloat64AtAnyNumberOfKeysAndInRings) {
+TEST_F(Gpu_Step, AttendEqualsFloat64AtAnyNumberOfKeysInRingsAndAfterEvictions) {
   struct Case {
     std::int64_t heads_kv, group, dim;
   };
@@ -60,12 +58,13 @@ TEST_F(Gpu_Step, AttendEqualsFloat64AtAnyNumberOfKeysAndInRings) {
     std::vector<KvSlot> slots;
     for (const std::int32_t position : positions) {
       for (std::int64_t head = 0; head < c.heads_kv; ++head) {
-        const bool ring = head % 3 == 1 && position >= 300;  // 40 sinks and the last 200
-        const std::int64_t rows = ring ? 240 : position + 1;
+        const bool ring = head % 3 == 1 && position >= 300;          // 40 sinks and the last 200
+        const std::int32_t gone = head % 3 == 2 ? position / 3 : 0;  // evicted
+        const std::int64_t rows = ring ? 240 : position + 1 - gone;
         at::Tensor k = at::full({rows + 5, c.dim}, NAN, bf16()), v = k.clone();
         k.narrow(0, 0, rows).copy_(at::randn({rows, c.dim}, bf16()));
         v.narrow(0, 0, rows).copy_(at::randn({rows, c.dim}, bf16()));
-        slots.push_back({k.data_ptr(), v.data_ptr(), ring ? 40 : 0, ring ? 200 : 0});
+        slots.push_back({k.data_ptr(), v.data_ptr(), ring ? 40 : 0, ring ? 200 : 0, gone});
         held.insert(held.end(), {k.narrow(0, 0, rows), v.narrow(0, 0, rows)});
       }
     }
@@ -166,61 +165,15 @@ TEST_F(Gpu_Step, NormEqualsItsDefinition) {
   }
 }
 
-ModelConfig step_config(bool qk_norm) {
-  ModelConfig config = elastic::testing::small_config(3);
-  config.qk_norm = qk_norm;
-  return config;
-}
-
-AttentionPlan plan_of(const Decoder& decoder, const char* mode) {
-  PlanContext context = plan_context(decoder.config());
-  context.routers = decoder.weights().routers;
-  return make_attention_plan(mode, context);
-}
-
 TEST_F(Gpu_Step, ARecordedStepEqualsOneOfAtenOperations) {
   const c10::InferenceMode no_gradients;
   for (const bool qk_norm : {false, true}) {
-    for (const char* mode : {"fa", "fa-ssa:sink=128,local=256,decode=sparse", "ssa:decode=full"}) {
+    for (const char* mode :
+         {"fa", "fa-ssa:sink=128,local=256,decode=sparse", "ssa:decode=full", "snapkv:budget=200",
+          "snapkv:budget=200,adakv=0.2", "streamingllm:budget=150", "tova:ratio=0.5",
+          "expected-attention:ratio=0.5"}) {
       Decoder decoder(random_weights(step_config(qk_norm), at::kBFloat16, device_, 5), 0);
-      const AttentionPlan plan = plan_of(decoder, mode);
-      RecordedStep recorded(decoder);
-      ASSERT_TRUE(recorded.takes(plan));
-      // 381 and 384 reach the window of the cut on the way, 130 outgrows what its cache began with.
-      std::vector<Sequence> a, b;
-      for (const std::int64_t tokens : {381, 384, 1111, 130, 1}) {
-        std::vector<std::int32_t> ids;
-        for (std::int64_t i = 0; i < tokens; ++i)
-          ids.push_back(static_cast<std::int32_t>(i * 7 % 500));
-        for (std::vector<Sequence>* to : {&a, &b}) {
-          to->push_back(decoder.start(tokens + 2));
-          StageClock clock(device_);
-          decoder.prefill(to->back(), ids, plan, clock);
-        }
-      }
-      for (int step = 0; step < 70; ++step) {
-        // Sequences drop out as answers end: other batches, other recordings.
-        const std::size_t batch = step < 20 ? a.size() : a.size() - 2;
-        std::vector<Sequence*> first;
-        std::vector<StepRow> second;
-        std::vector<std::int32_t> ids;
-        for (std::size_t i = 0; i < batch; ++i) {
-          first.push_back(&a[i]);
-          ids.push_back((step * 31 + static_cast<std::int32_t>(i) * 17) % 500);
-          second.push_back({&b[i], ids.back(), &plan});
-        }
-        const at::Tensor wanted = decoder.logits(decoder.step(first, ids, plan));
-        const StepResult got = recorded.run(second);
-        ASSERT_LT(relative(got.logits, wanted), 2e-2) << mode << ", step " << step;
-        const at::Tensor best = got.logits.argmax(1).cpu();
-        for (std::size_t i = 0; i < batch; ++i) {
-          EXPECT_EQ(got.greedy[i], best[static_cast<std::int64_t>(i)].item<std::int64_t>());
-          EXPECT_TRUE(got.finite[i]);
-        }
-      }
-      for (std::size_t i = 0; i < a.size(); ++i) {
-        EXPECT_EQ(a[i].cache.bytes(a[i].tokens), b[i].cache.bytes(b[i].tokens));
-      }
+      elastic::testing::expect_recorded_as_composed(decoder, mode);
     }
   }
 }
@@ -271,7 +224,8 @@ Spoken speak(Decoder& decoder, const AttentionPlan& plan, std::size_t batch, std
 
 TEST_F(Gpu_Step, ASequenceIsTheSameBitsAloneAndInAnyBatch) {
   const c10::InferenceMode no_gradients;
-  for (const char* mode : {"fa", "fa-ssa:sink=128,local=256,decode=sparse"}) {
+  for (const char* mode : {"fa", "fa-ssa:sink=128,local=256,decode=sparse",
+                           "snapkv:budget=200,adakv=0.2", "streamingllm:budget=150"}) {
     Decoder decoder(random_weights(step_config(true), at::kBFloat16, device_, 6), 0);
     const AttentionPlan plan = plan_of(decoder, mode);
     const Spoken alone = speak(decoder, plan, 1, 40);

@@ -3,6 +3,7 @@
 
 #include "engine/model/kv_cache.h"
 
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
@@ -226,9 +227,23 @@ TEST(KvCache, KeptRowsStayAndLaterOnesFollow) {
     expect_step(cache, stored, 1, kPrompt + kSteps, {}, 0, 0);
     EXPECT_THROW(cache.write_rows(0, kPrompt, 1), std::logic_error);
     EXPECT_THROW(cache.read_all(0, kPrompt), std::logic_error);
+    // A kernel that finds a position `gone` rows earlier finds what was appended there.
     std::vector<KvSlot> slots(kHeads);
-    EXPECT_THROW(cache.locate(0, slots.data()), std::logic_error) << "rows are no positions";
-    EXPECT_NO_THROW(cache.locate(1, slots.data()));
+    cache.locate(0, slots.data());
+    for (std::int64_t head = 0; head < kHeads; ++head) {
+      const KvSlot& slot = slots[static_cast<std::size_t>(head)];
+      EXPECT_EQ(slot.gone, kPrompt - std::ssize(choice[static_cast<std::size_t>(head)]));
+      EXPECT_EQ(slot.local, 0);
+      for (std::int64_t t = kPrompt; t < kPrompt + kSteps; ++t) {
+        const auto row = [&](void* first) {
+          return at::from_blob(static_cast<float*>(first) + (t - slot.gone) * kDim, {kDim});
+        };
+        EXPECT_TRUE(row(slot.k).equal(stored.k[head][t]));
+        EXPECT_TRUE(row(slot.v).equal(stored.v[head][t]));
+      }
+    }
+    cache.locate(1, slots.data());
+    for (const KvSlot& slot : slots) EXPECT_EQ(slot.gone, 0);
   }
 }
 
