@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/io/router_adapter.h"
+#include "engine/io/safetensors.h"
 #include "tests/testing/folders.h"
 
 namespace elastic::engine {
@@ -43,6 +45,27 @@ std::string parse_refusal(const std::function<void(Json&)>& change) {
   std::string text = refusal([&] { parse_router_adapter({json, "r.json"}); });
   const std::string kind = std::to_string(static_cast<int>(ErrorKind::kCorrupt)) + " ";
   return text.starts_with(kind) ? text.substr(kind.size()) : text;
+}
+
+TEST(RouterAdapter, TheShippedOneIsForSmolLM2) {
+  const std::filesystem::path folder = elastic::testing::source_folder() / "models/smollm2-router";
+  const RouterAdapter adapter = read_router_adapter(folder);
+  EXPECT_EQ(adapter.base_sha256,  // of the file that `data fetch smollm2` brings
+            "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53");
+  EXPECT_EQ(adapter.layers, 30);
+  EXPECT_EQ(adapter.heads_kv, 3);
+  EXPECT_EQ(adapter.head_dim, 64);
+  EXPECT_EQ(adapter.routing.local_window_size, 512);
+  const SafetensorsFile weights(folder / kAdapterWeights);
+  EXPECT_EQ(weights.tensors().size(), 30U * 10);  // five linear maps a layer, with biases
+  for (const TensorView& tensor : weights.tensors()) EXPECT_EQ(tensor.type, TensorType::kBF16);
+  EXPECT_LE(std::filesystem::file_size(folder / kAdapterWeights), 6'000'000U);
+  // It was trained as the file beside it says.
+  const Json training = read_json(folder / "training/router.json"),
+             made = read_json(folder / kAdapterConfig)["training"];
+  EXPECT_EQ(made["steps done"], training["steps"]);
+  EXPECT_EQ(made["seed"], training["seed"]);
+  EXPECT_EQ(made["data"], training["data"]);
 }
 
 TEST(RouterAdapter, WhatIsWrittenIsRead) {
