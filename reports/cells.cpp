@@ -51,6 +51,19 @@ Cell estimate_cell(const std::optional<runs::Estimate>& estimate) {
   return out;
 }
 
+Cell difference_cell(const runs::PairedResult& result) {
+  Cell out = cell(number(result.difference, 100));
+  out.interval = percent(result.interval);
+  return out;
+}
+
+std::vector<Cell> difference_cells(const Difference* difference) {
+  if (difference == nullptr) return {Cell(), Cell()};
+  Cell points = difference_cell(difference->result);
+  points.strong = difference->significant();
+  return {points, cell(number(difference->result.adjusted_p))};
+}
+
 Cell cell(Value value) {
   Cell out;
   out.value = std::move(value);

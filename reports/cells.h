@@ -10,6 +10,7 @@
 
 #include "reports/document.h"
 #include "reports/input.h"
+#include "runs/paired.h"
 
 namespace elastic::reports {
 
@@ -26,6 +27,16 @@ Cell score_cell(const runs::Cell& cell, std::size_t run);
 
 /// An estimate as it is, with its interval.
 Cell estimate_cell(const std::optional<runs::Estimate>& estimate);
+
+/// Difference b - a in points with its interval.
+Cell difference_cell(const runs::PairedResult& result);
+
+/// Columns "Δ to fa" and "p" of a cell: bold where the difference is more than chance; without one,
+/// dashes.
+std::vector<Cell> difference_cells(const Difference* difference);
+inline constexpr std::string_view kDifferenceNote =
+    "Δ to fa: mean difference over the samples that both modes answered, paired, with a 95 % "
+    "interval; p: of its test, adjusted by Benjamini-Hochberg. Bold: p < .05.";
 
 Cell cell(Value value);
 Cell cell(std::string text);

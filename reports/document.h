@@ -45,7 +45,7 @@ struct Cell {
   std::int64_t n = 0, planned = 0;
   std::optional<SampleFilter> samples;
   std::optional<double> shade;  // 0..1: heat of the cell's background
-  bool strong = false;          // best of its group, or a total
+  bool strong = false;          // stands out, by the rule of the caption
 };
 
 struct Table {

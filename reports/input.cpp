@@ -145,7 +145,9 @@ ReportInput make_input(std::vector<runs::RunData> runs,
   for (std::size_t i = 0; i < runs.size(); ++i) {
     label_untrained(runs[i]);
     runs::Summary summary = runs::summarise(runs[i]);
-    input.runs.push_back({std::move(runs[i]), std::move(summary), names[i]});
+    Differences differences = differences_to_dense(runs[i], summary);
+    input.runs.push_back(
+        {std::move(runs[i]), std::move(summary), names[i], std::move(differences)});
   }
   for (std::size_t i = 0; i < input.runs.size(); ++i) {
     warn_about_run(input.runs[i], input.runs.size() > 1, input.warnings);

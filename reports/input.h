@@ -6,17 +6,20 @@
 #include <string>
 #include <vector>
 
+#include "reports/differences.h"
 #include "runs/record.h"
 #include "runs/summary.h"
 
 namespace elastic::reports {
 
-/// Runs with their summaries, and what must be said about showing them together.
+/// Runs with their summaries and differences to the dense mode, and what must be said about showing
+/// them together.
 struct ReportInput {
   struct Run {
     runs::RunData data;
     runs::Summary summary;
     std::string name;  // folder name, made unique; shown where there are several runs
+    Differences differences;
   };
   std::vector<Run> runs;
   std::map<std::string, std::string> suite_titles;  // "ruler" -> "RULER"

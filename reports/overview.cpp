@@ -9,14 +9,6 @@
 namespace elastic::reports {
 namespace {
 
-// Score difference to the dense mode of the same run, in points.
-Cell difference_cell(const runs::Summary& summary, const runs::Cell& cell,
-                     const std::string& dense) {
-  const runs::Cell* base = runs::find_cell(summary.overall, cell.model, dense, cell.task, 0);
-  if (base == nullptr || !base->score || !cell.score || cell.mode == dense) return {};
-  return reports::cell(number(cell.score->value - base->score->value, 100));
-}
-
 std::optional<double> tpot(const ReportInput::Run& run, const std::vector<std::size_t>& samples) {
   const runs::Latency latency = runs::latency_of(run.data, samples);
   return latency.tpot ? std::optional(latency.tpot->p50) : std::nullopt;
@@ -31,10 +23,13 @@ std::vector<Cell> overview_row(const ReportInput& input, const Subject& subject,
   row.push_back(reports::cell(cell.mode));
   row.push_back(score_cell(cell, subject.run));
   row.back().shade.reset();
-  row.back().n = row.back().planned;  // the last two columns say it
-  row.push_back(difference_cell(run.summary, cell, runs::dense_mode(run.summary.modes)));
+  row.back().n = row.back().planned = 0;  // the last two columns say it
+  for (Cell& of_pairs : difference_cells(find_difference(run.differences.overall, cell))) {
+    row.push_back(std::move(of_pairs));
+  }
   row.push_back(reports::cell(number(cell.sparsity.msr)));
   row.push_back(reports::cell(number(cell.sparsity.esr_last_query)));
+  row.push_back(reports::cell(number(cell.sparsity.esr_all_layers)));
   row.push_back(reports::cell(number(cell.sparsity.token_density())));
   row.push_back(reports::cell(number(cell.sparsity.read_share)));
   row.push_back(estimate_cell(prefill_speedup(run, cell.samples)));
@@ -71,8 +66,10 @@ Document overview_document(const ReportInput& input) {
                                            {"mode", "Mode"},
                                            {"score", "Score", 1},
                                            {"difference", "Δ to fa", 1},
+                                           {"p", "p", 3},
                                            {"msr", "MSR", 3},
                                            {"esr", "ESR", 3},
+                                           {"esr_all", "ESR, all layers", 3},
                                            {"token_density", "Density", 3},
                                            {"read_share", "Reads", 3},
                                            {"speedup", "Prefill speed-up", 2},
@@ -93,8 +90,11 @@ Document overview_document(const ReportInput& input) {
   }
   table.caption =
       "Score: 0-100 with a 95 % interval; the suite's unweighted mean of tasks at each length, "
-      "then of lengths. MSR: share of KV heads in sparse mode. ESR: share of tokens pruned, last "
-      "layer, last query. Density: visible over causal pairs of the prefill, all layers. Reads: "
+      "then of lengths. " +
+      std::string(kDifferenceNote) +
+      " MSR: share of KV heads in sparse mode. ESR: share of tokens pruned, last "
+      "layer, last query; beside it over all layers and queries. Density: visible over causal "
+      "pairs of the prefill, all layers. Reads: "
       "bytes that decode steps read over those of dense steps. Speed-up: dense "
       "prefill time over this mode's in the same run, median over the samples of a length, then "
       "geometric mean of the lengths, with a 95 % interval. TPOT: a sequence's wait for its next "

@@ -2,15 +2,13 @@
 // or drawn at random), over the samples that both answered. Fair only at equal MSR, which stands
 // beside the scores.
 
-#include <fmt/format.h>
-
 #include <cmath>
-#include <map>
-#include <tuple>
+#include <optional>
 
 #include "engine/api/mode_list.h"
 #include "reports/cells.h"
-#include "runs/paired.h"
+#include "reports/pairs.h"
+#include "runs/comparison.h"
 
 namespace elastic::reports {
 namespace {
@@ -35,66 +33,42 @@ std::vector<Rivals> rivals_of(const runs::Summary& summary) {
   return out;
 }
 
-struct Pairs {
-  std::vector<runs::PairedCell> cells;   // by task, length
-  double msr_fixed = 0, msr_routed = 0;  // sums over the pairs
-  std::int64_t n = 0;
+struct Compared {
+  runs::PairedResult result;
+  runs::PairedMean msr;  // a fixed, b routed
 
-  bool msr_is_equal() const {
-    return std::abs(msr_fixed - msr_routed) <= kEqualMsr * static_cast<double>(n);
-  }
+  double msr_of(double sum) const { return sum / static_cast<double>(msr.n); }
+  bool msr_is_equal() const { return std::abs(msr_of(msr.a) - msr_of(msr.b)) <= kEqualMsr; }
 };
 
-Pairs pairs_of(const runs::RunData& run, const std::string& model, const std::string& suite,
-               const Rivals& rivals) {
-  using Place = std::tuple<std::string_view, std::int64_t, std::int64_t>;
-  std::map<Place, const runs::SampleRecord*> fixed;
-  const auto counts = [&](const runs::SampleRecord& sample, const std::string& mode) {
-    return sample.model == model && sample.mode == mode && runs::suite_of(sample.task) == suite &&
-           runs::has_score(sample) && sample.msr;
-  };
-  for (const runs::SampleRecord& sample : run.samples) {
-    if (counts(sample, rivals.fixed)) fixed[{sample.task, sample.length, sample.index}] = &sample;
+// Nothing where no sample has both scores and both MSRs.
+std::optional<Compared> compare(const Side& fixed, const Side& routed, const std::string& suite) {
+  const std::vector<runs::PairedCell> cells = of_suite(paired_cells(fixed, routed), suite);
+  Compared compared;
+  for (const auto& [a, b] : answered_by_both(fixed, routed)) {
+    if (runs::suite_of(b->task) == suite) compared.msr.add(a->msr, b->msr);
   }
-  std::map<std::pair<std::string_view, std::int64_t>, runs::PairedCell> cells;
-  Pairs pairs;
-  for (const runs::SampleRecord& sample : run.samples) {
-    const auto other = fixed.find({sample.task, sample.length, sample.index});
-    if (!counts(sample, rivals.routed) || other == fixed.end()) continue;
-    runs::PairedCell& cell = cells[{sample.task, sample.length}];
-    cell.length = sample.length;
-    cell.pairs.push_back({*other->second->score, *sample.score, runs::document_of(sample)});
-    pairs.msr_fixed += *other->second->msr;
-    pairs.msr_routed += *sample.msr;
-    ++pairs.n;
-  }
-  for (auto& [place, cell] : cells) {
-    cell.result = runs::compare_pairs(cell.pairs);
-    pairs.cells.push_back(std::move(cell));
-  }
-  return pairs;
+  if (cells.empty() || compared.msr.n == 0) return std::nullopt;
+  compared.result = compare_cells(cells);
+  return compared;
 }
 
 std::vector<Cell> row_of(const ReportInput& input, const Subject& subject, const std::string& suite,
-                         const Rivals& rivals, const Pairs& pairs) {
-  const runs::PairedResult result = runs::compare_suite(pairs.cells);
-  const auto n = static_cast<double>(pairs.n);
+                         const Rivals& rivals, const Compared& compared) {
+  const runs::PairedResult& result = compared.result;
   std::vector<Cell> row;
   if (!subject.label.empty()) row.push_back(cell(subject.label));
   row.push_back(cell(suite_title(input, suite)));
   row.push_back(cell(rivals.routed));
   row.push_back(cell(rivals.fixed));
-  row.push_back(cell(number(pairs.msr_routed / n)));
-  row.push_back(cell(number(pairs.msr_fixed / n)));
-  row.push_back(cell(std::string(pairs.msr_is_equal() ? "yes" : "no")));
+  row.push_back(cell(number(compared.msr_of(compared.msr.b))));
+  row.push_back(cell(number(compared.msr_of(compared.msr.a))));
+  row.push_back(cell(std::string(compared.msr_is_equal() ? "yes" : "no")));
   row.push_back(cell(number(result.mean_b, 100)));
   row.push_back(cell(number(result.mean_a, 100)));
-  row.push_back(estimate_cell(
-      runs::Estimate{100 * result.difference,
-                     runs::Interval{100 * result.interval.low, 100 * result.interval.high}, pairs.n,
-                     result.interval_rule}));
+  row.push_back(difference_cell(result));
   row.push_back(cell(number(result.p_value)));
-  row.push_back(cell(count(pairs.n)));
+  row.push_back(cell(count(result.n)));
   return row;
 }
 
@@ -122,8 +96,9 @@ Document routed_against_fixed_document(const ReportInput& input) {
     const ReportInput::Run& run = input.runs[subject.run];
     for (const Rivals& rivals : rivals_of(run.summary)) {
       for (const std::string& suite : run.summary.suites) {
-        const Pairs pairs = pairs_of(run.data, subject.model, suite, rivals);
-        if (pairs.n > 0) table.rows.push_back(row_of(input, subject, suite, rivals, pairs));
+        const auto compared = compare({&run.data, subject.model, rivals.fixed},
+                                      {&run.data, subject.model, rivals.routed}, suite);
+        if (compared) table.rows.push_back(row_of(input, subject, suite, rivals, *compared));
       }
     }
   }

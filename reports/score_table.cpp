@@ -50,27 +50,23 @@ runs::Cell mean_over_lengths(const Summary& summary, const Subject& subject,
   return out;
 }
 
-Cell found_score(const std::vector<runs::Cell>& cells, const Subject& subject,
-                 const std::string& mode, const std::string& task, std::int64_t length) {
-  const runs::Cell* cell = runs::find_cell(cells, subject.model, mode, task, length);
-  return cell == nullptr ? Cell() : score_cell(*cell, subject.run);
+// A cell's score; bold where its difference to the dense mode, of `differences`, is significant.
+Cell marked_score(const runs::Cell& cell, const std::vector<Difference>& differences,
+                  std::size_t run) {
+  Cell out = score_cell(cell, run);
+  const Difference* difference = find_difference(differences, cell);
+  out.strong = difference != nullptr && difference->significant();
+  return out;
 }
 
-// Marks the best of the rows [first, end) in every score column.
-void mark_best(Table& table, std::size_t first, std::size_t label_columns) {
-  if (table.rows.size() - first < 2) return;
-  for (std::size_t column = label_columns; column < table.columns.size(); ++column) {
-    double best = -1;
-    for (std::size_t row = first; row < table.rows.size(); ++row) {
-      const double* value = std::get_if<double>(&table.rows[row][column].value);
-      if (value != nullptr) best = std::max(best, *value);
-    }
-    for (std::size_t row = first; row < table.rows.size(); ++row) {
-      const double* value = std::get_if<double>(&table.rows[row][column].value);
-      if (value != nullptr && *value == best) table.rows[row][column].strong = true;
-    }
-  }
+Cell found_score(const std::vector<runs::Cell>& cells, const std::vector<Difference>& differences,
+                 const Subject& subject, const std::string& mode, const std::string& task,
+                 std::int64_t length) {
+  const runs::Cell* cell = runs::find_cell(cells, subject.model, mode, task, length);
+  return cell == nullptr ? Cell() : marked_score(*cell, differences, subject.run);
 }
+
+constexpr const char* kBoldNote = " A bold score differs so from fa's of the same samples.";
 
 struct Block {
   const ReportInput& input;
@@ -78,30 +74,43 @@ struct Block {
   const std::vector<Subject>& subjects;
 };
 
+// Scores of a task, or of the whole suite, at the lengths, their mean and its difference.
+std::vector<Cell> row_by_length(const Block& block, const Subject& subject, const std::string& mode,
+                                const std::string& task, const std::vector<std::int64_t>& lengths) {
+  const ReportInput::Run& run = block.input.runs[subject.run];
+  const bool whole_suite = task == block.suite;
+  std::vector<Cell> row{cell(whole_suite ? std::string("all tasks") : short_task(task)),
+                        cell(series_name(subject, mode))};
+  const auto& cells = whole_suite ? run.summary.by_length : run.summary.cells;
+  const auto& of_cells = whole_suite ? run.differences.by_length : run.differences.cells;
+  for (const std::int64_t length : lengths) {
+    row.push_back(found_score(cells, of_cells, subject, mode, task, length));
+  }
+  const runs::Cell* overall =
+      runs::find_cell(run.summary.overall, subject.model, mode, block.suite, 0);
+  const auto& of_means = whole_suite ? run.differences.overall : run.differences.over_lengths;
+  const runs::Cell mean = !whole_suite         ? mean_over_lengths(run.summary, subject, mode, task)
+                          : overall != nullptr ? *overall
+                                               : runs::Cell();
+  row.push_back(marked_score(mean, of_means, subject.run));
+  for (Cell& of_pairs : difference_cells(find_difference(of_means, mean))) {
+    row.push_back(std::move(of_pairs));
+  }
+  return row;
+}
+
 void add_task_rows(const Block& block, const std::string& task,
                    const std::vector<std::int64_t>& lengths, Table& table) {
   const std::size_t first = table.rows.size();
-  const bool whole_suite = task == block.suite;
   for (const Subject& subject : block.subjects) {
-    const Summary& summary = block.input.runs[subject.run].summary;
-    for (const std::string& mode : summary.modes) {
-      std::vector<Cell> row{cell(whole_suite ? std::string("all tasks") : short_task(task)),
-                            cell(series_name(subject, mode))};
-      const auto& cells = whole_suite ? summary.by_length : summary.cells;
-      for (const std::int64_t length : lengths) {
-        row.push_back(found_score(cells, subject, mode, task, length));
-      }
-      row.push_back(whole_suite
-                        ? found_score(summary.overall, subject, mode, task, 0)
-                        : score_cell(mean_over_lengths(summary, subject, mode, task), subject.run));
+    for (const std::string& mode : block.input.runs[subject.run].summary.modes) {
+      std::vector<Cell> row = row_by_length(block, subject, mode, task, lengths);
       const bool any = std::any_of(row.begin() + 2, row.end(),
                                    [](const Cell& score) { return score.planned > 0; });
       if (any) table.rows.push_back(std::move(row));
     }
   }
-  if (table.rows.size() == first) return;
-  if (first != 0) table.rules.push_back(first);
-  mark_best(table, first, 2);
+  if (table.rows.size() > first && first != 0) table.rules.push_back(first);
 }
 
 Table table_by_length(const Block& block, const std::vector<std::string>& tasks,
@@ -116,12 +125,15 @@ Table table_by_length(const Block& block, const std::vector<std::string>& tasks,
     table.columns.push_back({std::to_string(length), format_length(length), 1});
   }
   table.columns.push_back({"mean", "Mean", 1});
+  table.columns.push_back({"difference", "Δ to fa", 1});
+  table.columns.push_back({"p", "p", 3});
   for (const std::string& task : tasks) add_task_rows(block, task, lengths, table);
   if (tasks.size() > 1) add_task_rows(block, block.suite, lengths, table);
   table.caption =
       "Mean score (0-100) of the samples of each task and length, with 95 % intervals (Wilson for "
       "0/1 scores, else bootstrap). All tasks: unweighted mean of the tasks. Mean: unweighted mean "
-      "of the lengths. Bold: best mode of its group.";
+      "of the lengths. " +
+      std::string(kDifferenceNote) + kBoldNote;
   return table;
 }
 
@@ -145,7 +157,9 @@ void add_category_rows(const Block& block, Table& table) {
                    std::back_inserter(of_category),
                    [&](const runs::Cell& c) { return c.category == category; });
       for (const std::string& mode : summary.modes) {
-        row.push_back(found_score(of_category, subject, mode, block.suite, 0));
+        row.push_back(found_score(of_category,
+                                  block.input.runs[subject.run].differences.by_category, subject,
+                                  mode, block.suite, 0));
       }
     }
     table.rows.push_back(std::move(row));
@@ -169,9 +183,12 @@ Table table_by_mode(const Block& block, const std::vector<std::string>& tasks) {
     std::vector<Cell> row{cell(std::move(label)), {}};
     for (const Subject& subject : block.subjects) {
       const Summary& summary = block.input.runs[subject.run].summary;
-      const auto& cells = task == block.suite ? summary.overall : summary.cells;
+      const Differences& differences = block.input.runs[subject.run].differences;
+      const bool whole_suite = task == block.suite;
+      const auto& cells = whole_suite ? summary.overall : summary.cells;
       for (const std::string& mode : summary.modes) {
-        row.push_back(found_score(cells, subject, mode, task, 0));
+        row.push_back(found_score(cells, whole_suite ? differences.overall : differences.cells,
+                                  subject, mode, task, 0));
         const runs::Cell* found = runs::find_cell(cells, subject.model, mode, task, 0);
         if (found != nullptr) row[1] = cell(text_or_null(found->category));
       }
@@ -186,7 +203,47 @@ Table table_by_mode(const Block& block, const std::vector<std::string>& tasks) {
   }
   table.caption =
       "Mean score (0-100) of each task's samples with 95 % intervals. All tasks: unweighted mean "
-      "of the tasks, as for a category.";
+      "of the tasks, as for a category. Bold: differs from fa by more than chance (p < .05); by "
+      "how "
+      "much stands in the table of differences.";
+  return table;
+}
+
+// Every mode against the dense one, task by task and length by length: the numbers behind the bold
+// scores.
+Table difference_table(const Block& block) {
+  Table table{"difference_" + block.suite,
+              suite_title(block.input, block.suite) + ": difference to fa by task",
+              "",
+              {{"task", "Task"}, {"mode", "Mode"}, {"length", "Length"}},
+              {},
+              {}};
+  for (Column column : std::vector<Column>{{"fa", "fa", 1},
+                                           {"score", "Score", 1},
+                                           {"difference", "Δ to fa", 1},
+                                           {"p", "p", 3},
+                                           {"n", "n"}}) {
+    table.columns.push_back(std::move(column));
+  }
+  for (const Subject& subject : block.subjects) {
+    const Differences& differences = block.input.runs[subject.run].differences;
+    for (const auto* list : {&differences.cells, &differences.by_category, &differences.overall}) {
+      for (const Difference& d : *list) {
+        if (d.model != subject.model || runs::suite_of(d.task) != block.suite) continue;
+        std::string task = short_task(d.task);
+        if (list != &differences.cells) task = d.category.empty() ? "all tasks" : d.category;
+        std::vector<Cell> row{cell(task), cell(series_name(subject, d.mode)),
+                              cell(d.length > 0 ? Value(format_length(d.length)) : Value()),
+                              cell(number(d.result.mean_a, 100)),
+                              cell(number(d.result.mean_b, 100))};
+        for (Cell& of_pairs : difference_cells(&d)) row.push_back(std::move(of_pairs));
+        row.push_back(cell(count(d.result.n)));
+        table.rows.push_back(std::move(row));
+      }
+    }
+  }
+  table.caption = std::string(kDifferenceNote) + " Both scores are means over the n pairs.";
+  table.folded = true;
   return table;
 }
 
@@ -246,10 +303,13 @@ Document scores_document(const ReportInput& input) {
     lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
     if (lengths.empty()) {
       document.tables.push_back(table_by_mode(block, tasks));
-      continue;
+    } else {
+      if (auto figure = length_figure(block)) document.figures.push_back(std::move(*figure));
+      document.tables.push_back(table_by_length(block, tasks, lengths));
     }
-    if (auto figure = length_figure(block)) document.figures.push_back(std::move(*figure));
-    document.tables.push_back(table_by_length(block, tasks, lengths));
+    if (Table table = difference_table(block); !table.rows.empty()) {
+      document.tables.push_back(std::move(table));
+    }
   }
   return document;
 }

@@ -19,6 +19,22 @@ std::string column_title(const Column& column) {
   return column.title.empty() ? column.key : column.title;
 }
 
+std::string interval_text(const runs::Interval& interval, int digits, std::string_view dash) {
+  return fmt::format("{:.{}f}{}{:.{}f}", interval.low, digits, interval.low < 0 ? " to " : dash,
+                     interval.high, digits);
+}
+
+std::string count_note(const Table& table, const Cell& cell) {
+  if (cell.n < cell.planned) return fmt::format("{} of {}", cell.n, cell.planned);
+  if (cell.n == 0) return "";
+  for (const auto& row : table.rows) {
+    for (const Cell& other : row) {
+      if (other.n > 0 && other.n != cell.n) return fmt::format("n {}", cell.n);
+    }
+  }
+  return "";
+}
+
 std::string file_stem(std::string_view id) {
   std::string stem(id);
   for (char& c : stem) {

@@ -23,7 +23,8 @@ std::string raw(const Value& value) {
 }
 
 // `again`: the same text as in the row above, shown faintly.
-std::string cell_html(const Cell& cell, const Column& column, bool numeric, bool again) {
+std::string cell_html(const Cell& cell, const Column& column, bool numeric, bool again,
+                      const std::string& count) {
   const std::string text = display(cell.value, column.digits);
   std::string classes = numeric ? "num" : "";
   if (again) classes += " again";
@@ -39,11 +40,12 @@ std::string cell_html(const Cell& cell, const Column& column, bool numeric, bool
   const bool strong = cell.strong && !std::holds_alternative<std::monostate>(cell.value);
   html += (strong ? "<b>" : "") + escape_html(text) + (strong ? "</b>" : "");
   if (cell.interval) {
-    html += fmt::format("<small>{:.{}f}–{:.{}f}</small>", cell.interval->low, column.digits,
-                        cell.interval->high, column.digits);
+    html += "<small>" + interval_text(*cell.interval, column.digits, "–") + "</small>";
   }
   if (cell.n < cell.planned) {
-    html += fmt::format("<small><span class=\"gap\">{} of {}</span></small>", cell.n, cell.planned);
+    html += "<small><span class=\"gap\">" + count + "</span></small>";
+  } else if (!count.empty()) {
+    html += "<small>" + count + "</small>";
   }
   return html + "</td>";
 }
@@ -110,7 +112,7 @@ std::string html_table(const Table& table, int number) {
       const Cell& cell = table.rows[row][i];
       const bool again = row > 0 && !rule && std::holds_alternative<std::string>(cell.value) &&
                          labels_above_agree(table, row, i);
-      html += cell_html(cell, table.columns[i], numeric[i], again);
+      html += cell_html(cell, table.columns[i], numeric[i], again, count_note(table, cell));
     }
     html += "</tr>\n";
   }

@@ -50,7 +50,7 @@ std::string escape_latex(std::string_view foreign) {
   return out;
 }
 
-std::string latex_cell(const Cell& cell, const Column& column) {
+std::string latex_cell(const Table& table, const Cell& cell, const Column& column) {
   std::string text = escape_latex(display(cell.value, column.digits));
   if (cell.strong && !std::holds_alternative<std::monostate>(cell.value)) {
     text = "\\textbf{" + text + "}";
@@ -59,9 +59,8 @@ std::string latex_cell(const Cell& cell, const Column& column) {
     text += fmt::format(" {{\\scriptsize [{:.{}f}, {:.{}f}]}}", cell.interval->low, column.digits,
                         cell.interval->high, column.digits);
   }
-  if (cell.n < cell.planned) {
-    text += fmt::format(" {{\\scriptsize ({} of {})}}", cell.n, cell.planned);
-  }
+  const std::string count = count_note(table, cell);
+  if (!count.empty()) text += fmt::format(" {{\\scriptsize ({})}}", count);
   return text;
 }
 
@@ -96,7 +95,7 @@ std::string latex_table(const Table& table) {
       text += "\\midrule\n";
     }
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      text += (i > 0 ? " & " : "") + latex_cell(table.rows[k][i], table.columns[i]);
+      text += (i > 0 ? " & " : "") + latex_cell(table, table.rows[k][i], table.columns[i]);
     }
     text += " \\\\\n";
   }

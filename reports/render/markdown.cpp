@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/text.h"
@@ -25,14 +23,14 @@ std::string escape_markdown(std::string_view text) {
   return out;
 }
 
-std::string markdown_cell(const Cell& cell, const Column& column) {
+std::string markdown_cell(const Table& table, const Cell& cell, const Column& column) {
   std::string text = escape_markdown(display(cell.value, column.digits));
   if (cell.strong && !std::holds_alternative<std::monostate>(cell.value)) text = "**" + text + "**";
   if (cell.interval) {
-    text += fmt::format(" ({:.{}f}-{:.{}f})", cell.interval->low, column.digits,
-                        cell.interval->high, column.digits);
+    text += " (" + interval_text(*cell.interval, column.digits, "-") + ")";
   }
-  if (cell.n < cell.planned) text += fmt::format(" n {} of {}", cell.n, cell.planned);
+  const std::string count = count_note(table, cell);
+  if (!count.empty()) text += (count.starts_with('n') ? " " : " n ") + count;
   return text;
 }
 
@@ -63,7 +61,7 @@ std::string markdown_table(const Table& table) {
   for (const std::vector<Cell>& row : table.rows) {
     lines.emplace_back();
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      lines.back().push_back(markdown_cell(row[i], table.columns[i]));
+      lines.back().push_back(markdown_cell(table, row[i], table.columns[i]));
     }
   }
   std::vector<std::size_t> widths(table.columns.size(), 3);

@@ -39,6 +39,13 @@ OutputFile render_html(const ReportInput& input, std::span<const Document> docum
 std::string display(const Value& value, int digits);
 std::string column_title(const Column& column);
 
+/// "71.0-88.0"; "-27.0 to -1.6" where a sign would be taken for the dash.
+std::string interval_text(const runs::Interval& interval, int digits, std::string_view dash);
+
+/// "12 of 20" where samples of a cell have no score; "n 12" where the table's cells have different
+/// numbers of them; else empty.
+std::string count_note(const Table& table, const Cell& cell);
+
 /// Letters, digits, `_` and `-` of an id; anything else becomes `_`, so that a hostile task name
 /// cannot leave the output folder.
 std::string file_stem(std::string_view id);

@@ -72,6 +72,7 @@ std::string summary_text(const ReportInput& input) {
   std::string text;
   for (const Document& document : {overview_document(input), scores_document(input)}) {
     for (const Table& table : document.tables) {
+      if (table.folded) continue;
       text += (text.empty() ? "" : "\n") + visible(table.title) + "\n\n" + markdown_table(table);
     }
   }

@@ -35,7 +35,7 @@ std::vector<std::filesystem::path> write_report(const ReportInput& input,
                                                 const WriteOptions& options,
                                                 std::vector<Document> first = {});
 
-/// The overview and score tables as padded text, for the end of a run.
+/// The overview and score tables that are not folded, as padded text, for the end of a run.
 std::string summary_text(const ReportInput& input);
 
 }  // namespace elastic::reports

@@ -113,14 +113,54 @@ TEST(Rules, RequestedSparsityOfEveryMode) {
   EXPECT_EQ(requested("duo:sparsity=0.5"), "0.50");
 }
 
-TEST(Rules, TheBetterOfTwoModesIsBold) {
+// 5 samples lost of 5: an exact p of .0625. 6 of 6: .03125, and twice that where another mode,
+// which loses none, is tested beside it.
+TEST(Rules, ADifferenceToFaIsBoldWhereItIsMoreThanChance) {
+  const auto table_of = [](std::int64_t samples, bool another) {
+    RunData run;
+    for (std::int64_t i = 0; i < samples; ++i) {
+      run.samples.push_back(make_sample("fa", "ruler/a", 1024, i, 1));
+      run.samples.push_back(make_sample("ssa", "ruler/a", 1024, i, 0));
+      if (another) run.samples.push_back(make_sample("xa", "ruler/a", 1024, i, 1));
+    }
+    return report_files(std::move(run)).at("tables/score_ruler.md");
+  };
+  EXPECT_FALSE(contains(table_of(5, false), "**"));
+  const std::string six = table_of(6, false);
+  EXPECT_TRUE(contains(six, "**0.0**")) << six;
+  EXPECT_TRUE(contains(six, "**-100.0**")) << six;
+  EXPECT_TRUE(contains(six, "0.031")) << six;
+  EXPECT_FALSE(contains(six, "**100.0**")) << "fa is what others are set against";
+  const std::string adjusted = table_of(6, true);
+  EXPECT_FALSE(contains(adjusted, "**")) << adjusted;
+  EXPECT_TRUE(contains(adjusted, "0.062")) << adjusted;
+}
+
+// Only samples that both modes answered count: fa failed where ssa is right.
+TEST(Rules, DifferencesToFaArePaired) {
   RunData run;
-  run.samples.push_back(make_sample("fa", "ruler/a", 1024, 0, 1));
-  EXPECT_FALSE(contains(report_files(run).at("tables/score_ruler.md"), "**")) << "nothing to beat";
-  run.samples.push_back(make_sample("ssa", "ruler/a", 1024, 0, 0));
-  const std::string table = report_files(std::move(run)).at("tables/score_ruler.md");
-  EXPECT_TRUE(contains(table, "**100.0**"));
-  EXPECT_FALSE(contains(table, "**0.0**"));
+  for (std::int64_t i = 0; i < 4; ++i) {
+    run.samples.push_back(make_sample("fa", "ruler/a", 1024, i, i < 2 ? 1 : 0));
+    if (i == 3) run.samples.back().outcome = runs::Outcome::kError;
+    run.samples.push_back(make_sample("ssa", "ruler/a", 1024, i, i == 3 ? 1 : 0));
+  }
+  const ReportInput input = input_of(std::move(run));
+  ASSERT_EQ(input.runs[0].differences.overall.size(), 1u);
+  const runs::PairedResult& result = input.runs[0].differences.overall[0].result;
+  EXPECT_EQ(result.n, 3);
+  EXPECT_DOUBLE_EQ(result.difference, -2.0 / 3);
+  EXPECT_EQ(result.test, "exact McNemar");
+}
+
+TEST(Rules, CountsStandInCellsWhereTheyDiffer) {
+  RunData run;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    run.samples.push_back(make_sample("fa", "ruler/a", 1024, i, 1));
+    run.samples.push_back(make_sample("fa", "ruler/b", 1024, i, 1));
+  }
+  EXPECT_TRUE(contains(report_files(run).at("tables/score_ruler.md"), " n 6 "));
+  std::erase_if(run.samples, [](const auto& sample) { return sample.task == "ruler/b"; });
+  EXPECT_FALSE(contains(report_files(run).at("tables/score_ruler.md"), " n "));
 }
 
 TEST(Rules, SettingsInWhichTwoRunsDifferAreBold) {
