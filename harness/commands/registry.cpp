@@ -11,6 +11,7 @@ void add_compare(CLI::App& sub, int& exit_code);
 void add_data(CLI::App& sub, int& exit_code);
 void add_doctor(CLI::App& sub, int& exit_code);
 void add_generate(CLI::App& sub, int& exit_code);
+void add_leaderboard(CLI::App& sub, int& exit_code);
 void add_plan(CLI::App& sub, int& exit_code);
 void add_preview(CLI::App& sub, int& exit_code);
 void add_report(CLI::App& sub, int& exit_code);
@@ -30,6 +31,7 @@ constexpr Command kCommands[] = {
     {"data", "List, fetch, verify, import and generate benchmark data", add_data},
     {"doctor", "Versions, devices, libraries, data; one line of advice per fault", add_doctor},
     {"generate", "One prompt through a model: continuation, routing, logits", add_generate},
+    {"leaderboard", "The modes of several runs, ranked by a suite's score", add_leaderboard},
     {"plan", "What a run would do: samples, memory, time", add_plan},
     {"preview", "One prompt exactly as the model gets it", add_preview},
     {"report", "Run folders to tables, figures and one HTML file", add_report},
