@@ -22,7 +22,8 @@ struct ReportInput {
     Differences differences;
   };
   std::vector<Run> runs;
-  std::map<std::string, std::string> suite_titles;  // "ruler" -> "RULER"
+  std::map<std::string, std::string> suite_titles;    // "ruler" -> "RULER"
+  std::map<std::string, std::string> mode_summaries;  // "ssa" -> what it computes; may be empty
   std::vector<std::string> warnings;  // unlike data or profiles, torn lines, samples missing
 };
 

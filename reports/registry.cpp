@@ -2,6 +2,7 @@
 
 namespace elastic::reports {
 
+Document modes_document(const ReportInput& input);
 Document pareto_document(const ReportInput& input);
 Document needle_depth_document(const ReportInput& input);
 Document head_routing_document(const ReportInput& input);
@@ -12,6 +13,7 @@ Document provenance_document(const ReportInput& input);
 namespace {
 constexpr Report kReports[] = {
     {"overview", "modes at a glance", overview_document},
+    {"modes", "what the modes compute, with their options", modes_document},
     {"pareto", "score against MSR and prefill speed-up", pareto_document},
     {"scores", "score by task and length", scores_document},
     {"needle_depth", "score by needle depth and length", needle_depth_document},

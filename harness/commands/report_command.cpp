@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "datasets/folders.h"
+#include "engine/api/make_generator.h"
 #include "harness/commands/command.h"
 #include "harness/commands/flag_values.h"
 #include "reports/input.h"
@@ -36,7 +37,10 @@ struct ReportOptions {
 int write_reports(const ReportOptions& options) {
   std::vector<runs::RunData> runs;
   for (const std::string& folder : options.runs) runs.push_back(runs::read_run(folder));
-  const reports::ReportInput input = reports::make_input(std::move(runs), tasks::suite_titles());
+  reports::ReportInput input = reports::make_input(std::move(runs), tasks::suite_titles());
+  for (const engine::ModeDescription& mode : engine::list_modes()) {
+    input.mode_summaries[mode.name] = mode.summary;
+  }
   for (const std::string& warning : input.warnings) log_warning(warning);
   reports::WriteOptions write{.output = options.output, .formats = split_list(options.formats)};
   if (write.formats.empty()) {
