@@ -69,10 +69,10 @@ Document overview_document(const ReportInput& input) {
                                            {"p", "p", 3},
                                            {"msr", "MSR", 3},
                                            {"esr", "ESR", 3},
-                                           {"esr_all", "ESR, all layers", 3},
+                                           {"esr_all", "ESR all", 3},
                                            {"token_density", "Density", 3},
                                            {"read_share", "Reads", 3},
-                                           {"speedup", "Prefill speed-up", 2},
+                                           {"speedup", "Speed-up", 2},
                                            {"tpot", "TPOT, ms", 2},
                                            {"n", "n"},
                                            {"planned", "planned"}}) {
@@ -93,7 +93,7 @@ Document overview_document(const ReportInput& input) {
       "then of lengths. " +
       std::string(kDifferenceNote) +
       " MSR: share of KV heads in sparse mode. ESR: share of tokens pruned, last "
-      "layer, last query; beside it over all layers and queries. Density: visible over causal "
+      "layer, last query; ESR all: over all layers and queries. Density: visible over causal "
       "pairs of the prefill, all layers. Reads: "
       "bytes that decode steps read over those of dense steps. Speed-up: dense "
       "prefill time over this mode's in the same run, median over the samples of a length, then "

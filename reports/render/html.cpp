@@ -106,15 +106,17 @@ std::string header(const ReportInput& input, std::span<const Document> documents
 }
 
 constexpr std::string_view kBrowser = R"(<dialog id="browser" aria-label="Samples">
-<div class="bar"><select id="select-run"></select><select id="select-model"></select><select id="select-mode"></select>
-<select id="select-task"></select><select id="select-length"></select>
-<select id="outcome"><option value="">any outcome</option><option value="right">full score</option>
+<div class="bar"><select id="select-run" aria-label="Run"></select><select id="select-model" aria-label="Model"></select>
+<select id="select-mode" aria-label="Mode"></select><select id="select-task" aria-label="Task"></select>
+<select id="select-length" aria-label="Length"></select><select id="outcome" aria-label="Outcome"><option value="">any outcome</option><option value="right">full score</option>
 <option value="wrong">less than full score</option><option value="failed">failed</option></select>
-<input id="query" type="search" placeholder="find in answers" size="16"><span class="space"></span>
-<span id="shown"></span><button id="previous" type="button">‹</button><button id="next" type="button">›</button>
+<input id="query" type="search" placeholder="find in answers" aria-label="Find in answers" size="16">
+<span class="space"></span><span id="shown" role="status"></span>
+<button id="previous" type="button" aria-label="Previous page">‹</button><button id="next" type="button" aria-label="Next page">›</button>
 <button id="close" type="button">Close</button></div>
-<div class="list"><table><thead><tr><th id="run-column">Run</th><th>Task</th><th>Mode</th><th class="num">Length</th>
-<th class="num">Index</th><th class="num">Score</th><th class="num">MSR</th><th class="num">Prefill, ms</th>
+<div class="list"><table><thead><tr><th id="run-column" data-by="run">Run</th><th data-by="task">Task</th>
+<th data-by="mode">Mode</th><th class="num" data-by="length">Length</th><th class="num" data-by="index">Index</th>
+<th class="num" data-by="score">Score</th><th class="num" data-by="msr">MSR</th><th class="num" data-by="prefill">Prefill, ms</th>
 <th>Prediction</th><th>References</th></tr></thead><tbody></tbody></table></div>
 </dialog>
 )";

@@ -8,8 +8,6 @@
 namespace elastic::reports {
 namespace {
 
-constexpr std::size_t kLongText = 46;  // longer cells wrap
-
 bool numeric_column(const Table& table, std::size_t column) {
   return std::none_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
     return std::holds_alternative<std::string>(row[column].value);
@@ -94,9 +92,10 @@ std::string html_table(const Table& table, int number) {
   // The caption stands outside the table, so that a narrow table does not squeeze it.
   const std::string id = file_stem(table.id);
   html += fmt::format(
-      "<div class=\"body\"><p class=\"caption\" id=\"caption-{}\">{} {}</p>\n<div class=\"scroll\">"
+      "<div class=\"body\"><p class=\"caption\" id=\"caption-{}\">{} {}</p>\n<div class=\"scroll\" "
+      "role=\"region\" tabindex=\"0\" aria-labelledby=\"caption-{}\">"
       "<table id=\"table-{}\" aria-labelledby=\"caption-{}\">\n",
-      id, table.folded ? "" : name, escape_html(table.caption), id, id);
+      id, table.folded ? "" : name, escape_html(table.caption), id, id, id);
   std::vector<bool> numeric;
   html += "<thead><tr>";
   for (std::size_t i = 0; i < table.columns.size(); ++i) {

@@ -64,27 +64,32 @@ std::string latex_cell(const Table& table, const Cell& cell, const Column& colum
   return text;
 }
 
-// l for text columns, r for numbers.
+// l for text columns, r for numbers; a column of long texts wraps within a third of the line.
 std::string alignment(const Table& table) {
   std::string letters;
   for (std::size_t column = 0; column < table.columns.size(); ++column) {
-    const bool text = std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
-      return std::holds_alternative<std::string>(row[column].value);
-    });
-    letters += text ? 'l' : 'r';
+    const char* letter = "r";
+    for (const auto& row : table.rows) {
+      const auto* text = std::get_if<std::string>(&row[column].value);
+      if (text == nullptr) continue;
+      letter = "l";
+      if (text->size() > kLongText) {
+        letter = "p{.33\\linewidth}";
+        break;
+      }
+    }
+    letters += letter;
   }
   return letters;
 }
 
 std::string latex_table(const Table& table) {
-  // Wide tables shrink to the text width instead of running off the page.
-  const bool wide = table.columns.size() > 8;
-  std::string text = "% needs \\usepackage{booktabs}";
-  text += wide ? " and \\usepackage{graphicx}\n" : "\n";
+  // A table wider than its column shrinks to it instead of running into the next.
+  std::string text = "% needs \\usepackage{booktabs} and \\usepackage{adjustbox}\n";
   text += "\\begin{table}[t]\n\\centering\n\\small\n";
   text += "\\caption{" + escape_latex(table.title) + ". " + escape_latex(table.caption) + "}\n";
   text += "\\label{tab:" + file_stem(table.id) + "}\n";
-  if (wide) text += "\\resizebox{\\linewidth}{!}{%\n";
+  text += "\\begin{adjustbox}{max width=\\linewidth}\n";
   text += "\\begin{tabular}{" + alignment(table) + "}\n\\toprule\n";
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     text += (i > 0 ? " & " : "") + escape_latex(column_title(table.columns[i]));
@@ -99,8 +104,7 @@ std::string latex_table(const Table& table) {
     }
     text += " \\\\\n";
   }
-  text += "\\bottomrule\n\\end{tabular}\n";
-  if (wide) text += "}\n";
+  text += "\\bottomrule\n\\end{tabular}\n\\end{adjustbox}\n";
   return text + "\\end{table}\n";
 }
 

@@ -25,6 +25,10 @@ std::vector<OutputFile> render_json(std::span<const Document> documents);      /
 std::vector<OutputFile> render_markdown(std::span<const Document> documents);  // tables/*.md
 std::vector<OutputFile> render_latex(std::span<const Document> documents);     // tables/*.tex
 
+/// report.sql: a table for each sheet, to be read by SQLite and others (`sqlite3 results.db <
+/// report.sql`).
+std::vector<OutputFile> render_sql(std::span<const Document> documents);
+
 std::vector<OutputFile> render_svg(std::span<const Document> documents);  // figures/*.svg
 
 /// One table with padded columns: reads well as plain text in a terminal, too.
@@ -38,6 +42,8 @@ OutputFile render_html(const ReportInput& input, std::span<const Document> docum
 /// A value as people read it: fixed digits, a dash for unknown.
 std::string display(const Value& value, int digits);
 std::string column_title(const Column& column);
+
+inline constexpr std::size_t kLongText = 46;  // longer texts of cells wrap
 
 /// "71.0-88.0"; "-27.0 to -1.6" where a sign would be taken for the dash.
 std::string interval_text(const runs::Interval& interval, int digits, std::string_view dash);

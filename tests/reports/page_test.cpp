@@ -39,6 +39,22 @@ std::vector<std::string> scripts_of(const std::string& html) {
   return scripts;
 }
 
+// What has no text of its own is named for those who do not see it.
+TEST(Page, EveryControlIsNamed) {
+  const ReportInput input = input_of(fixture_run());
+  const std::string html = render_html(input, build_documents(input), "").bytes;
+  int controls = 0;
+  for (const char* open : {"<select", "<input", "role=\"region\""}) {
+    for (std::size_t at = html.find(open); at != std::string::npos; at = html.find(open, at + 1)) {
+      const std::string tag = html.substr(at, html.find('>', at) - at);
+      EXPECT_TRUE(contains(tag, "aria-label=\"") || contains(tag, "aria-labelledby=\"")) << tag;
+      ++controls;
+    }
+  }
+  EXPECT_GT(controls, 10);
+  EXPECT_FALSE(contains(html, "<div class=\"scroll\">")) << "what scrolls takes the focus";
+}
+
 TEST(Page, ItsScriptsAreTheOnesItsPolicyNames) {
   for (int i = 0; i < 20; ++i) {
     const std::string plotly = i == 0 ? "" : "var n = " + std::to_string(i) + ";  // <!-- </script";

@@ -215,6 +215,7 @@
   const data = readJson("samples");
   const dialog = byId("browser"), list = dialog.querySelector("tbody"), kPage = 100;
   let shown = [], page = 0;
+  let order = { by: null, down: false };  // of the browser's rows; by null: as in the run
   const fields = ["run", "model", "mode", "task", "length"];
   const selects = {};
   let depth = null;
@@ -242,8 +243,37 @@
   function refresh() {
     shown = [];
     for (let i = 0; i < data.index.length; ++i) if (matches(i)) shown.push(i);
+    if (order.by) {
+      shown.sort((a, b) => compareValues(orderValue(a), orderValue(b), order.down) || a - b);
+    }
     page = 0;
     drawPage();
+    remember();
+  }
+  const kNames = { run: "runs", task: "tasks", mode: "modes" };
+  const orderValue = (i) => kNames[order.by] ? data[kNames[order.by]][data[order.by][i]] : data[order.by][i];
+  // Unknown last, numbers by size, texts by their letters.
+  function compareValues(a, b, down) {
+    const none = (value) => value === null || value === undefined || value === "";
+    if (none(a) || none(b)) return none(a) - none(b);
+    const both = typeof a === "number" && typeof b === "number";
+    return (both ? a - b : String(a).localeCompare(String(b))) * (down ? -1 : 1);
+  }
+
+  // The address names what the browser shows, so that it can be passed on; #samples={"mode":"fa"}.
+  const kLink = "#samples=";
+  function remember() {
+    const filter = {};
+    for (const field of fields) if (selects[field].value !== "") filter[field] = selects[field].value;
+    if (depth) filter.depth = depth;
+    for (const field of ["outcome", "query"]) if (byId(field).value !== "") filter[field] = byId(field).value;
+    history.replaceState(null, "", kLink + encodeURIComponent(JSON.stringify(filter)));
+  }
+  function followLink() {
+    if (!location.hash.startsWith(kLink)) return;
+    let filter = null;
+    try { filter = JSON.parse(decodeURIComponent(location.hash.slice(kLink.length))); } catch { return; }
+    if (filter && typeof filter === "object" && !dialog.open) openSamples(filter);
   }
 
   const fixed = (value, digits) => value === null ? "–" : value.toFixed(digits);
@@ -279,6 +309,13 @@
       add("Prediction", data.prediction[i] + (data.cut[i] ? " […] (cut here; whole in the run folder)" : ""));
       add("References", data.references[i]);
       add("Error", data.error[i]);
+      // The same question under the other modes.
+      for (const j of data.index.keys()) {
+        const same = j !== i && ["run", "model", "task", "length", "index"].every((key) => data[key][j] === data[key][i]);
+        if (!same) continue;
+        const score = data.score[j] === null ? data.outcomes[data.outcome[j]] : (100 * data.score[j]).toFixed(1);
+        add(`${data.modes[data.mode[j]]} (${score})`, data.error[j] || data.prediction[j] || " ");
+      }
       const facts = [["prompt tokens", data.tokens[i]], ["truncated tokens", data.truncated[i]], ["output tokens", data.output[i]],
                      ["needle depth, %", data.depth[i]], ["TTFT, ms", data.ttft[i]], ["prompt SHA-256", data.prompt[i]]];
       add("Facts", facts.filter((f) => f[1] !== null && f[1] !== "").map((f) => f[0] + ": " + f[1]).join("\n"));
@@ -294,9 +331,8 @@
 
   function openSamples(filter) {
     for (const field of fields) selects[field].value = filter && filter[field] !== undefined ? String(filter[field]) : "";
-    depth = filter && filter.depth ? filter.depth : null;
-    byId("outcome").value = "";
-    byId("query").value = "";
+    depth = filter && Array.isArray(filter.depth) ? filter.depth : null;
+    for (const field of ["outcome", "query"]) byId(field).value = filter && filter[field] !== undefined ? filter[field] : "";
     refresh();
     dialog.showModal();
   }
@@ -323,6 +359,7 @@
   byId("previous").addEventListener("click", () => { --page; drawPage(); });
   byId("next").addEventListener("click", () => { ++page; drawPage(); });
   byId("close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
   byId("all-samples")?.addEventListener("click", () => openSamples(null));
   byId("theme").addEventListener("click", () => setTheme(root.dataset.theme !== "dark"));
   if (data.runs.length < 2) byId("run-column").remove();
@@ -356,6 +393,38 @@
   for (const table of document.querySelectorAll("table[id]")) {
     addTools(table.closest(".table").querySelector(".body"), [["CSV", () => saveTable(table)]]);
   }
+  // A click on a column's title sorts by it, a second one the other way round.
+  function sortable(head, sort) {
+    const button = make("button", head.textContent);
+    button.type = "button";
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      sort(down);
+    });
+  }
+  for (const head of dialog.querySelectorAll("th[data-by]")) {
+    sortable(head, (down) => { order = { by: head.dataset.by, down }; refresh(); });
+  }
+  for (const table of document.querySelectorAll("table[id]")) {
+    [...table.tHead.rows[0].cells].forEach((head, column) => sortable(head, (down) => {
+      const value = (row) => {
+        const raw = row.cells[column].dataset.v;
+        return raw !== "" && !Number.isNaN(Number(raw)) ? Number(raw) : raw;
+      };
+      const rows = [...table.tBodies[0].rows];
+      rows.sort((a, b) => compareValues(value(a), value(b), down));
+      for (const row of rows) {  // rows are no groups any more
+        row.classList.remove("rule");
+        for (const cell of row.cells) cell.classList.remove("again");
+      }
+      table.tBodies[0].append(...rows);
+    }));
+  }
+  window.addEventListener("hashchange", followLink);
+  followLink();
   let resizing = 0;
   window.addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(drawCharts, 150); });
   window.addEventListener("beforeprint", () => { if (hasPlotly) { interactive = false; drawCharts(); } });

@@ -1,0 +1,14 @@
+BEGIN;
+DROP TABLE IF EXISTS "rows";
+CREATE TABLE "rows" ("a" REAL, "b" TEXT);
+INSERT INTO "rows" VALUES (1, 'x,"y"
+');
+INSERT INTO "rows" VALUES (0.1, NULL);
+INSERT INTO "rows" VALUES (1, 0);
+INSERT INTO "rows" VALUES (-2.5e-07, '');
+DROP TABLE IF EXISTS "empty";
+CREATE TABLE "empty" ("only" INTEGER);
+DROP TABLE IF EXISTS "nested";
+CREATE TABLE "nested" ("n" INTEGER);
+INSERT INTO "nested" VALUES (3);
+COMMIT;
