@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/randn.h>
 #include <fmt/format.h>
 
@@ -25,12 +26,19 @@ namespace {
 constexpr double kTolerance[] = {2e-5, 2e-2};  // fp32, bf16
 constexpr std::int64_t kCheckedRows = 4;       // at each of the places that are checked
 
+// Heads of one kind, for a call of their own.
+struct KindOfHeads {
+  at::Tensor q_heads, kv_heads;  // indices on the device
+  HeadGroups groups;             // of these heads alone, counted from 0
+};
+
 struct Problem {
   AttentionInput input;
   HeadDecision decision;
   HeadGroups groups;
   at::Tensor out;
   AttentionBenchRow row;
+  std::vector<KindOfHeads> kinds;  // for serial dispatch
 };
 
 AttentionBenchOptions with_shape(AttentionBenchOptions options) {
@@ -86,7 +94,7 @@ std::vector<std::int64_t> distinct_counts(const AttentionBenchOptions& options) 
 
 Problem make_problem(const AttentionBenchOptions& options, const AttentionPlan& plan,
                      const AttentionInput& input, std::int64_t sparse) {
-  Problem p{input, {}, {}, at::empty(input.q.sizes(), input.q.options()), {}};
+  Problem p{input, {}, {}, at::empty(input.q.sizes(), input.q.options()), {}, {}};
   for (std::int64_t h = 0; h < options.heads_kv; ++h) p.decision.is_sparse.push_back(h < sparse);
   p.groups = select_heads(plan, p.decision, input);
   SparsityMeter meter(1, options.heads_q / options.heads_kv);
@@ -120,6 +128,41 @@ double select(Problem& p, const AttentionPlan& plan) {
 double run(Problem& p) {
   const Stopwatch watch;
   attention_backend(p.input.q.device()).prefill(p.input, p.groups, p.out, nullptr);
+  synchronize(p.input.q.device());
+  return watch.milliseconds();
+}
+
+AttentionInput gather(const AttentionInput& input, const KindOfHeads& kind) {
+  return {at::index_select(input.q, 0, kind.q_heads), at::index_select(input.k, 0, kind.kv_heads),
+          at::index_select(input.v, 0, kind.kv_heads), input.q_start, input.scale};
+}
+
+void add_kinds(Problem& p, const AttentionPlan& plan) {
+  for (const std::uint8_t sparse : {0, 1}) {
+    std::vector<int> heads;
+    for (const int head : every_head(p.input.k.size(0))) {
+      if (p.decision.is_sparse[static_cast<std::size_t>(head)] == sparse) heads.push_back(head);
+    }
+    if (heads.empty()) continue;
+    const at::Device device = p.input.q.device();
+    KindOfHeads kind{index_of(query_heads(p.input, heads), device).to(at::kLong),
+                     index_of(heads, device).to(at::kLong),
+                     {}};
+    HeadDecision decision;
+    decision.is_sparse.assign(heads.size(), sparse);
+    kind.groups = select_heads(plan, decision, gather(p.input, kind));
+    p.kinds.push_back(std::move(kind));
+  }
+}
+
+double run_serial(Problem& p) {
+  const Stopwatch watch;
+  for (const KindOfHeads& kind : p.kinds) {
+    const AttentionInput input = gather(p.input, kind);
+    at::Tensor out = at::empty(input.q.sizes(), input.q.options());
+    attention_backend(input.q.device()).prefill(input, kind.groups, out, nullptr);
+    p.out.index_copy_(0, kind.q_heads, out);
+  }
   synchronize(p.input.q.device());
   return watch.milliseconds();
 }
@@ -173,11 +216,17 @@ std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& give
       problems.push_back(make_problem(options, plan, input, sparse));
       run(problems.back());
       check_result(problems.back());
+      if (!options.serial) continue;
+      add_kinds(problems.back(), plan);
+      problems.back().out.zero_();
+      run_serial(problems.back());
+      check_result(problems.back());
     }
     for (int i = 0; i < options.repetitions; ++i) {
       for (Problem& p : problems) {
         p.row.select_milliseconds.push_back(select(p, plan));
         p.row.milliseconds.push_back(run(p));
+        if (options.serial) p.row.serial_milliseconds.push_back(run_serial(p));
       }
     }
     for (Problem& p : problems) rows.push_back(std::move(p.row));
