@@ -1,0 +1,363 @@
+#include "reports/reproduced_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <span>
+
+#include "base/text.h"
+#include "reports/published.h"
+#include "reports/speedup.h"
+#include "runs/paired.h"
+#include "runs/summary.h"
+
+namespace elastic::reports {
+namespace {
+
+using runs::Estimate;
+using runs::SampleRecord;
+
+constexpr std::string_view kDense = "FA";
+constexpr std::string_view kE = "longbench_e/", kPlain = "longbench/";
+
+// What one number is made of: samples by length and task.
+struct Part {
+  std::int64_t length = 0;
+  std::string task;
+  std::vector<std::size_t> samples;  // in RunData::samples
+};
+
+struct Selection {
+  std::vector<Part> parts;
+  std::vector<std::string> obstacles;
+
+  std::vector<std::size_t> all() const {
+    std::vector<std::size_t> samples;
+    for (const Part& part : parts) {
+      samples.insert(samples.end(), part.samples.begin(), part.samples.end());
+    }
+    return samples;
+  }
+};
+
+using Field = std::optional<double> SampleRecord::*;
+
+Field field_of(std::string_view quantity) {
+  if (quantity == "msr") return &SampleRecord::msr;
+  return quantity == "esr" ? &SampleRecord::esr_last_query : &SampleRecord::score;
+}
+
+std::optional<Estimate> scaled(std::optional<Estimate> estimate, double scale) {
+  if (!estimate) return std::nullopt;
+  estimate->value *= scale;
+  if (estimate->interval) {
+    estimate->interval = {estimate->interval->low * scale, estimate->interval->high * scale};
+  }
+  return estimate;
+}
+
+class Measurer {
+ public:
+  Measurer(const PaperTable& table, const runs::RunData& run)
+      : table_(table), run_{run, runs::summarise(run), ""} {}
+
+  ReproducedNumber number(const PaperRow& row, const PaperColumn& column,
+                          const std::string& quantity) const {
+    ReproducedNumber out{.row = row.name, .column = column.name, .quantity = quantity};
+    out.samples = column.samples;
+    if (row.mode.empty()) {
+      out.obstacles = {row.missing};
+      return out;
+    }
+    out.measured = measure(row.mode, column, quantity, out.obstacles);
+    note_samples(out);
+    out.obstacles.insert(out.obstacles.begin(), table_.obstacles.begin(), table_.obstacles.end());
+    return out;
+  }
+
+  ReproducedNumber difference(const PaperRow& row, const PaperRow& dense,
+                              const PaperColumn& column) const {
+    ReproducedNumber out{.row = row.name + " - " + dense.name, .column = column.name};
+    out.quantity = "score";
+    out.between_rows = true;
+    out.samples = column.samples;
+    out.measured = scaled(measure_difference(row.mode, dense.mode, column, out.obstacles), 100);
+    note_samples(out);
+    return out;
+  }
+
+ private:
+  const std::vector<SampleRecord>& samples() const { return run_.data.samples; }
+
+  static void note_samples(ReproducedNumber& number) {
+    if (!number.measured) {
+      if (number.obstacles.empty()) number.obstacles.emplace_back("no samples of it in the run");
+      return;
+    }
+    if (number.measured->n != number.samples) {
+      number.obstacles.emplace_back(number.measured->n < number.samples
+                                        ? "fewer samples than the paper's"
+                                        : "more samples than the paper's");
+    }
+  }
+
+  bool is_of(const SampleRecord& sample, std::string_view mode, std::string_view task,
+             const PaperColumn& column) const {
+    if (sample.mode != mode || sample.task != task) return false;
+    if (column.length != 0 && sample.length != column.length) return false;
+    if (column.difficulty.empty()) return true;
+    const auto found = sample.strata.find("difficulty");
+    return found != sample.strata.end() && found->second == column.difficulty;
+  }
+
+  bool has_task(std::string_view task) const {
+    return std::any_of(samples().begin(), samples().end(),
+                       [task](const SampleRecord& sample) { return sample.task == task; });
+  }
+
+  Selection select(std::string_view mode, const PaperColumn& column) const {
+    Selection selection;
+    std::vector<std::string> missing;
+    for (std::string task : column.tasks) {
+      const std::string plain =
+          task.starts_with(kE) ? std::string(kPlain) + task.substr(kE.size()) : task;
+      if (!has_task(task)) {
+        if (!has_task(plain)) missing.push_back(task);
+        if (plain != task && has_task(plain)) {
+          selection.obstacles.emplace_back("samples of LongBench, not of LongBench-E");
+        }
+        task = plain;
+      }
+      std::map<std::int64_t, std::vector<std::size_t>> by_length;
+      for (std::size_t i = 0; i < samples().size(); ++i) {
+        if (is_of(samples()[i], mode, task, column)) by_length[samples()[i].length].push_back(i);
+      }
+      for (auto& [length, of_length] : by_length) {
+        selection.parts.push_back({length, task, std::move(of_length)});
+      }
+    }
+    if (!missing.empty()) {
+      selection.obstacles.push_back(fmt::format("without {}", join(missing, ", ")));
+    }
+    note_run(mode, selection);
+    std::vector<std::string>& all = selection.obstacles;
+    std::set<std::string> seen;
+    std::erase_if(all, [&seen](const std::string& text) { return !seen.insert(text).second; });
+    return selection;
+  }
+
+  // What the run says of the samples beside their scores.
+  void note_run(std::string_view mode, Selection& selection) const {
+    bool own_prompts = false, cut = false, failed = false;
+    for (const Part& part : selection.parts) {
+      const auto profile = run_.data.spec.settings.find(std::string(runs::kProfileSetting) +
+                                                        std::string(runs::suite_of(part.task)));
+      own_prompts = own_prompts || (profile != run_.data.spec.settings.end() &&
+                                    profile->second.find("@builtin") != std::string::npos);
+      for (const std::size_t i : part.samples) {
+        cut = cut || samples()[i].truncated_tokens > 0;
+        failed = failed || samples()[i].outcome != runs::Outcome::kOk;
+      }
+    }
+    if (own_prompts) selection.obstacles.emplace_back("prompts in our own words");
+    if (cut) selection.obstacles.emplace_back("prompts cut to what the model takes");
+    if (failed) selection.obstacles.emplace_back("samples that failed are left out");
+    const auto options = run_.data.spec.mode_options.find(std::string(mode));
+    if (options != run_.data.spec.mode_options.end() &&
+        options->second.find("weights=untrained") != std::string::npos) {
+      selection.obstacles.emplace_back("a trained method on weights not trained for it");
+    }
+  }
+
+  std::optional<Estimate> mean_of_samples(const std::vector<std::size_t>& of, Field field) const {
+    std::vector<runs::Observation> observations;
+    for (const std::size_t i : of) {
+      const SampleRecord& sample = samples()[i];
+      if (field == &SampleRecord::score && !runs::has_score(sample)) continue;
+      if (sample.*field) observations.push_back({*(sample.*field), runs::document_of(sample)});
+    }
+    return runs::estimate_mean(observations);
+  }
+
+  // Plain mean of the tasks at each length, then of the lengths.
+  std::optional<Estimate> mean_of_parts(const std::vector<Part>& parts, Field field) const {
+    std::map<std::int64_t, std::vector<Estimate>> by_length;
+    for (const Part& part : parts) {
+      if (const auto mean = mean_of_samples(part.samples, field)) {
+        by_length[part.length].push_back(*mean);
+      }
+    }
+    std::vector<Estimate> lengths;
+    for (const auto& [length, tasks] : by_length) {
+      lengths.push_back(*runs::mean_of_estimates(tasks, "tasks"));
+    }
+    return runs::mean_of_estimates(lengths, "lengths");
+  }
+
+  const PaperColumn* find_column(std::string_view name) const {
+    const auto found =
+        std::find_if(table_.columns.begin(), table_.columns.end(),
+                     [name](const PaperColumn& column) { return column.name == name; });
+    return found == table_.columns.end() ? nullptr : &*found;
+  }
+
+  // measure_one(column, obstacles) of the columns that this is the mean of; nothing where one of
+  // them has no samples.
+  template <typename Measure>
+  std::optional<Estimate> mean_of_columns(const PaperColumn& column,
+                                          std::vector<std::string>& obstacles,
+                                          Measure measure_one) const {
+    std::vector<Estimate> parts;
+    for (const std::string& name : column.mean_of) {
+      const PaperColumn* part = find_column(name);
+      std::vector<std::string> of_part;
+      const auto estimate = part == nullptr ? std::nullopt : measure_one(*part, of_part);
+      if (!estimate) {
+        obstacles.push_back("without " + name);
+        continue;
+      }
+      parts.push_back(*estimate);
+      for (std::string& text : of_part) {
+        if (std::find(obstacles.begin(), obstacles.end(), text) == obstacles.end()) {
+          obstacles.push_back(std::move(text));
+        }
+      }
+    }
+    return runs::mean_of_estimates(parts, "columns");
+  }
+
+  std::optional<Estimate> measure(std::string_view mode, const PaperColumn& column,
+                                  const std::string& quantity,
+                                  std::vector<std::string>& obstacles) const {
+    const bool score = quantity == "score";
+    if (!column.mean_of.empty() && !(column.pooled && score)) {
+      return mean_of_columns(column, obstacles, [&](const PaperColumn& part, auto& of_part) {
+        return measure(mode, part, quantity, of_part);
+      });
+    }
+    Selection selection = select(mode, column);
+    obstacles = std::move(selection.obstacles);
+    if (quantity == "speedup") return prefill_speedup(run_, selection.all());
+    const Field field = field_of(quantity);
+    return scaled(column.pooled ? mean_of_samples(selection.all(), field)
+                                : mean_of_parts(selection.parts, field),
+                  score ? 100 : 1);
+  }
+
+  // Pairs of one mode's samples with the other's of the same task, length and index.
+  std::vector<runs::PairedCell> pairs_of(const Selection& ours, const Selection& dense) const {
+    std::vector<runs::PairedCell> cells;
+    for (const Part& part : ours.parts) {
+      const auto other = std::find_if(dense.parts.begin(), dense.parts.end(), [&](const Part& p) {
+        return p.task == part.task && p.length == part.length;
+      });
+      if (other == dense.parts.end()) continue;
+      std::map<std::int64_t, const SampleRecord*> by_index;
+      for (const std::size_t i : other->samples) by_index[samples()[i].index] = &samples()[i];
+      runs::PairedCell cell{.length = part.length};
+      for (const std::size_t i : part.samples) {
+        const SampleRecord& sample = samples()[i];
+        const auto pair = by_index.find(sample.index);
+        if (pair == by_index.end() || !runs::has_score(sample) || !runs::has_score(*pair->second)) {
+          continue;
+        }
+        cell.pairs.push_back({*pair->second->score, *sample.score, runs::document_of(sample)});
+      }
+      if (cell.pairs.empty()) continue;
+      cell.result = runs::compare_pairs(cell.pairs);
+      cells.push_back(std::move(cell));
+    }
+    return cells;
+  }
+
+  std::optional<Estimate> measure_difference(std::string_view mode, std::string_view dense,
+                                             const PaperColumn& column,
+                                             std::vector<std::string>& obstacles) const {
+    if (!column.mean_of.empty() && !column.pooled) {
+      return mean_of_columns(column, obstacles, [&](const PaperColumn& part, auto& of_part) {
+        return measure_difference(mode, dense, part, of_part);
+      });
+    }
+    Selection selection = select(mode, column);
+    obstacles = std::move(selection.obstacles);
+    std::vector<runs::PairedCell> cells = pairs_of(selection, select(dense, column));
+    if (cells.empty()) return std::nullopt;
+    if (column.pooled) {
+      runs::PairedCell all;
+      for (const runs::PairedCell& cell : cells) {
+        all.pairs.insert(all.pairs.end(), cell.pairs.begin(), cell.pairs.end());
+      }
+      all.result = runs::compare_pairs(all.pairs);
+      cells = {all};
+    }
+    const runs::PairedResult result = runs::compare_suite(cells);
+    return Estimate{result.difference, result.interval, result.n, result.interval_rule};
+  }
+
+  const PaperTable& table_;
+  const ReportInput::Run run_;
+};
+
+const PublishedNumber* find_published(const PaperTable& table, const std::string& row,
+                                      const std::string& column, std::string_view quantity) {
+  for (const PublishedNumber& number : published_numbers(table.experiment)) {
+    const bool model = number.model.empty() || number.model == table.paper_model;
+    if (model && number.row == row && number.column == column && number.quantity == quantity) {
+      return &number;
+    }
+  }
+  return nullptr;
+}
+
+void set_published(const PublishedNumber* published, ReproducedNumber& number) {
+  if (published == nullptr) return;
+  number.published = published->value;
+  number.tolerance = published->tolerance;
+  number.slips = published->slips;
+}
+
+void add_differences(const PaperTable& table, const Measurer& measurer,
+                     std::vector<ReproducedNumber>& numbers) {
+  const auto dense = std::find_if(table.rows.begin(), table.rows.end(),
+                                  [](const PaperRow& row) { return row.name == kDense; });
+  if (dense == table.rows.end() || dense->mode.empty()) return;
+  for (const PaperRow& row : table.rows) {
+    if (row.mode.empty() || row.name == kDense) continue;
+    for (const PaperColumn& column : table.columns) {
+      const auto* ours = find_published(table, row.name, column.name, "score");
+      const auto* theirs = find_published(table, dense->name, column.name, "score");
+      if (ours == nullptr || theirs == nullptr) continue;
+      ReproducedNumber number = measurer.difference(row, *dense, column);
+      if (!number.measured) continue;
+      number.published = ours->value - theirs->value;
+      number.slips = ours->slips;
+      numbers.push_back(std::move(number));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<ReproducedNumber> reproduced_run(const PaperTable& table, const runs::RunData& run) {
+  const Measurer measurer(table, run);
+  std::vector<ReproducedNumber> numbers;
+  for (const PaperRow& row : table.rows) {
+    for (const PaperColumn& column : table.columns) {
+      for (const char* quantity : {"score", "msr", "esr", "speedup"}) {
+        const auto* published = find_published(table, row.name, column.name, quantity);
+        const bool own = std::string_view(quantity) == "score" && !row.mode.empty();
+        if (published == nullptr && !own) continue;
+        ReproducedNumber number = measurer.number(row, column, quantity);
+        if (published == nullptr && !number.measured) continue;
+        set_published(published, number);
+        numbers.push_back(std::move(number));
+      }
+    }
+  }
+  add_differences(table, measurer, numbers);
+  return numbers;
+}
+
+}  // namespace elastic::reports
