@@ -96,6 +96,7 @@ PaperColumn ruler() {
   PaperColumn all = ruler_column(0);
   all.name = "RULER";
   all.samples *= std::ssize(kRulerLengths);
+  all.lengths.assign(std::begin(kRulerLengths), std::end(kRulerLengths));
   return all;
 }
 

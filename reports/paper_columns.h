@@ -16,11 +16,12 @@
 namespace elastic::reports {
 
 struct PaperColumn {
-  std::string name;                  // as published.h has it
-  std::vector<std::string> tasks;    // "longbench_e/qasper"
-  std::int64_t length = 0;           // tokens; 0: all lengths that were run, or a task without
-  std::string difficulty;            // of LongBench-v2's questions; empty: all
-  bool pooled = false;               // the score is the mean over samples, not over tasks
+  std::string name;                // as published.h has it
+  std::vector<std::string> tasks;  // "longbench_e/qasper"
+  std::int64_t length = 0;         // tokens; 0: all lengths that were run, or a task without
+  std::vector<std::int64_t> lengths = {};  // of a mean over lengths: the paper's
+  std::string difficulty;                  // of LongBench-v2's questions; empty: all
+  bool pooled = false;                     // the score is the mean over samples, not over tasks
   std::vector<std::string> mean_of;  // columns whose plain mean this is; where pooled, of MSR only
   std::int64_t samples = 0;          // behind the paper's score
 };

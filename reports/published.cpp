@@ -62,4 +62,16 @@ const std::vector<PublishedNumber>& published_numbers(std::string_view experimen
   return found == all.end() ? none : found->second;
 }
 
+const PublishedNumber* find_published(std::string_view experiment, std::string_view model,
+                                      std::string_view row, std::string_view column,
+                                      std::string_view quantity) {
+  for (const PublishedNumber& number : published_numbers(experiment)) {
+    const bool of_model = number.model.empty() || number.model == model;
+    if (of_model && number.row == row && number.column == column && number.quantity == quantity) {
+      return &number;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace elastic::reports

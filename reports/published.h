@@ -25,4 +25,9 @@ struct PublishedNumber {
 /// Of "table1" to "fig14", in the order printed; empty for an experiment without numbers.
 const std::vector<PublishedNumber>& published_numbers(std::string_view experiment);
 
+/// The number of that place, of the model or of none; null where the paper prints none.
+const PublishedNumber* find_published(std::string_view experiment, std::string_view model,
+                                      std::string_view row, std::string_view column,
+                                      std::string_view quantity);
+
 }  // namespace elastic::reports

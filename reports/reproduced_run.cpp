@@ -19,7 +19,7 @@ namespace {
 using runs::Estimate;
 using runs::SampleRecord;
 
-constexpr std::string_view kDense = "FA";
+constexpr const char* kNothingToKeep = "dense attention has no score above 0";
 constexpr std::string_view kE = "longbench_e/", kPlain = "longbench/";
 
 // What one number is made of: samples by length and task.
@@ -73,7 +73,9 @@ class Measurer {
     }
     out.measured = measure(row.mode, column, quantity, out.obstacles);
     note_samples(out);
-    out.obstacles.insert(out.obstacles.begin(), table_.obstacles.begin(), table_.obstacles.end());
+    if (out.measured) {
+      out.obstacles.insert(out.obstacles.begin(), table_.obstacles.begin(), table_.obstacles.end());
+    }
     return out;
   }
 
@@ -93,10 +95,11 @@ class Measurer {
 
   static void note_samples(ReproducedNumber& number) {
     if (!number.measured) {
-      if (number.obstacles.empty()) number.obstacles.emplace_back("no samples of it in the run");
+      const bool dense = !number.obstacles.empty() && number.obstacles.back() == kNothingToKeep;
+      number.obstacles = {dense ? kNothingToKeep : "no samples of it in the run"};
       return;
     }
-    if (number.measured->n != number.samples) {
+    if (number.samples > 0 && number.measured->n != number.samples) {
       number.obstacles.emplace_back(number.measured->n < number.samples
                                         ? "fewer samples than the paper's"
                                         : "more samples than the paper's");
@@ -138,6 +141,7 @@ class Measurer {
         selection.parts.push_back({length, task, std::move(of_length)});
       }
     }
+    note_lengths(column, selection);
     if (!missing.empty()) {
       selection.obstacles.push_back(fmt::format("without {}", join(missing, ", ")));
     }
@@ -146,6 +150,17 @@ class Measurer {
     std::set<std::string> seen;
     std::erase_if(all, [&seen](const std::string& text) { return !seen.insert(text).second; });
     return selection;
+  }
+
+  // Of a mean over lengths: other ones than the paper's.
+  static void note_lengths(const PaperColumn& column, Selection& selection) {
+    std::set<std::int64_t> lengths;
+    for (const Part& part : selection.parts) lengths.insert(part.length);
+    if (column.lengths.empty() || lengths == std::set(column.lengths.begin(), column.lengths.end()))
+      return;
+    std::vector<std::string> names;
+    for (const std::int64_t length : lengths) names.push_back(format_length(length));
+    selection.obstacles.push_back(fmt::format("the mean of {} alone", join(names, ", ")));
   }
 
   // What the run says of the samples beside their scores.
@@ -228,9 +243,25 @@ class Measurer {
     return runs::mean_of_estimates(parts, "columns");
   }
 
+  // Percent of dense attention's score, which is taken as known.
+  std::optional<Estimate> measure_kept(std::string_view mode, const PaperColumn& column,
+                                       std::vector<std::string>& obstacles) const {
+    const auto dense =
+        std::find_if(table_.rows.begin(), table_.rows.end(),
+                     [this](const PaperRow& row) { return row.name == table_.dense; });
+    std::vector<std::string> of_dense;
+    const std::optional<Estimate> whole =
+        dense == table_.rows.end() ? std::nullopt : measure(dense->mode, column, "score", of_dense);
+    std::optional<Estimate> score = measure(mode, column, "score", obstacles);
+    if (whole && whole->value > 0) return scaled(score, 100 / whole->value);
+    if (score) obstacles.emplace_back(kNothingToKeep);
+    return std::nullopt;
+  }
+
   std::optional<Estimate> measure(std::string_view mode, const PaperColumn& column,
                                   const std::string& quantity,
                                   std::vector<std::string>& obstacles) const {
+    if (quantity == "kept") return measure_kept(mode, column, obstacles);
     const bool score = quantity == "score";
     if (!column.mean_of.empty() && !(column.pooled && score)) {
       return mean_of_columns(column, obstacles, [&](const PaperColumn& part, auto& of_part) {
@@ -300,34 +331,32 @@ class Measurer {
   const ReportInput::Run run_;
 };
 
-const PublishedNumber* find_published(const PaperTable& table, const std::string& row,
-                                      const std::string& column, std::string_view quantity) {
-  for (const PublishedNumber& number : published_numbers(table.experiment)) {
-    const bool model = number.model.empty() || number.model == table.paper_model;
-    if (model && number.row == row && number.column == column && number.quantity == quantity) {
-      return &number;
-    }
-  }
-  return nullptr;
+const PublishedNumber* printed(const PaperTable& table, const std::string& row,
+                               const std::string& column, std::string_view quantity) {
+  return find_published(table.experiment, table.paper_model, row, column, quantity);
 }
 
-void set_published(const PublishedNumber* published, ReproducedNumber& number) {
-  if (published == nullptr) return;
-  number.published = published->value;
-  number.tolerance = published->tolerance;
-  number.slips = published->slips;
+// What the experiment prints.
+std::vector<std::string> quantities_of(const PaperTable& table) {
+  std::vector<std::string> quantities;
+  for (const PublishedNumber& number : published_numbers(table.experiment)) {
+    if (std::find(quantities.begin(), quantities.end(), number.quantity) == quantities.end()) {
+      quantities.push_back(number.quantity);
+    }
+  }
+  return quantities;
 }
 
 void add_differences(const PaperTable& table, const Measurer& measurer,
                      std::vector<ReproducedNumber>& numbers) {
   const auto dense = std::find_if(table.rows.begin(), table.rows.end(),
-                                  [](const PaperRow& row) { return row.name == kDense; });
+                                  [&](const PaperRow& row) { return row.name == table.dense; });
   if (dense == table.rows.end() || dense->mode.empty()) return;
   for (const PaperRow& row : table.rows) {
-    if (row.mode.empty() || row.name == kDense) continue;
+    if (row.mode.empty() || row.name == table.dense) continue;
     for (const PaperColumn& column : table.columns) {
-      const auto* ours = find_published(table, row.name, column.name, "score");
-      const auto* theirs = find_published(table, dense->name, column.name, "score");
+      const auto* ours = printed(table, row.name, column.name, "score");
+      const auto* theirs = printed(table, dense->name, column.name, "score");
       if (ours == nullptr || theirs == nullptr) continue;
       ReproducedNumber number = measurer.difference(row, *dense, column);
       if (!number.measured) continue;
@@ -342,12 +371,17 @@ void add_differences(const PaperTable& table, const Measurer& measurer,
 
 std::vector<ReproducedNumber> reproduced_run(const PaperTable& table, const runs::RunData& run) {
   const Measurer measurer(table, run);
+  const std::vector<std::string> quantities = quantities_of(table);
   std::vector<ReproducedNumber> numbers;
   for (const PaperRow& row : table.rows) {
     for (const PaperColumn& column : table.columns) {
-      for (const char* quantity : {"score", "msr", "esr", "speedup"}) {
-        const auto* published = find_published(table, row.name, column.name, quantity);
-        const bool own = std::string_view(quantity) == "score" && !row.mode.empty();
+      // Of our own, where the paper has nothing at all.
+      const bool own = !row.mode.empty() &&
+                       std::none_of(quantities.begin(), quantities.end(), [&](const auto& q) {
+                         return printed(table, row.name, column.name, q) != nullptr;
+                       });
+      for (const std::string& quantity : quantities) {
+        const PublishedNumber* published = printed(table, row.name, column.name, quantity);
         if (published == nullptr && !own) continue;
         ReproducedNumber number = measurer.number(row, column, quantity);
         if (published == nullptr && !number.measured) continue;

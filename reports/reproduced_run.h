@@ -27,6 +27,7 @@ struct PaperTable {
   std::vector<PaperRow> rows;
   std::vector<PaperColumn> columns;
   std::vector<std::string> obstacles;  // of every number but differences: another model
+  std::string dense = "FA";            // the row that differences and `kept` are relative to
 };
 
 /// Every number that the paper prints for these rows and columns, and scores of columns that it has

@@ -26,13 +26,13 @@ struct Quantity {
 constexpr Quantity kQuantities[] = {
     {"score", "score (0-100)", 2, false},
     {"msr", "MSR", 3, false},
-    {"esr", "ESR", 3, false},
     {"speedup", "speed-up", 3, true},
+    {"esr", "ESR", 3, false},
     {"ms", "milliseconds", 4, true},
     {"kept", "score kept, in percent of dense attention", 2, false},
     {"similarity", "similarity", 3, false},
     {"value", "value", 3, false},
-    {kSetting, "settings", 4, false},
+    {kSetting, "settings", 0, false},
 };
 
 const Quantity& quantity_of(std::string_view name) {
@@ -105,12 +105,39 @@ Value bound_of(const ReproducedNumber& one, double runs::Interval::*end) {
 
 Cell measured_cell(const ReproducedNumber& number) {
   Cell out;
-  out.planned = number.samples;
   if (!number.measured) return out;
+  out.planned = number.samples;
   out.value = number.measured->value;
   out.interval = number.measured->interval;
   out.n = number.measured->n;
   return out;
+}
+
+// Of one quantity; columns of a row that are not measured for one reason are one line, without
+// what the paper has there. Settings are few and stay apart; the sheet has every number.
+std::vector<ReproducedNumber> shown_numbers(const Reproduction& reproduction,
+                                            std::string_view quantity) {
+  std::vector<ReproducedNumber> shown;
+  int folded = 0;
+  for (const ReproducedNumber& number : reproduction.numbers) {
+    if (number.between_rows || quantity_of(number.quantity).name != quantity) continue;
+    ReproducedNumber* last = shown.empty() ? nullptr : &shown.back();
+    if (last != nullptr && quantity != kSetting && last->row == number.row && !last->measured &&
+        !number.measured && last->obstacles == number.obstacles) {
+      last->column = fmt::format("{} columns", ++folded);
+      last->published.reset();
+      last->slips.clear();
+      continue;
+    }
+    folded = 1;
+    shown.push_back(number);
+  }
+  return shown;
+}
+
+// "0.0005", "262144"
+Value shortest(std::optional<double> value) {
+  return value ? Value(fmt::format("{:.10g}", *value)) : Value();
 }
 
 Table quantity_table(const Reproduction& reproduction, const Quantity& quantity, Notes& notes) {
@@ -120,20 +147,27 @@ Table quantity_table(const Reproduction& reproduction, const Quantity& quantity,
               {{"row", "Row"}, {"column", "Column"}},
               {},
               {}};
+  const bool setting = quantity.name == kSetting;
   table.columns.push_back({"published", "Paper", quantity.digits});
   table.columns.push_back({"measured", "Here", quantity.digits});
-  table.columns.push_back({"difference", "Difference", quantity.digits});
+  if (!setting) table.columns.push_back({"difference", "Difference", quantity.digits});
   if (quantity.ratio) table.columns.push_back({"ratio", "Here / paper", 2});
   table.columns.push_back({"verdict", "Verdict"});
   table.columns.push_back({"notes", "Notes"});
-  for (const ReproducedNumber& number : reproduction.numbers) {
-    if (number.between_rows || quantity_of(number.quantity).name != quantity.name) continue;
+  for (const ReproducedNumber& number : shown_numbers(reproduction, quantity.name)) {
     const bool next =
         !table.rows.empty() && std::get<std::string>(table.rows.back()[0].value) != number.row;
     if (next) table.rules.push_back(table.rows.size());
-    std::vector<Cell> row{cell(number.row), cell(number.column),
-                          cell(reports::number(number.published)), measured_cell(number),
-                          cell(reports::number(difference_of(number)))};
+    std::vector<Cell> row{cell(number.row), cell(number.column)};
+    if (setting) {
+      row.push_back(cell(shortest(number.published)));
+      row.push_back(
+          cell(shortest(number.measured ? std::optional(number.measured->value) : std::nullopt)));
+    } else {
+      row.push_back(cell(reports::number(number.published)));
+      row.push_back(measured_cell(number));
+      row.push_back(cell(reports::number(difference_of(number))));
+    }
     if (quantity.ratio) row.push_back(cell(reports::number(ratio_of(number))));
     row.push_back(cell(verdict(number)));
     row.push_back(cell(notes.of(number)));
@@ -207,6 +241,13 @@ std::string counts_of(const Reproduction& reproduction) {
 }
 
 }  // namespace
+
+void set_published(const PublishedNumber* published, ReproducedNumber& number) {
+  if (published == nullptr) return;
+  number.published = published->value;
+  number.tolerance = published->tolerance;
+  number.slips = published->slips;
+}
 
 std::string verdict(const ReproducedNumber& number) {
   if (!number.measured) return "not measured";

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "reports/document.h"
+#include "reports/published.h"
 #include "runs/statistics.h"
 
 namespace elastic::reports {
@@ -43,6 +44,9 @@ struct Reproduction {
   std::string how;          // what was measured and how, a sentence or two
   std::vector<ReproducedNumber> numbers;
 };
+
+/// What the paper prints there, with what is known of it; nothing for null.
+void set_published(const PublishedNumber* published, ReproducedNumber& number);
 
 std::string verdict(const ReproducedNumber& number);
 

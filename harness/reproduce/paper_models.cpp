@@ -14,7 +14,7 @@ struct PaperModel {
   const char* shape;
 };
 constexpr PaperModel kModels[] = {
-    {"Qwen3-4B", "qwen3-4b"}, {"Qwen3-8B", "qwen3-8b"}, {"Llama-3.1-8B-Instruct", "llama-3.1-8b"}};
+    {kQwen4B, "qwen3-4b"}, {kQwen8B, "qwen3-8b"}, {kLlama, "llama-3.1-8b"}};
 
 struct PaperMethod {
   const char* name;
@@ -73,6 +73,14 @@ std::vector<std::string> paper_rows(std::string_view experiment, std::string_vie
     if (number.model == model) add_once(rows, number.row);
   }
   return rows;
+}
+
+std::vector<std::string> paper_columns_of(std::string_view experiment) {
+  std::vector<std::string> columns;
+  for (const auto& number : reports::published_numbers(experiment)) {
+    add_once(columns, number.column);
+  }
+  return columns;
 }
 
 std::string paper_mode(std::string_view row) {

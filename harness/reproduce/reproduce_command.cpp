@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/unicode.h"
@@ -26,6 +27,8 @@ namespace elastic::harness {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::int64_t kMostLayers = 1024;
 
 struct ReproduceFlags {
   ReproduceOptions options;
@@ -77,6 +80,25 @@ void write_page(const ReproduceFlags& flags, const reports::Document& document,
   log_page(folder / "report.html");
 }
 
+// What is timed without weights stands beside a GPU's times; a machine without one is told what
+// still works there.
+Reproduced make(const Experiment& experiment, const ReproduceOptions& options) {
+  try {
+    return experiment.reproduce(experiment, options);
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::kCorrupt,
+                fmt::format("{}: a point is not as this program writes it ({}); remove it",
+                            (fs::path(options.run.output) / "points").string(), error.what()));
+  } catch (const Error& error) {
+    const bool timed = options.run.model.empty() && options.run.device == "auto";
+    if (error.kind() != ErrorKind::kDevice || !timed) throw;
+    throw Error(ErrorKind::kDevice,
+                fmt::format("{} is measured on a GPU ({}); `--device cpu --shape tiny-4x8x64 "
+                            "--lengths 512` shows it at work without one",
+                            experiment.name, error.what()));
+  }
+}
+
 int reproduce(const ReproduceFlags& flags) {
   if (flags.list) {
     print(list_document(), flags.format);
@@ -94,7 +116,7 @@ int reproduce(const ReproduceFlags& flags) {
   if (flags.options.run.output.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "--output is missing; give a folder for what is made");
   }
-  const Reproduced made = experiment.reproduce(experiment, flags.options);
+  const Reproduced made = make(experiment, flags.options);
   if (!made.reproduction) return made.exit_code;
   const reports::Document document = reports::reproduction_document(*made.reproduction);
   print(document, flags.format);
@@ -113,9 +135,31 @@ void add_reproduce(CLI::App& sub, int& exit_code) {
   sub.add_option("--format", flags->format, "Standard output: md, csv or json")
       ->capture_default_str()
       ->check(CLI::IsMember({"md", "csv", "json"}, CLI::ignore_case));
+  sub.add_option("--shape", options.shape,
+                 "Shape of measurements without weights: llama-3.1-8b, qwen3-4b, ...")
+      ->capture_default_str();
+  sub.add_option("--layers", options.layers, "So many layers of that shape alone")
+      ->transform(whole_number(1, kMostLayers));
+  sub.add_option("-r,--repetitions", options.repetitions,
+                 "Timed runs of a measurement (default 3; of a router, 50)")
+      ->transform(whole_number(1, kMostRepetitions));
+  sub.add_option("--training", options.training,
+                 "JSON file of a router training and its evaluation, as `ablate --config` takes it")
+      ->check(input_file());
+  sub.add_option("--max-minutes", options.max_minutes,
+                 "Stop trainings with a checkpoint after this time")
+      ->transform(real_number(0, kMostMinutes));
   sub.add_option("--paper-model", options.paper_model,
                  "Whose rows of the paper: Qwen3-4B, Qwen3-8B or Llama-3.1-8B-Instruct (default: "
                  "the model of the same shape, else the first printed)");
+  sub.footer(
+      "Examples:\n"
+      "  reproduce --list\n"
+      "  reproduce table1 --model DIR --router ROUTERS --output out       all of it, resumed\n"
+      "  reproduce table2 --model demo --lengths 4k --limit 2 --modes fa,fa-ssa --output out\n"
+      "  reproduce fig4 --output out                                      on a GPU, no weights\n"
+      "  reproduce fig7 --training models/demo/training/ablation.json --output out\n"
+      "Verdicts, rows, columns and what each experiment takes: docs/reproduce.md");
   sub.callback([&sub, &exit_code, flags] {
     apply_config_file(sub, flags->config);
     exit_code = reproduce(*flags);

@@ -4,14 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "datasets/folders.h"
 #include "engine/api/hub_cache.h"
 #include "engine/api/make_generator.h"
 #include "engine/api/mode_list.h"
@@ -21,12 +19,12 @@
 #include "harness/evaluate/evaluate.h"
 #include "harness/reproduce/experiments.h"
 #include "harness/reproduce/paper_models.h"
+#include "harness/reproduce/tasks_with_data.h"
 #include "harness/run/model_path.h"
 #include "reports/paper_columns.h"
 #include "reports/published.h"
 #include "reports/reproduced_run.h"
 #include "runs/run_store.h"
-#include "tasks/registry.h"
 
 namespace elastic::harness {
 namespace {
@@ -36,52 +34,7 @@ using reports::PaperColumn;
 using reports::PaperRow;
 using reports::PaperTable;
 
-constexpr std::string_view kRuler = "ruler/", kE = "longbench_e/", kPlain = "longbench/";
-
-// Whether the task's data are there. RULER's are generated, and its own error says what lacks.
-bool has_data(const std::string& task, const fs::path& data_dir, std::optional<Error>& missing) {
-  if (task.starts_with(kRuler)) return true;
-  try {
-    tasks::make_task(task)->count({.profile = {}, .limit = 1, .data_dir = data_dir});
-    return true;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kNotFound) throw;
-    if (!missing) missing = error;
-    return false;
-  }
-}
-
-// The tasks whose data are there, sets of LongBench standing in for those of LongBench-E. What is
-// not there is said, and an error only where it is all of them.
-std::vector<std::string> tasks_with_data(const std::vector<std::string>& wanted,
-                                         const fs::path& data_dir) {
-  std::vector<std::string> there, stand_ins, absent;
-  std::optional<Error> missing;
-  for (const std::string& task : wanted) {
-    if (has_data(task, data_dir, missing)) {
-      there.push_back(task);
-      continue;
-    }
-    const std::string plain =
-        task.starts_with(kE) ? std::string(kPlain) + task.substr(kE.size()) : task;
-    if (plain != task && has_data(plain, data_dir, missing)) {
-      there.push_back(plain);
-      stand_ins.push_back(plain);
-    } else {
-      absent.push_back(task);
-    }
-  }
-  if (there.empty() && missing) throw *missing;
-  if (!stand_ins.empty()) {
-    log_warning("no rows of LongBench-E: these stand in, and no score is comparable: " +
-                join(stand_ins, ", "));
-  }
-  if (!absent.empty()) {
-    log_warning(fmt::format("left out, for their data are not here (`data fetch`): {}",
-                            join(absent, ", ")));
-  }
-  return there;
-}
+constexpr std::string_view kRulerTasks = "ruler/";
 
 // The paper's lengths that the model takes; its longest power of two where it takes none.
 std::string lengths_for(const std::vector<PaperColumn>& columns, std::int64_t window) {
@@ -112,6 +65,13 @@ void add_own_lengths(const std::vector<std::int64_t>& lengths, std::vector<Paper
   if (by_length) columns.insert(columns.begin(), own.begin(), own.end());
 }
 
+// Whether the experiment prints speed-ups, which are over dense attention and take latencies.
+bool times_matter(std::string_view experiment) {
+  const auto& numbers = reports::published_numbers(experiment);
+  return std::any_of(numbers.begin(), numbers.end(),
+                     [](const auto& number) { return number.quantity == "speedup"; });
+}
+
 // Modes of the rows: the paper's settings, or of --modes those with the same name, as given there.
 std::vector<PaperRow> rows_of(std::string_view experiment, const std::string& paper_model,
                               const std::string& asked) {
@@ -132,6 +92,10 @@ std::vector<PaperRow> rows_of(std::string_view experiment, const std::string& pa
     rows.push_back(std::move(row));
   }
   for (const std::string& mode : modes) rows.push_back({mode, mode, ""});  // rows of our own
+  const auto is_dense = [](const PaperRow& row) { return row.mode == engine::kDenseMode; };
+  if (times_matter(experiment) && std::none_of(rows.begin(), rows.end(), is_dense)) {
+    rows.insert(rows.begin(), {"FA", std::string(engine::kDenseMode), ""});
+  }
   return rows;
 }
 
@@ -151,12 +115,6 @@ void drop_impossible(const fs::path& model, const std::string& router, bool aske
   }
 }
 
-bool times_matter(std::string_view experiment) {
-  const auto& numbers = reports::published_numbers(experiment);
-  return std::any_of(numbers.begin(), numbers.end(),
-                     [](const auto& number) { return number.quantity == "speedup"; });
-}
-
 struct Prepared {
   RunOptions run;
   PaperTable table;
@@ -167,8 +125,7 @@ Prepared prepare_table(const Experiment& experiment, const ReproduceOptions& opt
                 {experiment.name, "", {}, reports::paper_columns(experiment.name), {}}};
   RunOptions& run = made.run;
   PaperTable& table = made.table;
-  const fs::path data_dir = datasets::data_folder(run.data_dir);
-  const fs::path model = model_path(run.model, data_dir);
+  const fs::path model = model_path(run.model, run.data_dir);
   const engine::ModelConfig config = engine::read_model_config(model);
   const std::string same = paper_model_of_shape(config);
   table.paper_model = choose_paper_model(experiment.name, options.paper_model, same);
@@ -176,9 +133,9 @@ Prepared prepare_table(const Experiment& experiment, const ReproduceOptions& opt
   table.rows = rows_of(experiment.name, table.paper_model, run.modes);
   drop_impossible(model, run.router, !run.modes.empty(), table.rows);
   if (run.tasks.empty()) {
-    run.tasks = join(tasks_with_data(reports::tasks_of(table.columns), data_dir), ",");
+    run.tasks = join(tasks_with_data(reports::tasks_of(table.columns), run.data_dir), ",");
   }
-  if (run.lengths.empty() && run.tasks.find(kRuler) != std::string::npos) {
+  if (run.lengths.empty() && run.tasks.find(kRulerTasks) != std::string::npos) {
     run.lengths = lengths_for(table.columns, config.max_positions);
   }
   std::vector<std::string> modes;
