@@ -1,13 +1,9 @@
 #include "reports/reproduced_run.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
-#include <set>
-#include <span>
 
-#include "base/text.h"
+#include "reports/paper_selection.h"
 #include "reports/published.h"
 #include "reports/speedup.h"
 #include "runs/paired.h"
@@ -20,27 +16,6 @@ using runs::Estimate;
 using runs::SampleRecord;
 
 constexpr const char* kNothingToKeep = "dense attention has no score above 0";
-constexpr std::string_view kE = "longbench_e/", kPlain = "longbench/";
-
-// What one number is made of: samples by length and task.
-struct Part {
-  std::int64_t length = 0;
-  std::string task;
-  std::vector<std::size_t> samples;  // in RunData::samples
-};
-
-struct Selection {
-  std::vector<Part> parts;
-  std::vector<std::string> obstacles;
-
-  std::vector<std::size_t> all() const {
-    std::vector<std::size_t> samples;
-    for (const Part& part : parts) {
-      samples.insert(samples.end(), part.samples.begin(), part.samples.end());
-    }
-    return samples;
-  }
-};
 
 using Field = std::optional<double> SampleRecord::*;
 
@@ -106,86 +81,6 @@ class Measurer {
     }
   }
 
-  bool is_of(const SampleRecord& sample, std::string_view mode, std::string_view task,
-             const PaperColumn& column) const {
-    if (sample.mode != mode || sample.task != task) return false;
-    if (column.length != 0 && sample.length != column.length) return false;
-    if (column.difficulty.empty()) return true;
-    const auto found = sample.strata.find("difficulty");
-    return found != sample.strata.end() && found->second == column.difficulty;
-  }
-
-  bool has_task(std::string_view task) const {
-    return std::any_of(samples().begin(), samples().end(),
-                       [task](const SampleRecord& sample) { return sample.task == task; });
-  }
-
-  Selection select(std::string_view mode, const PaperColumn& column) const {
-    Selection selection;
-    std::vector<std::string> missing;
-    for (std::string task : column.tasks) {
-      const std::string plain =
-          task.starts_with(kE) ? std::string(kPlain) + task.substr(kE.size()) : task;
-      if (!has_task(task)) {
-        if (!has_task(plain)) missing.push_back(task);
-        if (plain != task && has_task(plain)) {
-          selection.obstacles.emplace_back("samples of LongBench, not of LongBench-E");
-        }
-        task = plain;
-      }
-      std::map<std::int64_t, std::vector<std::size_t>> by_length;
-      for (std::size_t i = 0; i < samples().size(); ++i) {
-        if (is_of(samples()[i], mode, task, column)) by_length[samples()[i].length].push_back(i);
-      }
-      for (auto& [length, of_length] : by_length) {
-        selection.parts.push_back({length, task, std::move(of_length)});
-      }
-    }
-    note_lengths(column, selection);
-    if (!missing.empty()) {
-      selection.obstacles.push_back(fmt::format("without {}", join(missing, ", ")));
-    }
-    note_run(mode, selection);
-    std::vector<std::string>& all = selection.obstacles;
-    std::set<std::string> seen;
-    std::erase_if(all, [&seen](const std::string& text) { return !seen.insert(text).second; });
-    return selection;
-  }
-
-  // Of a mean over lengths: other ones than the paper's.
-  static void note_lengths(const PaperColumn& column, Selection& selection) {
-    std::set<std::int64_t> lengths;
-    for (const Part& part : selection.parts) lengths.insert(part.length);
-    if (column.lengths.empty() || lengths == std::set(column.lengths.begin(), column.lengths.end()))
-      return;
-    std::vector<std::string> names;
-    for (const std::int64_t length : lengths) names.push_back(format_length(length));
-    selection.obstacles.push_back(fmt::format("the mean of {} alone", join(names, ", ")));
-  }
-
-  // What the run says of the samples beside their scores.
-  void note_run(std::string_view mode, Selection& selection) const {
-    bool own_prompts = false, cut = false, failed = false;
-    for (const Part& part : selection.parts) {
-      const auto profile = run_.data.spec.settings.find(std::string(runs::kProfileSetting) +
-                                                        std::string(runs::suite_of(part.task)));
-      own_prompts = own_prompts || (profile != run_.data.spec.settings.end() &&
-                                    profile->second.find("@builtin") != std::string::npos);
-      for (const std::size_t i : part.samples) {
-        cut = cut || samples()[i].truncated_tokens > 0;
-        failed = failed || samples()[i].outcome != runs::Outcome::kOk;
-      }
-    }
-    if (own_prompts) selection.obstacles.emplace_back("prompts in our own words");
-    if (cut) selection.obstacles.emplace_back("prompts cut to what the model takes");
-    if (failed) selection.obstacles.emplace_back("samples that failed are left out");
-    const auto options = run_.data.spec.mode_options.find(std::string(mode));
-    if (options != run_.data.spec.mode_options.end() &&
-        options->second.find("weights=untrained") != std::string::npos) {
-      selection.obstacles.emplace_back("a trained method on weights not trained for it");
-    }
-  }
-
   std::optional<Estimate> mean_of_samples(const std::vector<std::size_t>& of, Field field) const {
     std::vector<runs::Observation> observations;
     for (const std::size_t i : of) {
@@ -197,14 +92,15 @@ class Measurer {
   }
 
   // Plain mean of the tasks at each length, then of the lengths.
-  std::optional<Estimate> mean_of_parts(const std::vector<Part>& parts, Field field) const {
+  std::optional<Estimate> mean_of_parts(const std::vector<PaperPart>& parts, Field field) const {
     std::map<std::int64_t, std::vector<Estimate>> by_length;
-    for (const Part& part : parts) {
+    for (const PaperPart& part : parts) {
       if (const auto mean = mean_of_samples(part.samples, field)) {
         by_length[part.length].push_back(*mean);
       }
     }
     std::vector<Estimate> lengths;
+    lengths.reserve(by_length.size());
     for (const auto& [length, tasks] : by_length) {
       lengths.push_back(*runs::mean_of_estimates(tasks, "tasks"));
     }
@@ -268,9 +164,15 @@ class Measurer {
         return measure(mode, part, quantity, of_part);
       });
     }
-    Selection selection = select(mode, column);
+    PaperSelection selection = select_samples(run_.data, mode, column);
     obstacles = std::move(selection.obstacles);
-    if (quantity == "speedup") return prefill_speedup(run_, selection.all());
+    if (quantity == "speedup") {
+      const auto device = run_.data.spec.environment.find("device");
+      if (device != run_.data.spec.environment.end() && device->second == "cpu") {
+        obstacles.emplace_back("on a CPU");
+      }
+      return prefill_speedup(run_, selection.all());
+    }
     const Field field = field_of(quantity);
     return scaled(column.pooled ? mean_of_samples(selection.all(), field)
                                 : mean_of_parts(selection.parts, field),
@@ -278,12 +180,13 @@ class Measurer {
   }
 
   // Pairs of one mode's samples with the other's of the same task, length and index.
-  std::vector<runs::PairedCell> pairs_of(const Selection& ours, const Selection& dense) const {
+  std::vector<runs::PairedCell> pairs_of(const PaperSelection& ours,
+                                         const PaperSelection& dense) const {
     std::vector<runs::PairedCell> cells;
-    for (const Part& part : ours.parts) {
-      const auto other = std::find_if(dense.parts.begin(), dense.parts.end(), [&](const Part& p) {
-        return p.task == part.task && p.length == part.length;
-      });
+    for (const PaperPart& part : ours.parts) {
+      const auto other = std::find_if(
+          dense.parts.begin(), dense.parts.end(),
+          [&](const PaperPart& p) { return p.task == part.task && p.length == part.length; });
       if (other == dense.parts.end()) continue;
       std::map<std::int64_t, const SampleRecord*> by_index;
       for (const std::size_t i : other->samples) by_index[samples()[i].index] = &samples()[i];
@@ -311,9 +214,10 @@ class Measurer {
         return measure_difference(mode, dense, part, of_part);
       });
     }
-    Selection selection = select(mode, column);
+    PaperSelection selection = select_samples(run_.data, mode, column);
     obstacles = std::move(selection.obstacles);
-    std::vector<runs::PairedCell> cells = pairs_of(selection, select(dense, column));
+    std::vector<runs::PairedCell> cells =
+        pairs_of(selection, select_samples(run_.data, dense, column));
     if (cells.empty()) return std::nullopt;
     if (column.pooled) {
       runs::PairedCell all;

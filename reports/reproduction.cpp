@@ -236,6 +236,7 @@ std::string counts_of(const Reproduction& reproduction) {
     ++known->second;
   }
   std::vector<std::string> parts;
+  parts.reserve(counts.size());
   for (const auto& [text, n] : counts) parts.push_back(fmt::format("{} {}", n, text));
   return join(parts, ", ");
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -10,6 +11,10 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/api/gpu_watch.h"
+#include "engine/api/make_generator.h"
+#include "harness/bench/bench_command.h"
+#include "harness/run/build_info.h"
 #include "reports/paper_columns.h"
 
 namespace elastic::harness {
@@ -18,6 +23,15 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kAuto = "auto";
+
+std::string machine_of(const std::string& device) {
+  if (device == "cpu") return cpu_name();
+  constexpr std::string_view kAccelerator = "accelerator: ";
+  for (const std::string& line : engine::describe_engine()) {
+    if (line.starts_with(kAccelerator)) return line.substr(kAccelerator.size());
+  }
+  return device;
+}
 
 [[noreturn]] void refuse(const fs::path& file, const Json& there, const Json& wanted) {
   for (const auto& [key, value] : wanted.items()) {
@@ -50,7 +64,12 @@ Json measured_point(const PointPlace& place, const std::function<Json()>& measur
     return std::move(point["result"]);
   }
   log_info(fmt::format("measuring {}", place.name));
+  engine::GpuWatch watch(place.settings.at("device").get<std::string>());
   Json result = measure();
+  Faults faults;
+  note_gpu(watch, result, faults);
+  result["machine"] = machine_of(result.at("device"));
+  result["faults"] = faults;
   create_folders(file.parent_path());
   write_file_atomic(file, dump_pretty({{"settings", place.settings}, {"result", result}}));
   return result;
@@ -89,14 +108,24 @@ Json point_settings(const ReproduceOptions& options, int repetitions) {
           {"repetitions", repetitions}};
 }
 
-std::vector<std::string> point_obstacles(const ReproduceOptions& options,
-                                         const std::string& device) {
-  std::vector<std::string> obstacles;
-  if (device == "cpu") obstacles.emplace_back("on a CPU");
+std::vector<std::string> point_obstacles(const ReproduceOptions& options, const Json& point) {
+  std::vector<std::string> obstacles = point.at("faults").get<std::vector<std::string>>();
+  if (point.at("device") == "cpu") obstacles.emplace_back("on a CPU");
   if (options.layers > 0) {
     obstacles.push_back(fmt::format("{} of the model's layers alone", options.layers));
   }
   return obstacles;
+}
+
+std::string machines_of(const std::vector<Json>& points) {
+  std::vector<std::string> machines;
+  for (const Json& point : points) {
+    const std::string machine = point.at("machine");
+    if (std::find(machines.begin(), machines.end(), machine) == machines.end()) {
+      machines.push_back(machine);
+    }
+  }
+  return join(machines, " and ");
 }
 
 runs::Estimate median_of_turns(std::vector<double> times, double scale) {

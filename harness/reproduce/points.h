@@ -1,8 +1,9 @@
 #pragma once
 
 // Measurements that take minutes, one after another, each kept as soon as it is made:
-// OUTPUT/points/ <name>.json holds {"settings", "result"}. The same command goes on where an
-// earlier one stopped.
+// OUTPUT/points/<name>.json holds {"settings", "result"}; a result also says what it was measured
+// on ("machine") and what spoilt it ("faults"). The same command goes on where an earlier one
+// stopped.
 //
 //   const Json point = measured_point({output, "fused-16384-0.125", settings}, [&] { ... });
 
@@ -49,9 +50,12 @@ int point_repetitions(const ReproduceOptions& options, int usual);
 /// What points of one experiment share.
 Json point_settings(const ReproduceOptions& options, int repetitions);
 
-/// Why times of these settings are not of what the paper measured: a CPU, part of a model.
-std::vector<std::string> point_obstacles(const ReproduceOptions& options,
-                                         const std::string& device);
+/// Why a point's times are not of what the paper measured: a CPU, part of a model, a GPU that was
+/// held back or shared meanwhile (docs/measurement.md).
+std::vector<std::string> point_obstacles(const ReproduceOptions& options, const Json& point);
+
+/// "NVIDIA H100 80GB HBM3": what points were measured on, each once.
+std::string machines_of(const std::vector<Json>& points);
 
 /// Median of a / b, turn by turn, with the least and the greatest; under six turns no interval of
 /// the median can be had.

@@ -47,7 +47,7 @@ ReproducedNumber fused_number(const ReproduceOptions& options, const std::string
   reports::set_published(reports::find_published("fig4", "", length, msr, "speedup"), number);
   number.measured = ratio_of_turns(point.at("serial_ms").get<std::vector<double>>(),
                                    point.at("fused_ms").get<std::vector<double>>());
-  number.obstacles = point_obstacles(options, point.at("device"));
+  number.obstacles = point_obstacles(options, point);
   if (point.at("heads") != Json({32, 8, 128})) {
     number.obstacles.emplace_back("other heads than the paper's models have");
   }
@@ -77,7 +77,7 @@ Json measure_router(const ReproduceOptions& options, std::int64_t length) {
 Reproduced reproduce_fused(const Experiment& experiment, const ReproduceOptions& options) {
   const InterruptGuard guard(kPointNotice);
   reports::Reproduction made{.experiment = experiment.name, .title = experiment.title};
-  std::string mode, device;
+  std::vector<Json> points;
   for (const std::int64_t length : point_lengths(options, paper_rows(experiment.name, ""))) {
     for (const std::string& msr : paper_columns_of(experiment.name)) {
       const Json point =
@@ -85,15 +85,14 @@ Reproduced reproduce_fused(const Experiment& experiment, const ReproduceOptions&
                           point_settings(options, point_repetitions(options, kTurns))},
                          [&] { return measure_fused(options, length, *parse_double(msr)); });
       made.numbers.push_back(fused_number(options, paper_length(length), msr, point));
-      mode = point.at("mode");
-      device = point.at("device");
+      points.push_back(point);
     }
   }
   made.how = fmt::format(
       "Attention of one layer, {} on {}: time of serial dispatch (heads of each kind gathered, "
       "attended one kind after the other, written back) over that of one call for all heads, both "
       "by this program's kernels in turns.",
-      mode, device);
+      points.front().at("mode").get<std::string>(), machines_of(points));
   return {.reproduction = std::move(made)};
 }
 
@@ -102,12 +101,12 @@ Reproduced reproduce_router(const Experiment& experiment, const ReproduceOptions
   reports::Reproduction made{.experiment = experiment.name, .title = experiment.title};
   Json settings = point_settings(options, point_repetitions(options, kRouterTurns));
   settings.erase("dtype");
-  std::string device;
+  std::vector<Json> points;
   for (const std::int64_t length : point_lengths(options, paper_columns_of(experiment.name))) {
     const Json point =
         measured_point({options.run.output, fmt::format("router-{}", length), settings},
                        [&] { return measure_router(options, length); });
-    device = point.at("device");
+    points.push_back(point);
     const double per_layer = 1 / point.at("layers").get<double>();
     for (const auto& [row, times] :
          {std::pair("router", "ms"), {"router, composed", "composed_ms"}}) {
@@ -115,7 +114,7 @@ Reproduced reproduce_router(const Experiment& experiment, const ReproduceOptions
       reports::set_published(
           reports::find_published(experiment.name, "", "router", number.column, "ms"), number);
       number.measured = median_of_turns(point.at(times).get<std::vector<double>>(), per_layer);
-      number.obstacles = point_obstacles(options, device);
+      number.obstacles = point_obstacles(options, point);
       number.obstacles.emplace_back("another card than the paper's, which it does not name");
       made.numbers.push_back(std::move(number));
     }
@@ -124,7 +123,7 @@ Reproduced reproduce_router(const Experiment& experiment, const ReproduceOptions
       "Routers of all layers of {}, fp32 on {}, time of one: by the device's kernel, and composed "
       "of LibTorch's operations, as the paper's is. The paper pools 32 heads, here there are the "
       "model's KV heads.",
-      options.shape, device);
+      options.shape, machines_of(points));
   return {.reproduction = std::move(made)};
 }
 

@@ -122,7 +122,7 @@ Json measure_length(engine::Generator& engine, const std::vector<std::string>& m
 
 std::vector<std::string> obstacles_of(const ReproduceOptions& options, const Json& point,
                                       const std::string& mode, const std::string& quantity) {
-  std::vector<std::string> obstacles = point_obstacles(options, point.at("device"));
+  std::vector<std::string> obstacles = point_obstacles(options, point);
   if (options.shape != "llama-3.1-8b") obstacles.emplace_back("another shape than the paper's");
   if (mode.find("xa") != std::string::npos) {
     obstacles.emplace_back("random keys, of which XAttention keeps nearly all blocks");
@@ -180,7 +180,7 @@ Reproduced reproduce_prefill(const Experiment& experiment, const ReproduceOption
   std::unique_ptr<engine::Generator> engine;  // opened where there is something to measure
   reports::Reproduction made{
       .experiment = experiment.name, .title = experiment.title, .paper_model = kLlama};
-  std::string device;
+  std::vector<Json> points;
   for (const std::int64_t length : point_lengths(options, paper_columns_of(experiment.name))) {
     const Json point = measured_point(
         {options.run.output, fmt::format("{}-{}", experiment.name, length), settings}, [&] {
@@ -188,14 +188,14 @@ Reproduced reproduce_prefill(const Experiment& experiment, const ReproduceOption
           return measure_length(*engine, modes, length, repetitions);
         });
     made.model = point.at("model");
-    device = fmt::format("{}, {}", point.at("device").get<std::string>(),
-                         point.at("dtype").get<std::string>());
+    points.push_back(point);
     for (const Row& row : rows) add_numbers(options, row, length, point, made);
   }
   made.how = fmt::format(
-      "Whole prefills of {} on {}, modes in turns; speed-up over this program's dense attention in "
+      "Whole prefills of {}, {} on {}, modes in turns; speed-up over this program's dense "
+      "attention in "
       "the same turn. Scores are not measured without weights (--model).",
-      made.model, device);
+      made.model, points.front().at("dtype").get<std::string>(), machines_of(points));
   return {.reproduction = std::move(made)};
 }
 

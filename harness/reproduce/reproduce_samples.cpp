@@ -86,8 +86,13 @@ std::vector<PaperRow> rows_of(std::string_view experiment, const std::string& pa
           return engine::mode_name(mode) == engine::mode_name(row.mode);
         });
       }
-      row.mode = same == modes.end() ? "" : *same;
-      if (same != modes.end()) modes.erase(same);
+      // A mode without options stands for the paper's settings of it.
+      if (same == modes.end()) {
+        row.mode.clear();
+      } else {
+        if (same->find(':') != std::string::npos) row.mode = *same;
+        modes.erase(same);
+      }
     }
     rows.push_back(std::move(row));
   }
@@ -152,6 +157,7 @@ Prepared prepare_table(const Experiment& experiment, const ReproduceOptions& opt
 Reproduced reproduce_samples(const Experiment& experiment, const ReproduceOptions& options) {
   Prepared made = prepare_table(experiment, options);
   const Ranks ranks = ranks_from_environment();
+  set_log_rank(ranks.rank);
   const RunSetup setup = set_up(made.run);
   if (made.run.dry_run) {
     if (ranks.rank == 0) print_plan(setup);
@@ -164,13 +170,14 @@ Reproduced reproduce_samples(const Experiment& experiment, const ReproduceOption
   if (ranks.rank != 0) return result;
   result.run = runs::read_run(made.run.output);
   add_own_lengths(setup.plan.lengths, made.table.columns);
-  result.reproduction =
-      reports::Reproduction{.experiment = experiment.name,
-                            .title = experiment.title,
-                            .model = engine::model_name(setup.model, made.run.router),
-                            .paper_model = made.table.paper_model,
-                            .how = fmt::format("Modes of the rows over {}.", made.run.tasks),
-                            .numbers = reports::reproduced_run(made.table, *result.run)};
+  result.reproduction = reports::Reproduction{
+      .experiment = experiment.name,
+      .title = experiment.title,
+      .model = engine::model_name(setup.model, made.run.router),
+      .paper_model = made.table.paper_model,
+      .how = fmt::format("Modes of the rows over {} tasks, those of {}/run.json.",
+                         setup.plan.tasks.size(), made.run.output),
+      .numbers = reports::reproduced_run(made.table, *result.run)};
   return result;
 }
 

@@ -74,11 +74,12 @@ Reproduced reproduce_similarity(const Experiment& experiment, const ReproduceOpt
   if (found.empty()) return {.exit_code = kExitSignalBase + interrupted().value()};
   const reports::TaskSimilarity& similarity = found.front();
 
-  reports::Reproduction made{.experiment = experiment.name,
-                             .title = experiment.title,
-                             .model = engine->model().name,
-                             .paper_model = kQwen4B,
-                             .how = fmt::format("Layer 0 of {} over {}.", run.modes, run.tasks)};
+  reports::Reproduction made{
+      .experiment = experiment.name,
+      .title = experiment.title,
+      .model = engine->model().name,
+      .paper_model = kQwen4B,
+      .how = fmt::format("Layer 0 of {} over {} tasks.", run.modes, setup.plan.tasks.size())};
   const bool same_model = paper_model_of_shape(setup.config) == made.paper_model;
   for (const auto& printed : reports::published_numbers(experiment.name)) {
     ReproducedNumber number{

@@ -112,12 +112,14 @@ Reproduced reproduce_sparsified(const Experiment& experiment, const ReproduceOpt
   if (!order_heads(run, heads)) return {.exit_code = kExitSignalBase + interrupted().value_or(0)};
   const auto modes = modes_of(order_file(heads, kByScore));
   std::vector<std::string> list;
+  list.reserve(modes.size());
   for (const auto& [row, mode] : modes) list.push_back(mode);
   run.modes = join(list, ",");
   if (run.tasks.empty()) {
     run.tasks = join(tasks_with_data(tasks::resolve_tasks("longbench"), run.data_dir), ",");
   }
   const Ranks ranks = ranks_from_environment();
+  set_log_rank(ranks.rank);
   const RunSetup setup = set_up(run);
   if (run.dry_run) {
     if (ranks.rank == 0) print_plan(setup);
@@ -140,9 +142,9 @@ Reproduced reproduce_sparsified(const Experiment& experiment, const ReproduceOpt
                              .paper_model = kLlama,
                              .numbers = reports::reproduced_run(table, *result.run)};
   made.how = fmt::format(
-      "Heads ranked on needle prompts ({}) and turned to fa-ssa, over {}; intervals take dense "
-      "attention's score as known.",
-      kNeedles, run.tasks);
+      "Heads ranked on needle prompts ({}) and turned to fa-ssa, over {} tasks, those of "
+      "{}/run.json; intervals take dense attention's score as known.",
+      kNeedles, setup.plan.tasks.size(), run.output);
   result.reproduction = std::move(made);
   return result;
 }
