@@ -56,6 +56,7 @@ MAY_INCLUDE = {
 ADAPTERS = [room for room in MAY_INCLUDE if room.startswith(("tasks", "reports", "harness"))]
 MAY_INCLUDE["harness/commands"] = [*API, "engine/config", "datasets", "runs", *ADAPTERS]
 MAY_INCLUDE["harness/bench"] = [*MAY_INCLUDE["harness/commands"], "harness/commands"]
+MAY_INCLUDE["harness/reproduce"] = [*MAY_INCLUDE["harness/bench"], "harness/bench"]
 MAY_INCLUDE["harness/main"] = ["base", "harness/commands"]
 # tests/<folder> looks into the rooms of that name and whatever these may include; the others see what users see.
 TEST_ROOMS = {"base": ["base"], "datasets": ["datasets"], "runs": ["runs"],

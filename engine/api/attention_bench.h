@@ -22,6 +22,10 @@ struct AttentionBenchOptions {
   std::vector<double> msr;  // shares of KV heads in the sparse mode, rounded to whole heads
   std::string device = "auto", dtype = "auto";  // auto: fp32 on the CPU, bf16 on a GPU
   Enough enough = repetitions(5);               // after one warm-up; shares take turns
+  // Beside the one call for all heads, the same dispatched serially: heads of each kind gathered
+  // into tensors of their own, attended one kind after the other, written back (elastic_attention
+  // spec 2.7).
+  bool serial = false;
 };
 
 struct AttentionBenchRow {
@@ -34,6 +38,7 @@ struct AttentionBenchRow {
   double max_error = 0;       // against the reference, over sampled rows
   double visible_flop = 0;    // two products over the visible pairs
   std::vector<double> milliseconds;
+  std::vector<double> serial_milliseconds;  // of the same repetitions; empty unless asked for
   std::vector<double> select_milliseconds;  // what heads see: masks, estimates
 };
 

@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/randn.h>
 #include <fmt/format.h>
 
@@ -25,12 +26,19 @@ namespace {
 constexpr double kTolerance[] = {2e-5, 2e-2};  // fp32, bf16
 constexpr std::int64_t kCheckedRows = 4;       // at each of the places that are checked
 
+// Heads of one kind, for a call of their own.
+struct KindOfHeads {
+  at::Tensor q_heads, kv_heads;  // indices on the device
+  HeadGroups groups;             // of these heads alone, counted from 0
+};
+
 struct Problem {
   AttentionInput input;
   HeadDecision decision;
   HeadGroups groups;
   at::Tensor out;
   AttentionBenchRow row;
+  std::vector<KindOfHeads> kinds;  // for serial dispatch
 };
 
 AttentionBenchOptions with_shape(AttentionBenchOptions options) {
@@ -86,7 +94,7 @@ std::vector<std::int64_t> distinct_counts(const AttentionBenchOptions& options) 
 
 Problem make_problem(const AttentionBenchOptions& options, const AttentionPlan& plan,
                      const AttentionInput& input, std::int64_t sparse) {
-  Problem p{input, {}, {}, at::empty(input.q.sizes(), input.q.options()), {}};
+  Problem p{input, {}, {}, at::empty(input.q.sizes(), input.q.options()), {}, {}};
   for (std::int64_t h = 0; h < options.heads_kv; ++h) p.decision.is_sparse.push_back(h < sparse);
   p.groups = select_heads(plan, p.decision, input);
   SparsityMeter meter(1, options.heads_q / options.heads_kv);
@@ -124,6 +132,64 @@ double run(Problem& p) {
   return watch.milliseconds();
 }
 
+AttentionInput gather(const AttentionInput& input, const KindOfHeads& kind) {
+  return {at::index_select(input.q, 0, kind.q_heads), at::index_select(input.k, 0, kind.kv_heads),
+          at::index_select(input.v, 0, kind.kv_heads), input.q_start, input.scale};
+}
+
+void add_kinds(Problem& p, const AttentionPlan& plan) {
+  for (const std::uint8_t sparse : {0, 1}) {
+    std::vector<int> heads;
+    for (const int head : every_head(p.input.k.size(0))) {
+      if (p.decision.is_sparse[static_cast<std::size_t>(head)] == sparse) heads.push_back(head);
+    }
+    if (heads.empty()) continue;
+    const at::Device device = p.input.q.device();
+    KindOfHeads kind{index_of(query_heads(p.input, heads), device).to(at::kLong),
+                     index_of(heads, device).to(at::kLong),
+                     {}};
+    HeadDecision decision;
+    decision.is_sparse.assign(heads.size(), sparse);
+    kind.groups = select_heads(plan, decision, gather(p.input, kind));
+    p.kinds.push_back(std::move(kind));
+  }
+}
+
+double run_serial(Problem& p) {
+  const Stopwatch watch;
+  for (const KindOfHeads& kind : p.kinds) {
+    const AttentionInput input = gather(p.input, kind);
+    at::Tensor out = at::empty(input.q.sizes(), input.q.options());
+    attention_backend(input.q.device()).prefill(input, kind.groups, out, nullptr);
+    p.out.index_copy_(0, kind.q_heads, out);
+  }
+  synchronize(p.input.q.device());
+  return watch.milliseconds();
+}
+
+// The larger one, and NaN before any number.
+void note_error(AttentionBenchRow& row, double error) {
+  if (!(error <= row.max_error)) row.max_error = error;
+}
+
+void require_small_error(const AttentionBenchRow& row) {
+  const double allowed = kTolerance[row.dtype == "fp32" ? 0 : 1];
+  if (row.max_error <= allowed) return;
+  throw Error(ErrorKind::kMeasurement,
+              fmt::format("measurement INVALID: attention of {} tokens at MSR {} is off by {:.2e}",
+                          row.tokens, row.msr, row.max_error));
+}
+
+// Serial dispatch gives what the one call gave, which was checked.
+void check_serial(Problem& p, const AttentionPlan& plan) {
+  add_kinds(p, plan);
+  const at::Tensor fused = p.out.clone();
+  p.out.zero_();
+  run_serial(p);
+  note_error(p.row, (p.out - fused).abs().max().to(at::kDouble).item<double>());
+  require_small_error(p.row);
+}
+
 // Rows at the start, around a block border in the middle, and at the end.
 void check_result(Problem& p) {
   const std::int64_t tokens = p.input.k.size(1), rows = std::min(kCheckedRows, tokens);
@@ -139,17 +205,11 @@ void check_result(Problem& p) {
         const at::Tensor difference =
             out.narrow(0, head * per_head, per_head).narrow(1, first, rows).to(at::kDouble) -
             truth.narrow(0, head * per_head, per_head);
-        p.row.max_error = std::max(p.row.max_error, difference.abs().max().item<double>());
+        note_error(p.row, difference.abs().max().item<double>());
       }
     }
   }
-  const double allowed = kTolerance[p.row.dtype == "fp32" ? 0 : 1];
-  if (!(p.row.max_error <= allowed)) {
-    throw Error(
-        ErrorKind::kMeasurement,
-        fmt::format("measurement INVALID: attention of {} tokens at MSR {} is off by {:.2e}",
-                    p.row.tokens, p.row.msr, p.row.max_error));
-  }
+  require_small_error(p.row);
 }
 
 }  // namespace
@@ -173,10 +233,14 @@ std::vector<AttentionBenchRow> bench_attention(const AttentionBenchOptions& give
       problems.push_back(make_problem(options, plan, input, sparse));
       run(problems.back());
       check_result(problems.back());
+      if (options.serial) check_serial(problems.back(), plan);
     }
     Times times = take_turns(problems.size(), options.enough, [&](std::size_t i) {
-      problems[i].row.select_milliseconds.push_back(select(problems[i], plan));
-      return run(problems[i]);
+      Problem& p = problems[i];
+      p.row.select_milliseconds.push_back(select(p, plan));
+      const double milliseconds = run(p);
+      if (options.serial) p.row.serial_milliseconds.push_back(run_serial(p));
+      return milliseconds;
     });
     for (std::size_t i = 0; i < problems.size(); ++i) {
       problems[i].row.milliseconds = std::move(times[i]);

@@ -63,6 +63,10 @@ Json row_of(const engine::AttentionBenchRow& row, const engine::AttentionBenchRo
               {"speedup_vs_dense", baseline / middle},
               {"time_over_ideal", middle / ideal},
               {"max_error", row.max_error}};
+  if (!row.serial_milliseconds.empty()) {
+    out["serial_ms"] = runs::median(row.serial_milliseconds);
+    out["speedup_vs_serial"] = runs::median(row.serial_milliseconds) / middle;
+  }
   add_samples(out, row.milliseconds, static_cast<double>(row.tokens));
   return out;
 }
@@ -72,19 +76,23 @@ void print_markdown(const Json& result) {
              result["heads_kv"].get<int>(), result["head_dim"].get<int>(),
              result["dtype"].get<std::string>(), result["device"].get<std::string>(),
              repetitions_text(result));
+  const bool serial = result["rows"].front().contains("serial_ms");
   fmt::print(
       "| tokens | MSR | visited blocks | ms, median | 95 % | n | min | max | selection, ms "
-      "| GFLOP/s | x dense | time / (visited x dense) | max error |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "| GFLOP/s | x dense | time / (visited x dense) | max error |{}\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|---|---|{}\n",
+      serial ? " serial, ms | x serial |" : "", serial ? "---|---|" : "");
   for (const Json& row : result["rows"]) {
     const auto number = [&row](const char* key) { return row[key].get<double>(); };
     fmt::print(
         "| {} | {:.3f} | {:.3f} | {:.2f} | {} | {} | {:.2f} | {:.2f} | {:.2f} | {:.1f} | {:.2f} "
-        "| {:.2f} | {:.1e} |\n",
+        "| {:.2f} | {:.1e} |{}\n",
         row["tokens"].get<std::int64_t>(), number("msr"), number("visited_blocks"), number("ms"),
         interval_text(row, "ms", 2), row["repetitions"].get<int>(), number("ms_min"),
         number("ms_max"), number("select_ms"), number("gflop_per_s"), number("speedup_vs_dense"),
-        number("time_over_ideal"), number("max_error"));
+        number("time_over_ideal"), number("max_error"),
+        serial ? fmt::format(" {:.2f} | {:.2f} |", number("serial_ms"), number("speedup_vs_serial"))
+               : "");
   }
 }
 
@@ -141,6 +149,8 @@ void add_bench_attention(CLI::App& bench, int& exit_code) {
   sub.add_option("--lengths,--length", options->lengths, "Prompt tokens")->capture_default_str();
   sub.add_option("--msr", options->msr, "Shares of KV heads in the sparse mode")
       ->capture_default_str();
+  sub.add_flag("--serial", engine.serial,
+               "Beside one call for all heads, heads gathered by kind, one call after the other");
   sub.add_option("--device", engine.device, "cpu, cuda or auto")->capture_default_str();
   sub.add_option("--dtype", engine.dtype, "fp32, bf16 or auto")->capture_default_str();
   add_repetition_flags(sub, "Timed runs of each share", options->flags);

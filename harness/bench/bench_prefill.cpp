@@ -14,80 +14,50 @@
 #include "base/text.h"
 #include "engine/api/mode_list.h"
 #include "harness/bench/model_bench.h"
+#include "harness/bench/prefill_times.h"
 #include "runs/statistics.h"
 
 namespace elastic::harness {
 namespace {
 
-// Milliseconds of one prefill and its parts.
-struct Split {
-  double prefill = 0, router = 0, select = 0, attention = 0;
-};
-
-struct Cell {
-  std::string mode;  // with every option that changes results
-  std::int64_t tokens = 0;
-  std::vector<Split> runs;
-  double msr = 0, visited = 1;  // of the last run
-  std::int64_t peak_bytes = 0;
-};
-
-std::vector<double> column(const Cell& cell, double Split::*part) {
-  std::vector<double> values;
-  for (const Split& run : cell.runs) values.push_back(run.*part);
-  return values;
-}
-
-// Milliseconds of the prefill.
-double run_once(engine::Generator& engine, const std::string& mode, Cell& cell, bool keep) {
-  engine.set_mode(mode);
-  cell.mode = engine.mode();
-  const engine::Request request{.ids = prompt_ids(cell.tokens, engine.model().vocab),
-                                .max_new_tokens = 1};
-  const engine::Result result = engine.generate(request);
-  cell.msr = result.trace.msr;
-  cell.visited = result.trace.block_density;
-  cell.peak_bytes = std::max(cell.peak_bytes, result.peak_bytes);
-  const engine::Timing& t = result.timing;
-  if (keep) cell.runs.push_back({t.prefill_ms, t.router_ms, t.select_ms, t.attention_ms});
-  return t.prefill_ms;
-}
-
-std::vector<Cell> measure_length(engine::Generator& engine, const std::vector<std::string>& modes,
-                                 std::int64_t tokens, const BenchFlags& flags) {
-  std::vector<Cell> cells(modes.size());
-  for (Cell& cell : cells) cell.tokens = tokens;
-  take_turns(fmt::format("{} tokens", tokens), modes, flags,
-             [&](std::size_t i, bool keep) { return run_once(engine, modes[i], cells[i], keep); });
+std::vector<PrefillTimes> measure_length(engine::Generator& engine,
+                                         const std::vector<std::string>& modes, std::int64_t tokens,
+                                         const BenchFlags& flags) {
+  std::vector<PrefillTimes> cells(modes.size());
+  for (PrefillTimes& cell : cells) cell.tokens = tokens;
+  take_turns(fmt::format("{} tokens", tokens), modes, flags, [&](std::size_t i, bool keep) {
+    return run_prefill(engine, modes[i], cells[i], keep);
+  });
   return cells;
 }
 
-Json row_of(const Cell& cell, const Cell& dense) {
-  const std::vector<double> prefill = column(cell, &Split::prefill);
-  const std::vector<double> baseline = column(dense, &Split::prefill);
+Json row_of(const PrefillTimes& cell, const PrefillTimes& dense) {
+  const std::vector<double> prefill = part_of(cell, &PrefillSplit::prefill);
+  const std::vector<double> baseline = part_of(dense, &PrefillSplit::prefill);
   const auto [low, high] = std::minmax_element(prefill.begin(), prefill.end());
-  const double total = runs::median(prefill), router = runs::median(column(cell, &Split::router)),
-               select = runs::median(column(cell, &Split::select)),
-               attention = runs::median(column(cell, &Split::attention));
-  Json row = {
-      {"mode", cell.mode},
-      {"prompt_tokens", cell.tokens},
-      {"n_prompt", cell.tokens},
-      {"n_gen", 0},
-      {"n_depth", 0},
-      {"prefill_ms", total},
-      {"prefill_ms_min", *low},
-      {"prefill_ms_max", *high},
-      {"router_ms", router},
-      {"select_ms", select},
-      {"attention_ms", attention},
-      {"rest_ms", total - router - select - attention},
-      {"msr", cell.msr},
-      {"visited_blocks", cell.visited},
-      {"speedup_vs_fa", runs::median(baseline) / total},
-      {"speedup_vs_fa_min", *std::min_element(baseline.begin(), baseline.end()) / *low},
-      {"attention_speedup_vs_fa", runs::median(column(dense, &Split::attention)) / attention},
-      {"peak_bytes", cell.peak_bytes}};
+  const double total = runs::median(prefill),
+               router = runs::median(part_of(cell, &PrefillSplit::router)),
+               select = runs::median(part_of(cell, &PrefillSplit::select)),
+               attention = runs::median(part_of(cell, &PrefillSplit::attention));
+  Json row = {{"mode", cell.mode},
+              {"prompt_tokens", cell.tokens},
+              {"n_prompt", cell.tokens},
+              {"n_gen", 0},
+              {"n_depth", 0},
+              {"prefill_ms", total},
+              {"prefill_ms_min", *low},
+              {"prefill_ms_max", *high},
+              {"router_ms", router},
+              {"select_ms", select},
+              {"attention_ms", attention},
+              {"rest_ms", total - router - select - attention},
+              {"msr", cell.trace.msr},
+              {"visited_blocks", cell.trace.block_density},
+              {"speedup_vs_fa", runs::median(baseline) / total},
+              {"speedup_vs_fa_min", *std::min_element(baseline.begin(), baseline.end()) / *low},
+              {"attention_speedup_vs_fa",
+               runs::median(part_of(dense, &PrefillSplit::attention)) / attention},
+              {"peak_bytes", cell.peak_bytes}};
   add_samples(row, prefill, static_cast<double>(cell.tokens));
   return row;
 }
@@ -125,11 +95,11 @@ int bench_prefill(const ModelBenchOptions& options) {
                                     engine->model().head_dim);
   Json result = result_header(*engine, options.flags);
   for (const std::int64_t length : lengths) {
-    const std::vector<Cell> cells = measure_length(*engine, modes, length, options.flags);
-    for (const Cell& cell : cells) {
+    const std::vector<PrefillTimes> cells = measure_length(*engine, modes, length, options.flags);
+    for (const PrefillTimes& cell : cells) {
       result["rows"].push_back(row_of(cell, cells[dense]));
       check_interval(options.flags, fmt::format("{} tokens, {}", cell.tokens, cell.mode),
-                     column(cell, &Split::prefill), result, faults);
+                     part_of(cell, &PrefillSplit::prefill), result, faults);
     }
   }
   note_gpu(watch, result, faults);

@@ -1,6 +1,8 @@
 // `ablate`: routers trained with one setting varied, each run on the same prompts, in one report
 // beside the paper's ablation.
 
+#include "harness/commands/ablate_command.h"
+
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -16,7 +18,6 @@
 #include "harness/commands/config_file.h"
 #include "harness/commands/flag_values.h"
 #include "harness/commands/run_flags.h"
-#include "harness/train/ablation.h"
 #include "reports/render/render.h"
 
 namespace elastic::harness {
@@ -28,29 +29,14 @@ struct AblateFlags {
   AblationOptions ablation;
 };
 
-RunOptions evaluation_options(const AblationFile& file, const AblateFlags& flags) {
-  CLI::App app;
-  RunOptions options;
-  std::string unused;
-  add_run_flags(app, options, unused);
-  for (const char* own : {"model", "router", "modes", "output", "device", "dry_run"}) {
-    if (!file.evaluation.is_object() || !file.evaluation.contains(own)) continue;
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("{}: key `{}` is set by the ablation itself; leave it out",
-                            file.evaluation_source, own));
-  }
-  apply_config(app, file.evaluation, file.evaluation_source);
-  options.device = flags.device;
-  if (!flags.data_dir.empty()) options.data_dir = flags.data_dir;
-  return options;
-}
-
 int ablate(const AblationAxis& axis, const AblateFlags& flags) {
   const AblationFile file = read_ablation_file(flags.config);
   AblationOptions options = flags.ablation;
   options.training = file.training;
   options.training_source = file.training_source;
-  options.evaluation = evaluation_options(file, flags);
+  options.evaluation = evaluation_options(file);
+  options.evaluation.device = flags.device;
+  if (!flags.data_dir.empty()) options.evaluation.data_dir = flags.data_dir;
   options.output = flags.output;
   options.settings = split_list(flags.values.empty() ? axis.values : flags.values);
   const AblationResult result = run_ablation(axis, options);
@@ -67,6 +53,21 @@ int ablate(const AblationAxis& axis, const AblateFlags& flags) {
 }
 
 }  // namespace
+
+RunOptions evaluation_options(const AblationFile& file) {
+  CLI::App app;
+  RunOptions options;
+  std::string unused;
+  add_run_flags(app, options, unused);
+  for (const char* own : {"model", "router", "modes", "output", "device", "dry_run"}) {
+    if (!file.evaluation.is_object() || !file.evaluation.contains(own)) continue;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{}: key `{}` is set by the ablation itself; leave it out",
+                            file.evaluation_source, own));
+  }
+  apply_config(app, file.evaluation, file.evaluation_source);
+  return options;
+}
 
 void add_ablate(CLI::App& sub, int& exit_code) {
   sub.require_subcommand(1);

@@ -15,6 +15,7 @@ void add_leaderboard(CLI::App& sub, int& exit_code);
 void add_plan(CLI::App& sub, int& exit_code);
 void add_preview(CLI::App& sub, int& exit_code);
 void add_report(CLI::App& sub, int& exit_code);
+void add_reproduce(CLI::App& sub, int& exit_code);
 void add_run(CLI::App& sub, int& exit_code);
 void add_score(CLI::App& sub, int& exit_code);
 void add_similarity(CLI::App& sub, int& exit_code);
@@ -35,6 +36,8 @@ constexpr Command kCommands[] = {
     {"plan", "What a run would do: samples, memory, time", add_plan},
     {"preview", "One prompt exactly as the model gets it", add_preview},
     {"report", "Run folders to tables, figures and one HTML file", add_report},
+    {"reproduce", "A table or figure of the paper made again, its numbers beside ours",
+     add_reproduce},
     {"run", "Tasks through a model: answers, scores, routing, latency", add_run},
     {"score", "Scores of predictions made here or elsewhere", add_score},
     {"similarity", "How alike tasks look to the router, before and after its task MLP",

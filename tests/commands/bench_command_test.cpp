@@ -55,6 +55,23 @@ TEST_F(BenchCommand, PrefillRowsCarryWhatWasMeasured) {
   EXPECT_GT(streaming.at("attention_ms"), 0.0);
 }
 
+TEST_F(BenchCommand, AttentionDispatchedSeriallyStandsBesideTheOneCall) {
+  const std::string command =
+      "attention --shape tiny-4x8x64 --device cpu --lengths 512 --msr 0.25,1 -r 2 "
+      "--mode fa-ssa:sink=128,local=128 -o ";
+  const auto run = bench(command + "json --serial");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json rows = parse_json(run.out, "bench attention").at("rows");
+  ASSERT_EQ(rows.size(), 3u);  // dense attention is added
+  for (const Json& row : rows) {
+    EXPECT_DOUBLE_EQ(row.at("speedup_vs_serial").get<double>(),
+                     row.at("serial_ms").get<double>() / row.at("ms").get<double>());
+    EXPECT_LT(row.at("max_error"), 2e-5);  // of both ways
+  }
+  EXPECT_TRUE(bench(command + "md --serial").says("| serial, ms | x serial |"));
+  EXPECT_FALSE(bench(command + "json").says("serial"));
+}
+
 TEST_F(BenchCommand, BatchRowsAreOneAModeAndSizeWithTheAnswersOfOneAtATime) {
   const auto run = bench(
       "batch --shape tiny-4x8x64 --random-weights --device cpu --lengths 90,200 --in-flight 3,1 "
