@@ -1,6 +1,7 @@
 #include "engine/api/mode_list.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "base/error.h"
@@ -11,7 +12,12 @@ namespace elastic::engine {
 std::string_view mode_name(std::string_view mode) { return mode.substr(0, mode.find(':')); }
 
 bool has_two_modes(std::string_view mode) {
-  return mode_name(mode).find('-') != std::string_view::npos;
+  // Single modes with a hyphen of their own.
+  constexpr std::array<std::string_view, 3> kHyphenated = {"oracle-topk", "oracle-topp",
+                                                           "expected-attention"};
+  const std::string_view name = mode_name(mode);
+  return name.find('-') != std::string_view::npos &&
+         std::find(kHyphenated.begin(), kHyphenated.end(), name) == kHyphenated.end();
 }
 
 bool has_fixed_heads(std::string_view mode) {

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/mode_list.h"
 #include "engine/attention/attention_backend.h"
 #include "engine/attention/registry.h"
 #include "engine/attention/xattention.h"
@@ -172,7 +173,10 @@ TEST(ModeParity, EveryModeHasCases) {
   std::set<std::string> tried;
   for (const ParityCase& one : parity_cases()) tried.insert(one.mode.substr(0, one.mode.find(':')));
   tried.insert("nsa");  // has no mask: nsa_test.cpp
-  for (const ModeEntry& entry : head_modes()) EXPECT_TRUE(tried.contains(entry.name)) << entry.name;
+  for (const ModeEntry& entry : head_modes()) {
+    EXPECT_TRUE(tried.contains(entry.name)) << entry.name;
+    EXPECT_FALSE(has_two_modes(entry.name)) << entry.name;
+  }
 }
 
 TEST(ModeParity, EveryModeEqualsItsDefinition) {
