@@ -38,7 +38,7 @@ Value requested_msr(const runs::Cell& cell) {
     const std::string_view rest = mode.substr(at + option.size());
     if (const auto value = parse_double(rest.substr(0, rest.find(',')))) return number(*value);
   }
-  if (engine::has_two_modes(mode) && !engine::has_fixed_heads(mode)) return std::string("router");
+  if (engine::router_decides(mode)) return std::string("router");
   return number(cell.sparsity.msr);
 }
 

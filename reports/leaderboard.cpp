@@ -35,8 +35,7 @@ const runs::Cell* suite_cell(const ReportInput& input, const Entry& entry,
 
 // Whose routers decided: "name (first digits of their hash)".
 std::string router_of(const runs::RunSpec& spec, std::string_view mode) {
-  const bool routed = engine::has_two_modes(mode) && !engine::has_fixed_heads(mode);
-  if (!routed && engine::mode_name(mode) != "routed") return "";
+  if (!engine::router_decides(mode) && engine::mode_name(mode) != "routed") return "";
   const auto hash = spec.settings.find("router_sha256");
   if (hash == spec.settings.end()) return "the model's own";
   const auto folder = spec.environment.find("router");

@@ -250,6 +250,13 @@ void set_published(const PublishedNumber* published, ReproducedNumber& number) {
   number.slips = published->slips;
 }
 
+ReproducedNumber number_beside(const PublishedNumber& printed) {
+  ReproducedNumber number{
+      .row = printed.row, .column = printed.column, .quantity = printed.quantity};
+  set_published(&printed, number);
+  return number;
+}
+
 std::string verdict(const ReproducedNumber& number) {
   if (!number.measured) return "not measured";
   if (!number.published) return "not in the paper";

@@ -48,6 +48,9 @@ struct Reproduction {
 /// What the paper prints there, with what is known of it; nothing for null.
 void set_published(const PublishedNumber* published, ReproducedNumber& number);
 
+/// A number in the place of a printed one, nothing measured yet.
+ReproducedNumber number_beside(const PublishedNumber& printed);
+
 std::string verdict(const ReproducedNumber& number);
 
 /// A table a quantity, one of the differences, one of the notes; sheet `reproduce_<experiment>`.

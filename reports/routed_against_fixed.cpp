@@ -23,7 +23,7 @@ struct Rivals {
 std::vector<Rivals> rivals_of(const runs::Summary& summary) {
   std::vector<Rivals> out;
   for (const std::string& routed : summary.modes) {
-    if (!engine::has_two_modes(routed) || engine::has_fixed_heads(routed)) continue;
+    if (!engine::router_decides(routed)) continue;
     for (const std::string& fixed : summary.modes) {
       if (engine::has_fixed_heads(fixed) && engine::mode_name(fixed) == engine::mode_name(routed)) {
         out.push_back({fixed, routed});

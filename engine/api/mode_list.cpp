@@ -29,6 +29,8 @@ bool has_fixed_heads(std::string_view mode) {
   });
 }
 
+bool router_decides(std::string_view mode) { return has_two_modes(mode) && !has_fixed_heads(mode); }
+
 std::vector<std::string> split_modes(std::string_view text) {
   std::vector<std::string> modes;
   for (const std::string& part : split_list(text)) {

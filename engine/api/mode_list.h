@@ -25,6 +25,10 @@ bool has_two_modes(std::string_view mode);
 /// Whether an option fixes which heads are sparse, so that no router decides.
 bool has_fixed_heads(std::string_view mode);
 
+/// Whether the model's router decides which heads are sparse: two modes, and no option that fixes
+/// the heads. The word `routed` itself is not looked up.
+bool router_decides(std::string_view mode);
+
 /// kInvalidArgument where the list starts with an option.
 std::vector<std::string> split_modes(std::string_view text);
 

@@ -14,17 +14,14 @@
 #include "engine/api/make_generator.h"
 #include "engine/api/mode_list.h"
 #include "engine/config/model_config.h"
-#include "harness/commands/command.h"
-#include "harness/commands/run_flags.h"
-#include "harness/evaluate/evaluate.h"
 #include "harness/reproduce/experiments.h"
 #include "harness/reproduce/paper_models.h"
+#include "harness/reproduce/table_run.h"
 #include "harness/reproduce/tasks_with_data.h"
 #include "harness/run/model_path.h"
 #include "reports/paper_columns.h"
 #include "reports/published.h"
 #include "reports/reproduced_run.h"
-#include "runs/run_store.h"
 
 namespace elastic::harness {
 namespace {
@@ -156,29 +153,17 @@ Prepared prepare_table(const Experiment& experiment, const ReproduceOptions& opt
 
 Reproduced reproduce_samples(const Experiment& experiment, const ReproduceOptions& options) {
   Prepared made = prepare_table(experiment, options);
-  const Ranks ranks = ranks_from_environment();
-  set_log_rank(ranks.rank);
-  const RunSetup setup = set_up(made.run);
-  if (made.run.dry_run) {
-    if (ranks.rank == 0) print_plan(setup);
-    return {};
-  }
-  const RunOutcome outcome = evaluate(setup, ranks);
-  if (outcome.signal) return {.exit_code = kExitSignalBase + *outcome.signal};
-  log_failures(outcome);
-  Reproduced result{.exit_code = outcome.failed == 0 ? kExitComplete : kExitSomeFailed};
-  if (ranks.rank != 0) return result;
-  result.run = runs::read_run(made.run.output);
-  add_own_lengths(setup.plan.lengths, made.table.columns);
-  result.reproduction = reports::Reproduction{
-      .experiment = experiment.name,
-      .title = experiment.title,
-      .model = engine::model_name(setup.model, made.run.router),
-      .paper_model = made.table.paper_model,
-      .how = fmt::format("Modes of the rows over {} tasks, those of {}/run.json.",
-                         setup.plan.tasks.size(), made.run.output),
-      .numbers = reports::reproduced_run(made.table, *result.run)};
-  return result;
+  return reproduce_by_run(made.run, [&](const RunSetup& setup, const runs::RunData& run) {
+    add_own_lengths(setup.plan.lengths, made.table.columns);
+    return reports::Reproduction{
+        .experiment = experiment.name,
+        .title = experiment.title,
+        .model = engine::model_name(setup.model, made.run.router),
+        .paper_model = made.table.paper_model,
+        .how = fmt::format("Modes of the rows over {} tasks, those of {}/run.json.",
+                           setup.plan.tasks.size(), made.run.output),
+        .numbers = reports::reproduced_run(made.table, run)};
+  });
 }
 
 }  // namespace elastic::harness

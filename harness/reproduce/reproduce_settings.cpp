@@ -80,9 +80,7 @@ std::optional<runs::Estimate> exact(std::optional<double> value) {
 template <typename ValueOf>
 void add_settings(std::string_view experiment, ValueOf value, reports::Reproduction& made) {
   for (const auto& printed : reports::published_numbers(experiment)) {
-    ReproducedNumber number{
-        .row = printed.row, .column = printed.column, .quantity = printed.quantity};
-    reports::set_published(&printed, number);
+    ReproducedNumber number = reports::number_beside(printed);
     number.measured = exact(value(printed.row, printed.column));
     if (!number.measured) {
       number.obstacles = {

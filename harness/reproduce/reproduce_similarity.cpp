@@ -82,9 +82,7 @@ Reproduced reproduce_similarity(const Experiment& experiment, const ReproduceOpt
       .how = fmt::format("Layer 0 of {} over {} tasks.", run.modes, setup.plan.tasks.size())};
   const bool same_model = paper_model_of_shape(setup.config) == made.paper_model;
   for (const auto& printed : reports::published_numbers(experiment.name)) {
-    ReproducedNumber number{
-        .row = printed.row, .column = printed.column, .quantity = printed.quantity};
-    reports::set_published(&printed, number);
+    ReproducedNumber number = reports::number_beside(printed);
     if (!same_model) number.obstacles.emplace_back("another model than the paper's");
     const auto [a, b] = pair_of(printed.column);
     const auto first = place_of(a, similarity.tasks), second = place_of(b, similarity.tasks);

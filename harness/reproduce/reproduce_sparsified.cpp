@@ -11,25 +11,22 @@
 
 #include "base/file.h"
 #include "base/interrupt.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "engine/api/hub_cache.h"
 #include "engine/api/make_generator.h"
 #include "engine/api/mode_list.h"
 #include "engine/config/model_config.h"
 #include "harness/commands/command.h"
-#include "harness/commands/run_flags.h"
 #include "harness/commands/sparsify_command.h"
-#include "harness/evaluate/evaluate.h"
 #include "harness/evaluate/retrieval_heads.h"
 #include "harness/reproduce/experiments.h"
 #include "harness/reproduce/paper_models.h"
+#include "harness/reproduce/table_run.h"
 #include "harness/reproduce/tasks_with_data.h"
 #include "harness/run/model_path.h"
 #include "reports/head_scores.h"
 #include "reports/paper_columns.h"
 #include "reports/reproduced_run.h"
-#include "runs/run_store.h"
 #include "tasks/registry.h"
 
 namespace elastic::harness {
@@ -118,35 +115,23 @@ Reproduced reproduce_sparsified(const Experiment& experiment, const ReproduceOpt
   if (run.tasks.empty()) {
     run.tasks = join(tasks_with_data(tasks::resolve_tasks("longbench"), run.data_dir), ",");
   }
-  const Ranks ranks = ranks_from_environment();
-  set_log_rank(ranks.rank);
-  const RunSetup setup = set_up(run);
-  if (run.dry_run) {
-    if (ranks.rank == 0) print_plan(setup);
-    return {};
-  }
-  const RunOutcome outcome = evaluate(setup, ranks);
-  if (outcome.signal) return {.exit_code = kExitSignalBase + *outcome.signal};
-  log_failures(outcome);
-  Reproduced result{.exit_code = outcome.failed == 0 ? kExitComplete : kExitSomeFailed};
-  if (ranks.rank != 0) return result;
-  result.run = runs::read_run(run.output);
-  reports::PaperTable table{kTable, kLlama, {}, columns_of(run.tasks), {}, "0"};
-  for (const auto& [row, mode] : modes) table.rows.push_back({row, mode, ""});
-  if (paper_model_of_shape(setup.config) != kLlama) {
-    table.obstacles.emplace_back("another model than the paper's");
-  }
-  reports::Reproduction made{.experiment = experiment.name,
-                             .title = experiment.title,
-                             .model = engine::model_name(setup.model, run.router),
-                             .paper_model = kLlama,
-                             .numbers = reports::reproduced_run(table, *result.run)};
-  made.how = fmt::format(
-      "Heads ranked on needle prompts ({}) and turned to fa-ssa, over {} tasks, those of "
-      "{}/run.json; intervals take dense attention's score as known.",
-      kNeedles, setup.plan.tasks.size(), run.output);
-  result.reproduction = std::move(made);
-  return result;
+  return reproduce_by_run(run, [&](const RunSetup& setup, const runs::RunData& data) {
+    reports::PaperTable table{kTable, kLlama, {}, columns_of(run.tasks), {}, "0"};
+    for (const auto& [row, mode] : modes) table.rows.push_back({row, mode, ""});
+    if (paper_model_of_shape(setup.config) != kLlama) {
+      table.obstacles.emplace_back("another model than the paper's");
+    }
+    return reports::Reproduction{
+        .experiment = experiment.name,
+        .title = experiment.title,
+        .model = engine::model_name(setup.model, run.router),
+        .paper_model = kLlama,
+        .how = fmt::format(
+            "Heads ranked on needle prompts ({}) and turned to fa-ssa, over {} tasks, those of "
+            "{}/run.json; intervals take dense attention's score as known.",
+            kNeedles, setup.plan.tasks.size(), run.output),
+        .numbers = reports::reproduced_run(table, data)};
+  });
 }
 
 }  // namespace elastic::harness

@@ -164,9 +164,7 @@ Reproduced reproduce_curves(const Experiment& experiment, const ReproduceOptions
                          "steps next to it.",
                          result.steps, config.options.steps)};
   for (const auto& printed : reports::published_numbers(experiment.name)) {
-    ReproducedNumber number{
-        .row = printed.row, .column = printed.column, .quantity = printed.quantity};
-    reports::set_published(&printed, number);
+    ReproducedNumber number = reports::number_beside(printed);
     number.measured = value_at(curves, column_of(printed.row), *parse_double(printed.column));
     number.obstacles = {number.measured ? "another training than the paper's"
                                         : "no such task or step in this training"};

@@ -31,6 +31,9 @@ TEST(ModeList, NamesWithoutTheirOptions) {
   EXPECT_TRUE(has_two_modes("fa-ssa:local=256"));
   EXPECT_FALSE(has_two_modes("ssa:pattern=a-b.tsv"));
   EXPECT_FALSE(has_two_modes("oracle-topk:k=64"));
+  EXPECT_TRUE(router_decides("fa-ssa:local=256"));
+  EXPECT_FALSE(router_decides("fa-ssa:heads=random,sparsity=.5"));
+  EXPECT_FALSE(router_decides("ssa"));
   EXPECT_TRUE(has_fixed_heads("fa-ssa:local=256,pattern=a.tsv"));
   EXPECT_TRUE(has_fixed_heads("fa-ssa:heads=random"));
   EXPECT_FALSE(has_fixed_heads("fa-ssa:local=256"));
