@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "engine/kernels/block_mask.h"
+#include "engine/kernels/kv_slot.h"
 #include "engine/kernels/skip_rule.h"
 
 namespace elastic::engine {
@@ -157,6 +158,10 @@ class HeadMode {
   /// sequence's and layer's own; every step comes by here. The default: all keys.
   virtual BlockMask decode_mask(const AttentionInput& input, std::span<const int> kv_heads,
                                 HeadState& state) const;
+
+  /// Of a mode whose steps read whole pages of the cache, by bounds of their keys: the rule by
+  /// which decode_mask() chooses them, for devices that do so themselves.
+  virtual PageRule page_rule() const { return {}; }
 
   /// Of a mode that evicts keys of a prompt: every call of its rows comes by here, in order, once
   /// these have attended; the last says what the cache keeps. `state` as above.

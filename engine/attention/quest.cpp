@@ -4,16 +4,15 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/matmul.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 
 #include "base/error.h"
 #include "engine/attention/attention_plan.h"
+#include "engine/attention/page_bounds.h"
 #include "engine/attention/ranking.h"
 #include "engine/attention/registry.h"
 
@@ -27,16 +26,6 @@ struct QuestOptions {
   bool group_sum = false;  // one set a KV head, by the scores of its query heads together
 };
 
-// Bounds of the pages of keys [heads, n, dim] that begin with a page: [heads, pages, dim].
-at::Tensor bounds(const at::Tensor& keys, std::int64_t page, bool upper) {
-  const std::int64_t pages = (keys.size(1) + page - 1) / page;
-  const double neutral = std::numeric_limits<double>::infinity() * (upper ? -1 : 1);
-  const at::Tensor by_page =
-      at::constant_pad_nd(keys, {0, 0, 0, pages * page - keys.size(1)}, neutral)
-          .view({keys.size(0), pages, page, keys.size(2)});
-  return upper ? by_page.amax(2) : by_page.amin(2);
-}
-
 // tensors {lo, hi} up to the keys of `k`: pages that were not full are made anew.
 void add_keys(const at::Tensor& k, std::int64_t page, HeadState& state) {
   if (state.tokens == k.size(1)) return;
@@ -44,7 +33,7 @@ void add_keys(const at::Tensor& k, std::int64_t page, HeadState& state) {
   const at::Tensor fresh = k.narrow(1, whole * page, k.size(1) - whole * page);
   std::vector<at::Tensor> now;
   for (const bool upper : {false, true}) {
-    at::Tensor part = bounds(fresh, page, upper);
+    at::Tensor part = page_bounds(fresh, page, upper);
     if (whole > 0) {
       part = at::cat({state.tensors[upper ? 1 : 0].narrow(1, 0, whole), part}, 1);
     }
@@ -66,19 +55,26 @@ class QuestMode final : public HeadMode {
   ModePlaces places() const override { return {.decode_selection = true}; }
   bool falls_back(std::int64_t tokens) const override { return tokens <= options_.budget; }
   std::int64_t dense_layers() const override { return 2; }
+  PageRule page_rule() const override {
+    return {.page = static_cast<std::int32_t>(options_.page),
+            .budget = static_cast<std::int32_t>(options_.budget),
+            .count = static_cast<std::int32_t>(pages_read()),
+            .newest = !options_.all,
+            .group = options_.group_sum};
+  }
 
   BlockMask decode_mask(const AttentionInput& input, std::span<const int> kv_heads,
                         HeadState& state) const override {
     const std::int64_t tokens = input.k.size(1), group = input.q.size(0) / input.k.size(0);
     add_keys(input.k, options_.page, state);
-    const std::int64_t pages = state.tensors[0].size(1), wanted = options_.budget / options_.page;
+    const std::int64_t pages = state.tensors[0].size(1);
     state.selection_vectors = 2 * pages;
     if (falls_back(tokens)) return dense_mask(input.span());
     std::vector<at::Tensor> keep;  // [group, pages] of each KV head
     for (const int head : kv_heads) {
       at::Tensor score = page_scores(input, head, group, state);  // [group, pages]
       if (options_.group_sum) score = score.sum(0, true).expand({group, pages});
-      keep.push_back(select(score, wanted));
+      keep.push_back(select(score));
     }
     return mask_of({at::cat(keep).unsqueeze(1), options_.page}, input.span());
   }
@@ -94,18 +90,22 @@ class QuestMode final : public HeadMode {
     return at::matmul(q.clamp_min(0), pages(1)) + at::matmul(q.clamp_max(0), pages(0));
   }
 
-  // bool [group, pages].
-  at::Tensor select(const at::Tensor& score, std::int64_t wanted) const {
+  // Pages of a query head, where there are so many; under rule=current the newest is one of them.
+  std::int64_t pages_read() const {
     constexpr std::int64_t kLeast = 3;  // of the authors' evaluation code
+    const std::int64_t wanted = options_.budget / options_.page;
+    return options_.all ? std::max(kLeast, wanted) : wanted;
+  }
+
+  // bool [group, pages].
+  at::Tensor select(const at::Tensor& score) const {
     const std::int64_t pages = score.size(1);
     at::Tensor ranked = score.contiguous();
-    std::int64_t count = std::min(pages, std::max(kLeast, wanted));
-    if (!options_.all) {  // the newest counts as one of them
+    if (!options_.all) {
       ranked = ranked.clone();
-      ranked.select(1, pages - 1).fill_(std::numeric_limits<double>::infinity());
-      count = wanted;
+      ranked.select(1, pages - 1).fill_(kInfinity);
     }
-    return best_of_rows(ranked, count);
+    return best_of_rows(ranked, std::min(pages, pages_read()));
   }
 
   QuestOptions options_;

@@ -48,8 +48,19 @@ void append(const StepLayer& layer, const at::Tensor& qkv, const at::Tensor& q_n
   C10_CUDA_CHECK(append_step(call, c10::cuda::getCurrentCUDAStream()));
 }
 
+PageSpace space_of(const StepPages& pages) {
+  if (!pages.scores.defined()) return {};
+  return {static_cast<std::int32_t>(pages.scores.size(2)), pages.scores.data_ptr<float>(),
+          static_cast<std::uint32_t*>(pages.bits.data_ptr()), pages.keys.data_ptr<std::int32_t>()};
+}
+
 void attend(const StepLayer& layer, const at::Tensor& q, const at::Tensor& out) {
   DecodeCall call{shape_of(layer, q.size(2)), numbers(q), writable(out)};
+  call.pages = space_of(layer.pages);
+  if (call.pages.room > 0) {
+    const PageCall choice{call.shape, call.q, call.pages};
+    C10_CUDA_CHECK(choose_pages(choice, c10::cuda::getCurrentCUDAStream()));
+  }
   call.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(q.size(2))));
   const at::Tensor partials = at::empty({partial_floats(call)}, q.options().dtype(at::kFloat));
   call.partials = partials.data_ptr<float>();

@@ -1,13 +1,15 @@
 // Attention of one new row of each sequence: a thread block owns a stretch of one KV head's keys
 // and all query heads of its group, which are the rows of one tensor-core tile (kernels.md 8). Each
 // of its four warps keeps a softmax of its own over 16 of every 64 keys; partial results meet in
-// shared memory, those of the stretches in a second kernel.
+// shared memory, those of the stretches in a second kernel. Of a head that chooses pages the
+// stretches are of the pages that its group reads, and each query head sees its own.
 
 #include <algorithm>
 #include <cmath>
 
 #include "engine/cuda/dependent_launch.cuh"
 #include "engine/cuda/step_call.h"
+#include "engine/cuda/step_pages.cuh"
 #include "engine/cuda/tensor_core.cuh"
 
 namespace elastic::engine {
@@ -21,29 +23,58 @@ constexpr int kMostGroup = 16;  // query heads a KV head
 constexpr int kSplits = 64;     // stretches of a KV head's keys at most
 constexpr int kLeastTiles = 4;  // of a stretch
 
-// The keys that a head's new row sees, and those of one stretch of them.
-struct Stretch {
-  int tokens, length, begin, end;
-};
-
-__device__ Stretch stretch_of(const StepShape& shape, const KvSlot& slot, int sequence, int split) {
+// Keys that lie in a head's cache for its new row.
+__device__ int stored_keys(const StepShape& shape, const KvSlot& slot, int sequence) {
   const int stored = shape.positions[sequence] + 1 - slot.gone;
-  const int tokens = slot.local > 0 ? min(stored, slot.sink + slot.local) : stored;
-  const int tiles = (tokens + kTile - 1) / kTile;
-  const int length = max(kLeastTiles, (tiles + kSplits - 1) / kSplits) * kTile;
-  return {tokens, length, split * length, min(tokens, (split + 1) * length)};
+  return slot.local > 0 ? min(stored, slot.sink + slot.local) : stored;
 }
 
+// One of the stretches of `tokens` keys.
+struct Stretch {
+  int tokens, length, begin, end;
+
+  __device__ Stretch(int keys, int split) : tokens(keys) {
+    const int tiles = (tokens + kTile - 1) / kTile;
+    length = max(kLeastTiles, (tiles + kSplits - 1) / kSplits) * kTile;
+    begin = split * length;
+    end = min(tokens, begin + length);
+  }
+};
+
+// Rows of a cache, in order.
 template <int D>
-__device__ void load_tile(T* shared, const T* rows, int first, int end) {
+struct WholeRows {
+  int end;
+
+  __device__ std::int64_t row_of(int key) const { return static_cast<std::int64_t>(key) * D; }
+  __device__ bool sees(int, int key) const { return key < end; }
+};
+
+// Rows of chosen pages, numbered from the first of `list` on.
+template <int D>
+struct PagedRows {
+  const ChosenPage* list;
+  int begin, end, shift;  // keys, counted over all pages chosen; a page has 1 << shift
+
+  __device__ const ChosenPage& page_of(int key) const { return list[(key - begin) >> shift]; }
+  __device__ std::int64_t row_of(int key) const {
+    return ((static_cast<std::int64_t>(page_of(key).page) << shift) + (key & ((1 << shift) - 1))) *
+           D;
+  }
+  __device__ bool sees(int head, int key) const {
+    return key < end && (page_of(key).heads >> head & 1) != 0;
+  }
+};
+
+template <int D, typename Rows>
+__device__ void load_tile(T* shared, const T* cache, const Rows& rows, int first) {
   constexpr int kPieces = D / 8;
 #pragma unroll
   for (int i = threadIdx.x; i < kTile * kPieces; i += kThreads) {
     const int row = i / kPieces, piece = i % kPieces;
-    const bool inside = first + row < end;
+    const bool inside = first + row < rows.end;
     copy_async(shared + piece_at<D>(row, piece),
-               rows + static_cast<std::int64_t>(inside ? first + row : first) * D + 8 * piece,
-               inside);
+               cache + rows.row_of(inside ? first + row : first) + 8 * piece, inside);
   }
 }
 
@@ -55,9 +86,10 @@ struct WarpState {
 };
 
 // Sixteen keys of the warp: scores, softmax, values.
-template <int D>
+template <int D, typename Rows>
 __device__ void attend_keys(WarpState<D>& state, const std::uint32_t (&q)[D / 16][4], const T* k,
-                            const T* v, int first_key, int end, float scale_log2, int lane) {
+                            const T* v, int first_key, const Rows& rows, float scale_log2,
+                            int lane) {
   float s[2][4] = {};
 #pragma unroll
   for (int step = 0; step < D / 16; ++step) {
@@ -74,7 +106,9 @@ __device__ void attend_keys(WarpState<D>& state, const std::uint32_t (&q)[D / 16
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         float& score = s[n][2 * half + i];
-        if (first_key + 8 * n + lane % 4 * 2 + i >= end) score = -INFINITY;
+        if (!rows.sees(lane / 4 + 8 * half, first_key + 8 * n + lane % 4 * 2 + i)) {
+          score = -INFINITY;
+        }
         top = fmaxf(top, score);
       }
     }
@@ -168,35 +202,24 @@ struct Joined {
   }
 };
 
+// What a thread block works on.
+struct Place {
+  int split, kv_head, sequence, group;
+
+  __device__ Place(const StepShape& shape)
+      : split(blockIdx.x),
+        kv_head(blockIdx.y),
+        sequence(blockIdx.z),
+        group(shape.heads_q / shape.heads_kv) {}
+
+  __device__ int head_of(const StepShape& shape) const {  // among those of all sequences
+    return sequence * shape.heads_kv + kv_head;
+  }
+};
+
+// The queries of a group as rows of a tensor-core tile.
 template <int D>
-__global__ void __launch_bounds__(kThreads) decode_kernel(const DecodeCall call) {
-  extern __shared__ __align__(128) unsigned char memory[];
-  T* tiles = reinterpret_cast<T*>(memory);  // [stages, {k, v}, keys, D]
-  const StepShape& shape = call.shape;
-  const int split = blockIdx.x, kv_head = blockIdx.y, sequence = blockIdx.z;
-  const int group = shape.heads_q / shape.heads_kv;
-  const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
-  let_next_begin();
-  wait_for_inputs();
-  const Stretch keys = stretch_of(shape, slot, sequence, split);
-  if (keys.begin >= keys.end) return;
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const auto* k = static_cast<const T*>(slot.k);
-  const auto* v = static_cast<const T*>(slot.v);
-
-  const int steps = (keys.end - keys.begin + kTile - 1) / kTile;
-  const auto load = [&](int step) {
-    T* to = tiles + step % kStages * 2 * kTile * D;
-    if (step < steps) {
-      load_tile<D>(to, k, keys.begin + step * kTile, keys.end);
-      load_tile<D>(to + kTile * D, v, keys.begin + step * kTile, keys.end);
-    }
-    asm volatile("cp.async.commit_group;\n");
-  };
-  for (int step = 0; step < kStages - 1; ++step) load(step);
-
-  std::uint32_t q[D / 16][4];
-  const T* rows = call.q + (sequence * shape.heads_q + kv_head * group) * D;
+__device__ void load_queries(std::uint32_t (&q)[D / 16][4], const T* rows, int group, int lane) {
 #pragma unroll
   for (int step = 0; step < D / 16; ++step) {
 #pragma unroll
@@ -206,6 +229,27 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(const DecodeCall call)
           row < group ? *reinterpret_cast<const std::uint32_t*>(rows + row * D + column) : 0;
     }
   }
+}
+
+// Attention over a stretch of `rows`.
+template <int D, typename Rows>
+__device__ void attend_stretch(const DecodeCall& call, const Place& place, const KvSlot& slot,
+                               const Stretch& keys, const Rows& rows, T* tiles) {
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = place.group;
+  const auto* k = static_cast<const T*>(slot.k);
+  const auto* v = static_cast<const T*>(slot.v);
+  const int steps = (keys.end - keys.begin + kTile - 1) / kTile;
+  const auto load = [&](int step) {
+    T* to = tiles + step % kStages * 2 * kTile * D;
+    if (step < steps) {
+      load_tile<D>(to, k, rows, keys.begin + step * kTile);
+      load_tile<D>(to + kTile * D, v, rows, keys.begin + step * kTile);
+    }
+    asm volatile("cp.async.commit_group;\n");
+  };
+  for (int step = 0; step < kStages - 1; ++step) load(step);
+  std::uint32_t q[D / 16][4];
+  load_queries<D>(q, call.q + (place.head_of(call.shape) * group) * D, group, lane);
   const float scale_log2 = call.scale * kLog2e;
   WarpState<D> state;
   for (int step = 0; step < steps; ++step) {
@@ -213,17 +257,19 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(const DecodeCall call)
     __syncthreads();  // this step's rows are there, those of the step before are read
     load(step + kStages - 1);
     const T* tile = tiles + step % kStages * 2 * kTile * D + 16 * warp * D;
-    attend_keys<D>(state, q, tile, tile + kTile * D, keys.begin + step * kTile + 16 * warp,
-                   keys.end, scale_log2, lane);
+    attend_keys<D>(state, q, tile, tile + kTile * D, keys.begin + step * kTile + 16 * warp, rows,
+                   scale_log2, lane);
   }
   wait_for_copies();
   __syncthreads();
-  auto* parts = reinterpret_cast<float*>(memory);
+  auto* parts = reinterpret_cast<float*>(tiles);
   const std::int64_t size = floats_of(group, D);
   deposit<D>(state, Partial<D>(parts + warp * size, group), group, scale_log2, lane);
   __syncthreads();
   const Partial<D> result(
-      call.partials + ((sequence * shape.heads_kv + kv_head) * kSplits + split) * size, group);
+      call.partials +
+          (static_cast<std::int64_t>(place.head_of(call.shape)) * kSplits + place.split) * size,
+      group);
   for (int i = threadIdx.x; i < group * D; i += kThreads) {
     const Joined<D> joined(parts, size, kWarps, group, i / D, i % D);
     if (i % D == 0) {
@@ -234,40 +280,120 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(const DecodeCall call)
   }
 }
 
+// All that lies in the head's cache.
 template <int D>
-__global__ void __launch_bounds__(D) join_kernel(const DecodeCall call) {
-  const StepShape& shape = call.shape;
-  const int head = blockIdx.x, sequence = blockIdx.y, group = shape.heads_q / shape.heads_kv;
-  const int kv_head = head / group;
-  const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
-  let_next_begin();
-  wait_for_inputs();
-  const Stretch keys = stretch_of(shape, slot, sequence, 0);
-  const int count = (keys.tokens + keys.length - 1) / keys.length;
-  const std::int64_t size = floats_of(group, D);
-  const Joined<D> joined(call.partials + (sequence * shape.heads_kv + kv_head) * kSplits * size,
-                         size, count, group, head % group, threadIdx.x);
-  call.out[(sequence * shape.heads_q + head) * D + threadIdx.x] =
-      __float2bfloat16(joined.sum > 0 ? joined.out / joined.sum : 0);
+__device__ void attend_whole(const DecodeCall& call, const Place& place, const KvSlot& slot,
+                             T* tiles) {
+  const Stretch keys(stored_keys(call.shape, slot, place.sequence), place.split);
+  if (keys.begin >= keys.end) return;
+  attend_stretch<D>(call, place, slot, keys, WholeRows<D>{keys.end}, tiles);
 }
 
+// The pages that the head's group has chosen; the list of them comes after the tiles.
 template <int D>
+__device__ void attend_pages(const DecodeCall& call, const Place& place, const KvSlot& slot,
+                             T* tiles) {
+  const StepShape& shape = call.shape;
+  const PageSpace& space = call.pages;
+  const int tokens = shape.positions[place.sequence] + 1, page = slot.pages.page,
+            pages = pages_of(slot.pages, tokens);
+  const std::int64_t words = space.room / 32;
+  const PageUnion<kThreads> chosen(
+      space.bits + static_cast<std::int64_t>(place.head_of(shape)) * place.group * words, words,
+      place.group, (pages + 31) / 32);
+  const int missing = chosen.has(pages - 1) ? pages * page - tokens : 0;
+  const Stretch keys(chosen.pages() * page - missing, place.split);
+  if (place.split == 0 && threadIdx.x == 0) space.keys[place.head_of(shape)] = keys.tokens;
+  if (keys.begin >= keys.end) return;
+  auto* list = reinterpret_cast<ChosenPage*>(tiles + kStages * 2 * kTile * D);
+  chosen.list(keys.begin / page, (keys.end + page - 1) / page, list);
+  __syncthreads();
+  const PagedRows<D> rows{list, keys.begin, keys.end, __ffs(page) - 1};
+  attend_stretch<D>(call, place, slot, keys, rows, tiles);
+}
+
+template <int D, bool kPages>
+__global__ void __launch_bounds__(kThreads) decode_kernel(const DecodeCall call) {
+  extern __shared__ __align__(128) unsigned char memory[];
+  T* tiles = reinterpret_cast<T*>(memory);  // [stages, {k, v}, keys, D]
+  const Place place(call.shape);
+  const KvSlot slot = call.shape.slots[place.head_of(call.shape)];
+  let_next_begin();
+  wait_for_inputs();
+  if constexpr (kPages) {
+    const int tokens = call.shape.positions[place.sequence] + 1;
+    if (chooses_pages(slot.pages, tokens)) return attend_pages<D>(call, place, slot, tiles);
+    if (place.split == 0 && threadIdx.x == 0) {
+      call.pages.keys[place.head_of(call.shape)] = stored_keys(call.shape, slot, place.sequence);
+    }
+  }
+  attend_whole<D>(call, place, slot, tiles);
+}
+
+// A thread block is one query head. Maxima and sums of all stretches are read at once, then outputs
+// without a step that waits for the one before.
+template <int D, bool kPages>
+__global__ void __launch_bounds__(D) join_kernel(const DecodeCall call) {
+  __shared__ float maxima[kSplits], sums[kSplits];
+  const StepShape& shape = call.shape;
+  const int head = blockIdx.x, sequence = blockIdx.y, group = shape.heads_q / shape.heads_kv,
+            row = head % group, column = threadIdx.x;
+  const int kv_head = sequence * shape.heads_kv + head / group;
+  const KvSlot slot = shape.slots[kv_head];
+  let_next_begin();
+  wait_for_inputs();
+  const Stretch keys(kPages ? call.pages.keys[kv_head] : stored_keys(shape, slot, sequence), 0);
+  const int count = (keys.tokens + keys.length - 1) / keys.length;
+  const auto part = [&](int i) {
+    const std::int64_t at = static_cast<std::int64_t>(kv_head) * kSplits + i;
+    return Partial<D>(call.partials + at * floats_of(group, D), group);
+  };
+  if (column < count) {
+    maxima[column] = part(column).maximum[row];
+    sums[column] = part(column).sum[row];
+  }
+  __syncthreads();
+  float maximum = -INFINITY, sum = 0, out = 0;
+  for (int i = 0; i < count; ++i) maximum = fmaxf(maximum, maxima[i]);
+#pragma unroll 8
+  for (int i = 0; i < count; ++i) {
+    const float weight = sums[i] > 0 ? power_of_two(maxima[i] - maximum) : 0;
+    sum += weight * sums[i];
+    out += weight * part(i).out[row * D + column];
+  }
+  call.out[(sequence * shape.heads_q + head) * D + column] =
+      __float2bfloat16(sum > 0 ? out / sum : 0);
+}
+
+// Pages of a stretch at most.
+int listed_pages(const PageSpace& pages) {
+  const int tiles = (pages.room * kLeastPage + kTile - 1) / kTile;
+  return std::max(kLeastTiles, (tiles + kSplits - 1) / kSplits) * kTile / kLeastPage;
+}
+
+template <int D, bool kPages>
 cudaError_t launch(const DecodeCall& call, cudaStream_t stream) {
   const StepShape& shape = call.shape;
   const int group = shape.heads_q / shape.heads_kv;
   const auto parts = static_cast<int>(kWarps * floats_of(group, D) * sizeof(float));
-  const int bytes = std::max<int>(kStages * 2 * kTile * D * static_cast<int>(sizeof(T)), parts);
-  cudaError_t error =
-      cudaFuncSetAttribute(decode_kernel<D>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  int bytes = std::max<int>(kStages * 2 * kTile * D * static_cast<int>(sizeof(T)), parts);
+  if (kPages) bytes += listed_pages(call.pages) * static_cast<int>(sizeof(ChosenPage));
+  cudaError_t error = cudaFuncSetAttribute(decode_kernel<D, kPages>,
+                                           cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   if (error != cudaSuccess) return error;
   const auto heads_kv = static_cast<unsigned>(shape.heads_kv),
              heads_q = static_cast<unsigned>(shape.heads_q),
              batch = static_cast<unsigned>(shape.batch);
   const LaunchSize parts_size{dim3(kSplits, heads_kv, batch), kThreads,
                               static_cast<unsigned>(bytes)};
-  error = launch_dependent(decode_kernel<D>, parts_size, stream, call);
+  error = launch_dependent(decode_kernel<D, kPages>, parts_size, stream, call);
   if (error != cudaSuccess) return error;
-  return launch_dependent(join_kernel<D>, {dim3(heads_q, batch), D}, stream, call);
+  return launch_dependent(join_kernel<D, kPages>, {dim3(heads_q, batch), D}, stream, call);
+}
+
+template <int D>
+cudaError_t launch(const DecodeCall& call, cudaStream_t stream) {
+  return call.pages.room > 0 ? launch<D, true>(call, stream) : launch<D, false>(call, stream);
 }
 
 }  // namespace

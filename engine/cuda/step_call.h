@@ -30,14 +30,33 @@ struct AppendCall {
 };
 cudaError_t append_step(const AppendCall& call, cudaStream_t stream);
 
-/// Attention of the new rows over their caches. How the keys of a head are split depends on their
-/// number alone, so that a sequence's result does not depend on the rest of the batch.
+/// Where steps choose pages (KvSlot::pages).
+struct PageSpace {
+  std::int32_t room = 0;          // pages of a cache at most, a multiple of 32; 0: no head chooses
+  float* scores = nullptr;        // [batch, heads_q, room]
+  std::uint32_t* bits = nullptr;  // [batch, heads_q, room / 32]: bit b of word w is page 32 w + b
+  std::int32_t* keys = nullptr;   // [batch, heads_kv]: how many a KV head reads, out
+};
+
+/// The pages that each query head reads, by q and the bounds, into `bits`: the best scores, of
+/// equal ones the first.
+struct PageCall {
+  StepShape shape;
+  const __nv_bfloat16* q = nullptr;  // [batch, heads_q, head_dim]
+  PageSpace pages;
+};
+cudaError_t choose_pages(const PageCall& call, cudaStream_t stream);
+
+/// Attention of the new rows over their caches, or the pages chosen of them. How the keys of a head
+/// are split depends on their number alone, so that a sequence's result does not depend on the rest
+/// of the batch.
 struct DecodeCall {
   StepShape shape;
   const __nv_bfloat16* q = nullptr;  // [batch, heads_q, head_dim]
   __nv_bfloat16* out = nullptr;      // the same
   float* partials = nullptr;         // partial_floats() of them
   float scale = 0;
+  PageSpace pages;
 };
 std::int64_t partial_floats(const DecodeCall& call);
 cudaError_t decode_step(const DecodeCall& call, cudaStream_t stream);

@@ -30,6 +30,15 @@ __device__ float block_sum(float x) {
   return sum;
 }
 
+// A key that opens a page is its bounds, a later one widens them.
+__device__ void widen(const KvSlot& slot, std::int64_t row, int width, int i, T key) {
+  const std::int64_t at = row / slot.pages.page * width + i;
+  T &low = static_cast<T*>(slot.low)[at], &high = static_cast<T*>(slot.high)[at];
+  const bool opens = row % slot.pages.page == 0;
+  if (opens || __bfloat162float(key) < __bfloat162float(low)) low = key;
+  if (opens || __bfloat162float(key) > __bfloat162float(high)) high = key;
+}
+
 // A thread block is one head of one sequence, a thread the pair of elements that rotate together.
 template <int D>
 __global__ void append_kernel(const AppendCall call) {
@@ -45,11 +54,12 @@ __global__ void append_kernel(const AppendCall call) {
   const bool is_query = head < shape.heads_q, is_value = head >= shape.heads_q + shape.heads_kv;
   const int kv_head = (head - shape.heads_q) % shape.heads_kv;
   T* to = call.q + (static_cast<std::int64_t>(sequence) * shape.heads_q + head) * D;
+  KvSlot slot;
+  std::int64_t row = 0;
   if (!is_query) {
-    const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
-    const std::int64_t row = slot.local > 0 && position >= slot.sink
-                                 ? slot.sink + (position - slot.sink) % slot.local
-                                 : position - slot.gone;
+    slot = shape.slots[sequence * shape.heads_kv + kv_head];
+    row = slot.local > 0 && position >= slot.sink ? slot.sink + (position - slot.sink) % slot.local
+                                                  : position - slot.gone;
     to = static_cast<T*>(is_value ? slot.v : slot.k) + row * D;
   }
   if (is_value) {
@@ -69,6 +79,10 @@ __global__ void append_kernel(const AppendCall call) {
   const float s = __bfloat162float(call.sin[static_cast<std::int64_t>(position) * half + i]);
   to[i] = __float2bfloat16(a * c - b * s);
   to[i + half] = __float2bfloat16(b * c + a * s);
+  if (slot.pages.page > 0) {
+    widen(slot, row, D, i, to[i]);
+    widen(slot, row, D, i + half, to[i + half]);
+  }
 }
 
 // A thread block is one row.

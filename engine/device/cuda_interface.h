@@ -9,7 +9,7 @@ namespace elastic::engine {
 class AttentionBackend;
 struct StepKernels;
 
-inline constexpr int kCudaInterfaceVersion = 6;
+inline constexpr int kCudaInterfaceVersion = 7;
 
 struct CudaDeviceInfo {
   char name[256];

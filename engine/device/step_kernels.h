@@ -15,11 +15,19 @@
 
 namespace elastic::engine {
 
+/// Where a layer's steps choose pages (KvSlot::pages); undefined where no head of the batch does.
+struct StepPages {
+  at::Tensor scores;  // fp32 [batch, heads_q, room]: room for so many pages, a multiple of 32
+  at::Tensor bits;    // int32 [batch, heads_q, room / 32]
+  at::Tensor keys;    // int32 [batch, heads_kv]: that the step has read of each KV head, out
+};
+
 /// One layer of a step over the tokens of a batch. bf16, head_dim 64 or 128.
 struct StepLayer {
   std::int64_t heads_q = 0, heads_kv = 0;
   at::Tensor positions;  // int32 [batch]: of the new tokens; -1: a row without a sequence
   at::Tensor slots;      // uint8 [batch * heads_kv * sizeof(KvSlot)]
+  StepPages pages = {};
 };
 
 struct RouterWeights;  // engine/router/router.h
@@ -49,14 +57,15 @@ struct StepKernels {
                const at::Tensor& out) = nullptr;
 
   /// qkv [batch, (heads_q + 2 heads_kv) * head_dim], one projection: the keys, normed by k_norm
-  /// where that is defined and rotated, and the values go to their slots; the queries, likewise, to
-  /// q [batch, heads_q, head_dim]. cos, sin [positions, head_dim / 2].
+  /// where that is defined and rotated, and the values go to their slots, bounds of pages with
+  /// them; the queries, likewise, to q [batch, heads_q, head_dim]. cos, sin [positions, head_dim /
+  /// 2].
   void (*append)(const StepLayer& layer, const at::Tensor& qkv, const at::Tensor& q_norm,
                  const at::Tensor& k_norm, double eps, const at::Tensor& cos, const at::Tensor& sin,
                  const at::Tensor& q) = nullptr;
 
-  /// q [batch, heads_q, head_dim] over all rows of the slots, scale 1/sqrt(head_dim); out, shape of
-  /// q, contiguous.
+  /// q [batch, heads_q, head_dim] over all rows of the slots, or the pages that each query head
+  /// chooses of them; scale 1/sqrt(head_dim); out, shape of q, contiguous.
   void (*attend)(const StepLayer& layer, const at::Tensor& q, const at::Tensor& out) = nullptr;
 
   /// silu(x[:, :n]) * x[:, n:] of x [rows, 2 n], contiguous, to out [rows, n].

@@ -9,8 +9,10 @@
 #include <ATen/ops/stack.h>
 
 #include <bit>
+#include <vector>
 
 #include "base/error.h"
+#include "engine/attention/page_bounds.h"
 #include "engine/device/step_kernels.h"
 #include "engine/model/layer_ops.h"
 #include "engine/model/norm.h"
@@ -26,11 +28,46 @@ std::int64_t recorded_rows(std::size_t batch) {
   return static_cast<std::int64_t>(std::bit_ceil(batch));
 }
 
+// Whether a step of the mode's heads reads all of the cache, or pages that a device can choose.
+bool reads_slots(const HeadMode* mode) {
+  if (mode == nullptr) return true;
+  const ModePlaces places = mode->places();
+  const auto page = static_cast<std::uint32_t>(mode->page_rule().page);
+  const bool fits = page >= kLeastPage && page <= kMostPage && std::has_single_bit(page);
+  return !places.kernel_loop && (!places.decode_selection || fits);
+}
+
+const HeadMode& mode_of(const AttentionPlan& plan, std::uint8_t sparse) {
+  return sparse != 0 ? *plan.sparse : *plan.retrieval;
+}
+
+// The rule of a plan's pages; a page of 0 where it has none.
+PageRule pages_of(const AttentionPlan& plan) {
+  for (const HeadMode* mode : {plan.retrieval.get(), plan.sparse.get()}) {
+    if (mode != nullptr && mode->page_rule().page > 0) return mode->page_rule();
+  }
+  return {};
+}
+
+// The rule of each KV head of a layer into its slot, and where its bounds lie.
+void add_pages(const StepRow& row, std::int64_t layer, std::span<KvSlot> slots) {
+  const std::vector<at::Tensor>& bounds =
+      row.sequence->states[static_cast<std::size_t>(layer)].tensors;
+  const HeadDecision& decision = row.sequence->decisions[static_cast<std::size_t>(layer)];
+  for (std::size_t head = 0; head < slots.size(); ++head) {
+    slots[head].pages = mode_of(*row.plan, decision.is_sparse[head]).page_rule();
+    if (slots[head].pages.page == 0) continue;
+    slots[head].low = bounds[0][static_cast<std::int64_t>(head)].data_ptr();
+    slots[head].high = bounds[1][static_cast<std::int64_t>(head)].data_ptr();
+  }
+}
+
 }  // namespace
 
 bool RecordedStep::takes(const AttentionPlan& plan) const {
   const ModelConfig& c = decoder_.config();
-  return !plan.selects_in_decode() && step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
+  return reads_slots(plan.retrieval.get()) && reads_slots(plan.sparse.get()) &&
+         step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
          c.heads_q <= kMostGroup * c.heads_kv && c.hidden % kStepInner == 0 &&
          c.intermediate % kStepInner == 0;
 }
@@ -45,6 +82,7 @@ void RecordedStep::place(Recording& recording, std::span<const StepRow> batch) c
     KvSlot* next = now.data() + static_cast<std::size_t>(layer) * row_slots;
     for (const StepRow& row : batch) {
       row.sequence->cache.locate(layer, next);
+      if (pages_of(*row.plan).page > 0) add_pages(row, layer, {next, heads});
       next += heads;
     }
   }
@@ -68,7 +106,10 @@ void RecordedStep::compute(Recording& recording) const {
   const auto by_head = [&](const at::Tensor& t) { return t.view({-1, c.heads_q, c.head_dim}); };
   for (std::int64_t layer = 0; layer < c.layers; ++layer) {
     const LayerWeights& w = weights.layers[static_cast<std::size_t>(layer)];
-    const StepLayer step{c.heads_q, c.heads_kv, recording.inputs[1], recording.slots[layer]};
+    StepLayer step{c.heads_q, c.heads_kv, recording.inputs[1], recording.slots[layer]};
+    if (recording.pages.keys.defined()) {
+      step.pages = {recording.pages.scores, recording.pages.bits, recording.pages.keys[layer]};
+    }
     kernels.norm(x, w.input_norm, c.rms_eps, normed);
     kernels.linear(normed, w.qkv, w.qkv_bias, LinearEnd::kStore, qkv);
     kernels.append(step, qkv, w.q_norm, w.k_norm, c.rms_eps, rotary.cos(), rotary.sin(),
@@ -85,8 +126,22 @@ void RecordedStep::compute(Recording& recording) const {
   recording.choices.copy_(at::stack({at::argmax(recording.logits, 1), finite.to(at::kLong)}));
 }
 
-RecordedStep::Recording& RecordedStep::recording_of(std::int64_t rows) {
-  Recording& recording = recordings_[rows];
+// Of the pages of all positions that the step is recorded for.
+void RecordedStep::make_room_for_pages(Recording& recording) const {
+  const ModelConfig& c = decoder_.config();
+  constexpr std::int64_t kWord = 32;
+  const std::int64_t rows = recording.inputs.size(1),
+                     words = decoder_.rotary().cos().size(0) / (kLeastPage * kWord) + 1;
+  const auto there = [&](at::ScalarType type) {
+    return at::TensorOptions(type).device(decoder_.device());
+  };
+  recording.pages = {at::empty({rows, c.heads_q, words * kWord}, there(at::kFloat)),
+                     at::empty({rows, c.heads_q, words}, there(at::kInt)),
+                     at::empty({c.layers, rows, c.heads_kv}, there(at::kInt))};
+}
+
+RecordedStep::Recording& RecordedStep::recording_of(std::int64_t rows, bool pages) {
+  Recording& recording = recordings_[{rows, pages}];
   if (recording.inputs.defined()) return recording;
   const ModelConfig& c = decoder_.config();
   const auto there = [&](at::ScalarType type) {
@@ -100,30 +155,68 @@ RecordedStep::Recording& RecordedStep::recording_of(std::int64_t rows) {
   return recording;
 }
 
+// What the step has stored and read.
+void RecordedStep::end_step(const Recording& recording, std::span<const StepRow> batch) const {
+  const ModelConfig& c = decoder_.config();
+  const at::Tensor counts =
+      recording.pages.keys.defined() ? recording.pages.keys.to(at::kCPU) : at::Tensor();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto& [sequence, id, plan] = batch[i];
+    const PageRule rule = pages_of(*plan);
+    if (rule.page == 0) {
+      end_whole_step(*sequence);
+      continue;
+    }
+    const std::int64_t tokens = ++sequence->tokens, row = static_cast<std::int64_t>(i),
+                       pages = tokens > rule.budget ? (tokens + rule.page - 1) / rule.page : 0;
+    std::int64_t vectors = 0;  // keys, values, and two bounds of each page where heads choose
+    for (std::int64_t layer = 0; layer < c.layers; ++layer) {
+      const auto at = static_cast<std::size_t>(layer);
+      const std::int32_t* keys = counts[layer][row].const_data_ptr<std::int32_t>();
+      for (const std::uint8_t sparse : sequence->decisions[at].is_sparse) {
+        const bool chooses = mode_of(*plan, sparse).page_rule().page > 0;
+        vectors += 2 * (*keys++ + (chooses ? pages : 0));
+      }
+      sequence->states[at].tokens = tokens;
+    }
+    const std::int64_t bytes = c.head_dim * decoder_.weights().embedding.element_size();
+    sequence->reads.add(static_cast<double>(bytes * vectors),
+                        static_cast<double>(bytes * 2 * c.layers * c.heads_kv * tokens));
+  }
+}
+
 StepResult RecordedStep::run(std::span<const StepRow> batch) {
   check(!batch.empty() && batch.size() <= kMostRows, "rows of a step");
   const std::int64_t rows = recorded_rows(batch.size());
   std::vector<std::int32_t> inputs(static_cast<std::size_t>(2 * rows), 0);  // ids, positions
   std::fill(inputs.begin() + rows, inputs.end(), -1);
+  bool pages = false;
   for (std::size_t row = 0; row < batch.size(); ++row) {
     const auto& [sequence, id, plan] = batch[row];
     decoder_.reserve_positions(sequence->tokens + 1);
+    const PageRule rule = pages_of(*plan);
+    pages = pages || rule.page > 0;
     for (std::int64_t layer = 0; layer < decoder_.config().layers; ++layer) {
       cut_cache(*sequence, layer, *plan, sequence->tokens);
+      if (rule.page > 0) {
+        hold_bounds(sequence->cache.read_all(layer, sequence->tokens).k, rule.page,
+                    sequence->states[static_cast<std::size_t>(layer)]);
+      }
       sequence->cache.reserve(layer, sequence->tokens + 1);
     }
     inputs[row] = id;
     inputs[static_cast<std::size_t>(rows) + row] = static_cast<std::int32_t>(sequence->tokens);
   }
-  Recording& recording = recording_of(rows);
+  Recording& recording = recording_of(rows, pages);
   recording.inputs.copy_(at::from_blob(inputs.data(), {2, rows}, at::kInt), true);
   place(recording, batch);
   if (recording.rotary != decoder_.rotary().cos().const_data_ptr()) {
     recording.rotary = decoder_.rotary().cos().const_data_ptr();
+    if (pages) make_room_for_pages(recording);
     recording.replay = step_kernels(decoder_.device().type()).record([&] { compute(recording); });
   }
   recording.replay();
-  for (const StepRow& row : batch) end_whole_step(*row.sequence);
+  end_step(recording, batch);
   const at::Tensor choices = recording.choices.to(at::kCPU);
   const std::int64_t* choice = choices.const_data_ptr<std::int64_t>();
   StepResult result{{}, {}, recording.logits.narrow(0, 0, std::ssize(batch))};

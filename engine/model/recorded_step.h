@@ -14,8 +14,10 @@
 #include <functional>
 #include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "engine/device/step_kernels.h"
 #include "engine/kernels/step_linear.h"
 #include "engine/model/decoder.h"
 
@@ -42,7 +44,7 @@ class RecordedStep {
   explicit RecordedStep(Decoder& decoder) : decoder_(decoder) {}
 
   /// True where the device brings kernels for the model, and the plan's steps read all that their
-  /// caches hold: whole, a ring, or what an eviction left.
+  /// caches hold (whole, a ring, or what an eviction left) or pages of it that the device chooses.
   bool takes(const AttentionPlan& plan) const;
 
   /// As Decoder::step(), and the output head, of at most kMostRows sequences. A sequence's result
@@ -56,15 +58,18 @@ class RecordedStep {
     std::vector<KvSlot> slots_host;  // what lies there
     at::Tensor logits;               // [rows, vocab]
     at::Tensor choices;              // int64 [2, rows]: greedy token, whether all is finite
+    StepPages pages;                 // where rows choose pages; keys: [layers, rows, heads_kv]
     const void* rotary = nullptr;    // the table that it was recorded with
     std::function<void()> replay;
   };
-  Recording& recording_of(std::int64_t rows);
+  Recording& recording_of(std::int64_t rows, bool pages);
   void place(Recording& recording, std::span<const StepRow> batch) const;
+  void make_room_for_pages(Recording& recording) const;
   void compute(Recording& recording) const;
+  void end_step(const Recording& recording, std::span<const StepRow> batch) const;
 
   Decoder& decoder_;
-  std::map<std::int64_t, Recording> recordings_;  // by rows
+  std::map<std::pair<std::int64_t, bool>, Recording> recordings_;  // by rows, choosing pages or not
 };
 
 }  // namespace elastic::engine

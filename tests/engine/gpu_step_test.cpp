@@ -7,16 +7,22 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "engine/attention/page_bounds.h"
 #include "engine/device/stage_clock.h"
 #include "engine/device/step_kernels.h"
 #include "engine/kernels/kv_slot.h"
@@ -86,6 +92,85 @@ TEST_F(Gpu_Step, AttendEqualsFloat64AtAnyNumberOfKeysInRingsAndAfterEvictions) {
     const at::Tensor again = at::full(q.sizes(), 8.0, q.options());
     kernels().attend(layer, q, again);
     EXPECT_TRUE(out.equal(again)) << "the same inputs give the same bits";
+  }
+}
+
+// bool [keys]: the pages that a query [dim] reads of keys [n, dim], in float64.
+at::Tensor pages_read(const PageRule& rule, const at::Tensor& q, const at::Tensor& low,
+                      const at::Tensor& high, std::int64_t keys) {
+  at::Tensor scores = at::maximum(q * low, q * high).sum(-1);  // [pages] or [group, pages]
+  if (rule.group) scores = scores.sum(0);
+  if (rule.newest) scores[-1].fill_(INFINITY);
+  const std::int64_t count = std::min<std::int64_t>(rule.count, scores.size(0));
+  const at::Tensor last = std::get<0>(scores.sort(true, 0, true))[count - 1];
+  return (scores >= last).repeat_interleave(rule.page).narrow(0, 0, keys);
+}
+
+TEST_F(Gpu_Step, AttendReadsThePagesOfTheBestBounds) {
+  constexpr std::int64_t kRoom = 4096;  // pages
+  for (const PageRule& rule : {PageRule{16, 64, 4, true, false},
+                               {8, 100, 12, true, true},
+                               {32, 256, 8, false, false},
+                               {64, 1024, 16, true, false}}) {
+    for (const auto& [heads_kv, group, dim] :
+         {std::array<std::int64_t, 3>{2, 4, 128}, {3, 1, 64}, {1, 16, 64}}) {
+      const std::vector<std::int32_t> positions = {0, 62, 99, 100, 255, 1023, 1024, 5000, 30001};
+      const auto batch = static_cast<std::int64_t>(positions.size());
+      std::vector<at::Tensor> held;
+      std::vector<KvSlot> slots;
+      for (const std::int32_t position : positions) {
+        for (std::int64_t head = 0; head < heads_kv; ++head) {
+          const at::Tensor k = at::randn({1, position + 1, dim}, bf16()),
+                           v = at::randn({position + 1, dim}, bf16());
+          const at::Tensor low = page_bounds(k, rule.page, false),
+                           high = page_bounds(k, rule.page, true);
+          KvSlot slot{k.data_ptr(), v.data_ptr()};
+          if (head < 2) slot.pages = rule;  // a third head reads all
+          slot.low = low.data_ptr();
+          slot.high = high.data_ptr();
+          slots.push_back(slot);
+          held.insert(held.end(), {k[0], v, low[0], high[0]});
+        }
+      }
+      StepLayer layer{heads_kv * group, heads_kv, there(positions), there(slots)};
+      layer.pages = {
+          at::empty({batch, layer.heads_q, kRoom}, at::TensorOptions(at::kFloat).device(device_)),
+          at::empty({batch, layer.heads_q, kRoom / 32},
+                    at::TensorOptions(at::kInt).device(device_)),
+          at::empty({batch, heads_kv}, at::TensorOptions(at::kInt).device(device_))};
+      const at::Tensor q = at::randn({batch, heads_kv, group, dim}, bf16());
+      const at::Tensor out = at::full(q.sizes(), 7.0, q.options());
+      const auto by_head = [&](const at::Tensor& x) { return x.view({batch, layer.heads_q, dim}); };
+      kernels().attend(layer, by_head(q), by_head(out));
+      for (std::int64_t b = 0; b < batch; ++b) {
+        const std::int64_t keys = positions[static_cast<std::size_t>(b)] + 1;
+        for (std::int64_t head = 0; head < heads_kv; ++head) {
+          const at::Tensor* own = held.data() + 4 * (b * heads_kv + head);
+          const auto wide = [&](int which) { return own[which].to(at::kDouble); };
+          const bool chooses = head < 2 && keys > rule.budget;
+          at::Tensor read = at::zeros({keys}, at::kBool).to(device_);
+          for (std::int64_t g = 0; g < group; ++g) {
+            const at::Tensor query = q[b][head].to(at::kDouble);  // [group, dim]
+            const at::Tensor pages =
+                chooses ? pages_read(rule, rule.group ? query.unsqueeze(1) : query[g], wide(2),
+                                     wide(3), keys)
+                        : at::ones({keys}, at::kBool).to(device_);
+            read = read | pages;
+            const at::Tensor scores = at::matmul(wide(0), query[g])
+                                          .div(std::sqrt(static_cast<double>(dim)))
+                                          .masked_fill(~pages, -INFINITY);
+            EXPECT_LT(relative(out[b][head][g], at::matmul(at::softmax(scores, 0), wide(1))),
+                      elastic::testing::kHeadBf16)
+                << keys << " keys, head " << head << "." << g << ", pages of " << rule.page;
+          }
+          EXPECT_EQ(layer.pages.keys[b][head].item<std::int64_t>(),
+                    read.sum().item<std::int64_t>());
+        }
+      }
+      const at::Tensor again = at::full(q.sizes(), 8.0, q.options());
+      kernels().attend(layer, by_head(q), by_head(again));
+      EXPECT_TRUE(out.equal(again)) << "the same inputs give the same bits";
+    }
   }
 }
 
@@ -171,7 +256,8 @@ TEST_F(Gpu_Step, ARecordedStepEqualsOneOfAtenOperations) {
     for (const char* mode :
          {"fa", "fa-ssa:sink=128,local=256,decode=sparse", "ssa:decode=full", "snapkv:budget=200",
           "snapkv:budget=200,adakv=0.2", "streamingllm:budget=150", "tova:ratio=0.5",
-          "expected-attention:ratio=0.5"}) {
+          "expected-attention:ratio=0.5", "quest:page=16,budget=256", "quest:page=8,budget=400",
+          "quest:page=64,budget=256,share=group_sum", "quest:page=32,budget=200,rule=all"}) {
       Decoder decoder(random_weights(step_config(qk_norm), at::kBFloat16, device_, 5), 0);
       elastic::testing::expect_recorded_as_composed(decoder, mode);
     }
@@ -224,8 +310,9 @@ Spoken speak(Decoder& decoder, const AttentionPlan& plan, std::size_t batch, std
 
 TEST_F(Gpu_Step, ASequenceIsTheSameBitsAloneAndInAnyBatch) {
   const c10::InferenceMode no_gradients;
-  for (const char* mode : {"fa", "fa-ssa:sink=128,local=256,decode=sparse",
-                           "snapkv:budget=200,adakv=0.2", "streamingllm:budget=150"}) {
+  for (const char* mode :
+       {"fa", "fa-ssa:sink=128,local=256,decode=sparse", "snapkv:budget=200,adakv=0.2",
+        "streamingllm:budget=150", "quest:page=16,budget=256"}) {
     Decoder decoder(random_weights(step_config(true), at::kBFloat16, device_, 6), 0);
     const AttentionPlan plan = plan_of(decoder, mode);
     const Spoken alone = speak(decoder, plan, 1, 40);

@@ -6,7 +6,10 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -34,6 +37,14 @@ at::Tensor turned(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
   return at::cat({a * cos - b * sin, b * cos + a * sin}, -1);
 }
 
+void widen(const KvSlot& slot, std::int64_t row, const at::Tensor& key) {
+  const std::int64_t page = row / slot.pages.page;
+  const auto bound = [&](void* first) { return rows_at(first, page + 1, key.size(0))[page]; };
+  const bool opens = row % slot.pages.page == 0;
+  bound(slot.low).copy_(opens ? key : at::minimum(bound(slot.low), key));
+  bound(slot.high).copy_(opens ? key : at::maximum(bound(slot.high), key));
+}
+
 void append(const StepLayer& layer, const at::Tensor& qkv, const at::Tensor& q_norm,
             const at::Tensor& k_norm, double eps, const at::Tensor& cos, const at::Tensor& sin,
             const at::Tensor& q) {
@@ -57,8 +68,22 @@ void append(const StepLayer& layer, const at::Tensor& qkv, const at::Tensor& q_n
                                   : position - slot.gone;
       rows_at(slot.k, at + 1, dim)[at].copy_(new_keys[head]);
       rows_at(slot.v, at + 1, dim)[at].copy_(by_head[row][heads + kv_heads + head]);
+      if (slot.pages.page > 0) widen(slot, at, new_keys[head]);
     }
   }
+}
+
+// The rows of a head's cache that its query q [dim] does not read, bool [rows]: all pages but the
+// best by their bounds.
+at::Tensor left_out(const KvSlot& slot, std::int64_t rows, const at::Tensor& q) {
+  const std::int64_t page = slot.pages.page, pages = (rows + page - 1) / page;
+  const at::Tensor query = q.to(at::kFloat);
+  at::Tensor scores = at::maximum(query * rows_at(slot.low, pages, q.size(0)).to(at::kFloat),
+                                  query * rows_at(slot.high, pages, q.size(0)).to(at::kFloat))
+                          .sum(1);
+  scores[pages - 1].fill_(INFINITY);
+  const at::Tensor best = std::get<0>(scores.sort(true, 0, true)).narrow(0, 0, slot.pages.count);
+  return (scores < best.min()).repeat_interleave(page).narrow(0, 0, rows);
 }
 
 void attend(const StepLayer& layer, const at::Tensor& q, const at::Tensor& out) {
@@ -69,14 +94,24 @@ void attend(const StepLayer& layer, const at::Tensor& q, const at::Tensor& out) 
       out[row].zero_();
       continue;
     }
+    at::Tensor unread;  // by all heads of the group
     for (std::int64_t head = 0; head < layer.heads_q; ++head) {
       const KvSlot& slot = slot_of(layer, row, head / group);
       const std::int64_t rows = slot.local > 0
                                     ? std::min<std::int64_t>(stored, slot.sink + slot.local)
                                     : stored - slot.gone;
-      const at::Tensor scores =
+      at::Tensor scores =
           at::matmul(rows_at(slot.k, rows, dim).to(at::kFloat), q[row][head].to(at::kFloat)) /
           std::sqrt(static_cast<double>(dim));
+      if (head % group == 0) unread = at::zeros({rows}, at::kBool);
+      if (slot.pages.page > 0 && stored > slot.pages.budget) {
+        const at::Tensor own = left_out(slot, rows, q[row][head]);
+        scores = scores.masked_fill(own, -INFINITY);
+        unread = head % group == 0 ? own : unread & own;
+      }
+      if (layer.pages.keys.defined()) {
+        layer.pages.keys[row][head / group].fill_(rows - unread.sum().item<std::int64_t>());
+      }
       out[row][head].copy_(
           at::matmul(at::softmax(scores, 0), rows_at(slot.v, rows, dim).to(at::kFloat)));
     }
@@ -113,22 +148,24 @@ TEST_F(RecordedSteps, EqualComposedOnesWhateverCachesKeep) {
   const c10::InferenceMode no_gradients;
   for (const char* mode : {"fa", "ssa:sink=128,local=256,decode=sparse", "snapkv:budget=200",
                            "snapkv:budget=200,adakv=0.2", "streamingllm:budget=150",
-                           "tova:ratio=0.5", "expected-attention:ratio=0.5"}) {
+                           "tova:ratio=0.5", "expected-attention:ratio=0.5",
+                           "quest:page=16,budget=256", "quest:page=8,budget=400,dense=1"}) {
     Decoder decoder(random_weights(elastic::testing::step_config(true), at::kBFloat16, at::kCPU, 5),
                     0);
     elastic::testing::expect_recorded_as_composed(decoder, mode);
   }
 }
 
-TEST_F(RecordedSteps, TakeWhatReadsAllThatItsCachesHold) {
+TEST_F(RecordedSteps, TakeWhatReadsAllThatItsCachesHoldOrPages) {
   Decoder decoder(random_weights(elastic::testing::step_config(false), at::kBFloat16, at::kCPU, 5),
                   0);
   const RecordedStep recorded(decoder);
   const auto takes = [&](const char* mode) {
     return recorded.takes(elastic::testing::plan_of(decoder, mode));
   };
-  EXPECT_TRUE(takes("snapkv") && takes("fa"));
-  EXPECT_FALSE(takes("quest") || takes("oracle-topk")) << "they select in each step";
+  EXPECT_TRUE(takes("snapkv") && takes("fa") && takes("quest"));
+  EXPECT_FALSE(takes("oracle-topk") || takes("skip")) << "they choose keys by their scores";
+  EXPECT_FALSE(takes("quest:page=24") || takes("quest:page=4")) << "such pages fill no tile";
 }
 
 }  // namespace

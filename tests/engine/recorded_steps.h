@@ -39,6 +39,9 @@ inline void expect_recorded_as_composed(engine::Decoder& decoder, const char* mo
   const engine::AttentionPlan plan = plan_of(decoder, mode);
   engine::RecordedStep recorded(decoder);
   ASSERT_TRUE(recorded.takes(plan)) << mode;
+  // Where pages are chosen, those of nearly equal scores may change places.
+  const double most = plan.selects_in_decode() ? 1e-1 : 2e-2,
+               most_reads = plan.selects_in_decode() ? 5e-3 : 0;
   // 381 and 384 reach the window of the cut on the way, 130 outgrows what its cache began with.
   std::vector<engine::Sequence> a, b;
   for (const std::int64_t tokens : {381, 384, 1111, 130, 1}) {
@@ -63,7 +66,7 @@ inline void expect_recorded_as_composed(engine::Decoder& decoder, const char* mo
     }
     const at::Tensor wanted = decoder.logits(decoder.step(first, ids, plan));
     const engine::StepResult got = recorded.run(second);
-    ASSERT_LT(relative(got.logits, wanted), 2e-2) << mode << ", step " << step;
+    ASSERT_LT(relative(got.logits, wanted), most) << mode << ", step " << step;
     const at::Tensor best = got.logits.argmax(1).cpu();
     for (std::size_t i = 0; i < batch; ++i) {
       EXPECT_EQ(got.greedy[i], best[static_cast<std::int64_t>(i)].item<std::int64_t>());
@@ -72,6 +75,7 @@ inline void expect_recorded_as_composed(engine::Decoder& decoder, const char* mo
   }
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].cache.bytes(a[i].tokens), b[i].cache.bytes(b[i].tokens)) << mode;
+    EXPECT_NEAR(*a[i].reads.share(), *b[i].reads.share(), most_reads) << mode;
   }
 }
 
