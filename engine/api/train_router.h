@@ -91,6 +91,7 @@ struct TrainOptions {
   std::string device = "auto";  // cpu, cuda, auto
   TrainType dtype = TrainType::kAuto;
   bool recompute = true;        // keep one activation a layer, recompute the rest backward
+  bool keep_attention = true;   // ... but for what full attention gave
   std::int64_t log_every = 20;  // steps between looks at the numbers (a device wait each)
   std::int64_t checkpoint_every = 100;
   double max_minutes = 0;  // 0: no limit; else a checkpoint and a clean end

@@ -4,12 +4,15 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "base/error.h"
+#include "engine/train/document_attention.h"
 #include "engine/train/span_kernel.h"
 #include "engine/train/upload.h"
 
@@ -101,6 +104,18 @@ std::vector<BlockChunk> make_chunks(const std::vector<BlockLists>& lists) {
   return chunks;
 }
 
+// Documents each by itself, if all are long enough to fill a device.
+std::vector<Spans> spans_apart(const std::vector<std::int64_t>& offsets) {
+  constexpr std::int64_t kLong = 4096;  // rows
+  std::vector<Spans> apart;
+  for (std::size_t i = 1; i < offsets.size(); ++i) {
+    const std::int64_t rows = offsets[i] - offsets[i - 1];
+    if (rows < kLong) return {};
+    apart.push_back(make_spans({0, rows}, {0, rows}));
+  }
+  return apart;
+}
+
 Spans moved(const Spans& spans, at::Device device) {
   Spans there = spans;
   there.q_offsets = upload(spans.q_offsets, device);
@@ -141,85 +156,130 @@ struct ChunkView {
 };
 
 // What a node of the graph keeps besides tensors.
-struct LayoutHolder : torch::CustomClassHolder {
-  explicit LayoutHolder(LayoutPtr l) : layout(std::move(l)) {}
+struct Kept : torch::CustomClassHolder {
+  Kept(LayoutPtr l, double s, std::optional<HeadsOfDocuments> h)
+      : layout(std::move(l)), scale(s), gradients(std::move(h)) {}
   LayoutPtr layout;
+  double scale;
+  std::optional<HeadsOfDocuments> gradients;
 };
 
-void keep_layout(AutogradContext* context, const LayoutPtr& layout, double scale) {
-  context->saved_data["layout"] =
-      c10::IValue::make_capsule(c10::make_intrusive<LayoutHolder>(layout));
-  context->saved_data["scale"] = scale;
+void keep(AutogradContext* context, const LayoutPtr& layout, double scale,
+          const AttentionUse& use) {
+  context->saved_data["kept"] =
+      c10::IValue::make_capsule(c10::make_intrusive<Kept>(layout, scale, use.gradients));
 }
 
-LayoutPtr layout_of(AutogradContext* context) {
-  return c10::static_intrusive_pointer_cast<LayoutHolder>(context->saved_data["layout"].toCapsule())
-      ->layout;
+c10::intrusive_ptr<Kept> kept_of(AutogradContext* context) {
+  return c10::static_intrusive_pointer_cast<Kept>(context->saved_data["kept"].toCapsule());
 }
 
 struct FullAttention : torch::autograd::Function<FullAttention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
-                            const at::Tensor& v, const LayoutPtr& layout, double scale) {
-    const SpanResult result = attend_spans(q, k, v, layout->documents, scale);
+                            const at::Tensor& v, const LayoutPtr& layout, double scale,
+                            const AttentionUse& use) {
+    const bool second = use.kept != nullptr && use.kept->out.defined();
+    SpanResult result = second                  ? std::exchange(*use.kept, {})
+                        : run_apart(q, *layout) ? attend_apart(q, k, v, *layout, nullptr, scale)
+                                                : attend_spans(q, k, v, layout->documents, scale);
+    if (use.kept != nullptr && !second) *use.kept = result;
     context->save_for_backward({q, k, v, result.out, result.lse, result.state, result.unused});
-    keep_layout(context, layout, scale);
+    keep(context, layout, scale, use);
     return result.out;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const variable_list s = context->get_saved_variables();
-    const SpanGradients g = attend_spans_backward(
-        grads[0], s[0], s[1], s[2], {s[3], s[4], s[5], s[6]}, layout_of(context)->documents,
-        context->saved_data["scale"].toDouble());
-    return {g.q, g.k, g.v, {}, {}};
+    const auto kept = kept_of(context);
+    const SpanGradients g = full_backward(grads[0], s[0], s[1], s[2], {s[3], s[4], s[5], s[6]},
+                                          *kept->layout, kept->scale, kept->gradients);
+    return {g.q, g.k, g.v, {}, {}, {}};
   }
 };
 
+// The results of a layout's chunks out of that of all rows.
+std::vector<SpanResult> cut_to_chunks(const SpanResult& all, const AttentionLayout& layout) {
+  std::vector<SpanResult> parts;
+  for (const BlockChunk& chunk : layout.chunks) {
+    parts.push_back({all.out.narrow(0, chunk.first_row, chunk.rows),
+                     all.lse.narrow(1, chunk.first_row, chunk.rows).contiguous(),
+                     {},
+                     {}});
+  }
+  return parts;
+}
+
 struct BlockAttention : torch::autograd::Function<BlockAttention> {
+  // `mode`: of positions alone; null where the layout's chunks are all that is known.
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
-                            const at::Tensor& v, const LayoutPtr& layout, double scale) {
+                            const at::Tensor& v, const LayoutPtr& layout, const HeadMode* mode,
+                            double scale, const AttentionUse& use) {
     at::Tensor out;
+    std::vector<SpanResult> results;
+    if (mode != nullptr && run_apart(q, *layout)) {
+      const SpanResult all = attend_apart(q, k, v, *layout, mode, scale);
+      results = cut_to_chunks(all, *layout);
+      out = all.out;
+    } else {
+      results = attend_chunks(q, k, v, *layout, scale, out);
+    }
     variable_list saved{q, k, v};
-    for (const BlockChunk& chunk : layout->chunks) {
+    for (const SpanResult& r : results)
+      saved.insert(saved.end(), {r.out, r.lse, r.state, r.unused});
+    context->save_for_backward(saved);
+    keep(context, layout, scale, use);
+    return out;
+  }
+
+  static std::vector<SpanResult> attend_chunks(const at::Tensor& q, const at::Tensor& k,
+                                               const at::Tensor& v, const AttentionLayout& layout,
+                                               double scale, at::Tensor& out) {
+    std::vector<SpanResult> results;
+    for (const BlockChunk& chunk : layout.chunks) {
       const ChunkView view{chunk, q.size(1) / k.size(1)};
-      const SpanResult result =
-          attend_spans(view.rows(q), view.keys(k), view.keys(v), chunk.spans, scale);
-      saved.insert(saved.end(), {result.out, result.lse, result.state, result.unused});
-      if (layout->chunks.size() == 1) {
-        out = result.out;
+      results.push_back(attend_spans(view.rows(q), view.keys(k), view.keys(v), chunk.spans, scale));
+      if (layout.chunks.size() == 1) {
+        out = results[0].out;
       } else {
         if (!out.defined()) out = at::empty(q.sizes(), q.options());
-        view.rows(out).copy_(result.out);
+        view.rows(out).copy_(results.back().out);
       }
     }
-    context->save_for_backward(saved);
-    keep_layout(context, layout, scale);
-    return out;
+    return results;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const variable_list s = context->get_saved_variables();
-    const LayoutPtr layout = layout_of(context);
-    const double scale = context->saved_data["scale"].toDouble();
-    const at::Tensor &q = s[0], &k = s[1], &v = s[2];
+    const auto kept = kept_of(context);
+    const AttentionLayout& layout = *kept->layout;
+    const bool by_head = layout.chunks.front().query_head >= 0;  // chunks are of single heads
+    const HeadSubset some(by_head ? std::nullopt : heads_of_any(kept->gradients), s[0], s[1]);
+    if (some.is_empty()) {
+      return {at::zeros_like(s[0]), at::zeros_like(s[1]), at::zeros_like(s[2]), {}, {}, {}, {}};
+    }
+    const at::Tensor grad = some.queries(grads[0], 1), q = some.queries(s[0], 1),
+                     k = some.keys(s[1], 1), v = some.keys(s[2], 1);
     const auto sum_type = k.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    at::Tensor dq = at::empty(q.sizes(), q.options());
-    at::Tensor dk =
-        at::zeros(k.sizes(), k.options().dtype(sum_type)).unflatten(0, {-1, kMaskBlock});
-    at::Tensor dv =
-        at::zeros(v.sizes(), v.options().dtype(sum_type)).unflatten(0, {-1, kMaskBlock});
-    for (std::size_t c = 0; c < layout->chunks.size(); ++c) {
-      const BlockChunk& chunk = layout->chunks[c];
+    const auto zeros = [&](const at::Tensor& x) {
+      return at::zeros(x.sizes(), x.options().dtype(sum_type)).unflatten(0, {-1, kMaskBlock});
+    };
+    at::Tensor dq = at::empty(q.sizes(), q.options()), dk = zeros(k), dv = zeros(v);
+    for (std::size_t c = 0; c < layout.chunks.size(); ++c) {
+      const BlockChunk& chunk = layout.chunks[c];
       const ChunkView view{chunk, q.size(1) / k.size(1)};
       const std::size_t at = 3 + 4 * c;
-      const SpanGradients g =
-          attend_spans_backward(view.rows(grads[0]), view.rows(q), view.keys(k), view.keys(v),
-                                {s[at], s[at + 1], s[at + 2], s[at + 3]}, chunk.spans, scale);
+      const SpanResult own =
+          some.result({s[at], s[at + 1], s[at + 2], s[at + 3]}, s[0], chunk.spans);
+      const SpanGradients g = attend_spans_backward(view.rows(grad), view.rows(q), view.keys(k),
+                                                    view.keys(v), own, chunk.spans, kept->scale);
       view.rows(dq).copy_(g.q);
       scatter_blocks(view.heads(dk, 2, true), g.k, chunk.key_blocks);
       scatter_blocks(view.heads(dv, 2, true), g.v, chunk.key_blocks);
     }
-    return {dq, dk.flatten(0, 1).to(k.scalar_type()), dv.flatten(0, 1).to(v.scalar_type()), {}, {}};
+    const SpanGradients all = some.among_all(
+        {dq, dk.flatten(0, 1).to(k.scalar_type()), dv.flatten(0, 1).to(v.scalar_type())}, s[0],
+        s[1]);
+    return {all.q, all.k, all.v, {}, {}, {}, {}};
   }
 };
 
@@ -234,7 +294,7 @@ LayoutPtr chosen_blocks(const at::Tensor& q, const at::Tensor& k, const Attentio
         const at::Tensor keys = document(k, start, tokens);
         return AttentionInput{document(q, start, tokens), keys, keys, 0, scale, layer};
       });
-  AttentionLayout chosen{layout.documents, layout.tokens, make_chunks(lists)};
+  AttentionLayout chosen{layout.documents, layout.apart, layout.tokens, make_chunks(lists)};
   for (BlockChunk& chunk : chosen.chunks) chunk = moved(chunk, q.device());
   return std::make_shared<const AttentionLayout>(std::move(chosen));
 }
@@ -245,6 +305,7 @@ LayoutPtr make_layout(const std::vector<std::int64_t>& offsets,
                       const std::vector<std::int64_t>& tokens, const HeadMode* sparse) {
   auto layout = std::make_shared<AttentionLayout>();
   layout->documents = make_spans(offsets, offsets);
+  layout->apart = spans_apart(offsets);
   layout->tokens = tokens;
   if (sparse == nullptr || sparse->places().estimates) return layout;
   const std::vector<int> heads = {0};
@@ -259,23 +320,25 @@ LayoutPtr make_layout(const std::vector<std::int64_t>& offsets,
 LayoutPtr move_layout(const LayoutPtr& layout, at::Device device) {
   auto there = std::make_shared<AttentionLayout>();
   there->documents = moved(layout->documents, device);
+  for (const Spans& spans : layout->apart) there->apart.push_back(moved(spans, device));
   there->tokens = layout->tokens;
   for (const BlockChunk& chunk : layout->chunks) there->chunks.push_back(moved(chunk, device));
   return there;
 }
 
 at::Tensor full_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                          const LayoutPtr& layout, double scale) {
-  return FullAttention::apply(q, k, v, layout, scale);
+                          const LayoutPtr& layout, double scale, const AttentionUse& use) {
+  return FullAttention::apply(q, k, v, layout, scale, use);
 }
 
 at::Tensor sparse_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const LayoutPtr& layout, const HeadMode& mode, std::int64_t layer,
-                            double scale) {
+                            double scale, const AttentionUse& use) {
   const bool known = !mode.places().estimates;
   check(!known || !layout->chunks.empty(), "a layout knows the blocks of its sparse mode");
-  return BlockAttention::apply(
-      q, k, v, known ? layout : chosen_blocks(q, k, *layout, mode, layer, scale), scale);
+  return BlockAttention::apply(q, k, v,
+                               known ? layout : chosen_blocks(q, k, *layout, mode, layer, scale),
+                               known ? &mode : nullptr, scale, use);
 }
 
 }  // namespace elastic::engine

@@ -4,8 +4,8 @@
 // Full: every row sees its own document. Sparse: the blocks of 128 keys that a head mode's mask
 // names; the key blocks that a query block sees are gathered side by side, so that plain causal
 // attention of each block over its own keys is exactly the mask. Both run as segments of one
-// variable-length kernel: LibTorch's flash attention on the GPU (fp16/bf16),
-// a blockwise composition elsewhere.
+// variable-length kernel: LibTorch's flash attention or cuDNN on the GPU (fp16/bf16), a blockwise
+// composition elsewhere; long documents go forward through the device's own attention kernel.
 //
 //   const LayoutPtr layout = make_layout(offsets, tokens, &mode);         // host
 //   const at::Tensor out = full_attention(q, k, v, layout, scale);
@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/attention/head_mode.h"
@@ -39,6 +40,7 @@ struct BlockChunk {
 
 struct AttentionLayout {
   Spans documents;
+  std::vector<Spans> apart;          // each document by itself; empty where one of them is short
   std::vector<std::int64_t> tokens;  // of each document, without the rows that fill its last block
   std::vector<BlockChunk> chunks;    // of the sparse mode; empty where it looks at q and k first
 };
@@ -52,12 +54,25 @@ LayoutPtr make_layout(const std::vector<std::int64_t>& offsets,
 /// The layout with its tensors on `device`.
 LayoutPtr move_layout(const LayoutPtr& layout, at::Device device);
 
+/// KV heads of each document.
+using HeadsOfDocuments = std::vector<std::vector<int>>;
+
+struct SpanResult;  // span_kernel.h
+
+/// What a caller knows of one attention and its gradient.
+struct AttentionUse {
+  std::optional<HeadsOfDocuments> gradients;  // heads that get one; the others' are zeros
+  // A place for the result: filled by the first of two equal calls, emptied by the second, which
+  // computes nothing. Null: every call computes.
+  SpanResult* kept = nullptr;
+};
+
 /// q [rows, heads_q, head_dim], k and v [rows, heads_kv, head_dim] -> [rows, heads_q, head_dim].
 at::Tensor full_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                          const LayoutPtr& layout, double scale);
+                          const LayoutPtr& layout, double scale, const AttentionUse& use = {});
 /// `mode` is the one that the layout was made for.
 at::Tensor sparse_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const LayoutPtr& layout, const HeadMode& mode, std::int64_t layer,
-                            double scale);
+                            double scale, const AttentionUse& use = {});
 
 }  // namespace elastic::engine

@@ -35,6 +35,11 @@ at::Tensor by_document(const at::Tensor& x, const Spans& spans) {
 }
 at::Tensor by_row(const at::Tensor& x) { return x.transpose(1, 2).flatten(0, 1); }
 
+// What a kernel without dropout is given for its random numbers.
+at::Tensor random_state(const at::Tensor& state, const at::Tensor& q, at::IntArrayRef sizes) {
+  return state.defined() ? state : at::zeros(sizes, q.options().dtype(at::kLong));
+}
+
 SpanResult cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Spans& spans,
                  double scale) {
   const auto result = at::_scaled_dot_product_cudnn_attention(
@@ -47,10 +52,13 @@ SpanResult cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
 SpanGradients cudnn_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
                              const at::Tensor& v, const SpanResult& result, const Spans& spans,
                              double scale) {
+  const bool other = result.lse.dim() == 2;  // another kernel's, of one document
+  const at::Tensor lse = other ? result.lse.view({1, q.size(1), q.size(0), 1}) : result.lse;
   const auto [dq, dk, dv] = at::_scaled_dot_product_cudnn_attention_backward(
       by_document(grad.contiguous(), spans), by_document(q, spans), by_document(k, spans),
-      by_document(v, spans), by_document(result.out, spans), result.lse, result.state,
-      result.unused, {}, {}, {}, spans.max_q, spans.max_q, 0.0, kCausal, scale);
+      by_document(v, spans), by_document(result.out, spans), lse, random_state(result.state, q, {}),
+      random_state(result.unused, q, {}), {}, {}, {}, spans.max_q, spans.max_q, 0.0, kCausal,
+      scale);
   return {by_row(dq), by_row(dk), by_row(dv)};
 }
 
@@ -159,6 +167,11 @@ bool are_kilotokens(const Spans& spans) {
          spans.q.back() == spans.max_q * segments;
 }
 
+LsePlace lse_place(const at::Tensor& lse, const at::Tensor& q, const Spans& spans) {
+  if (!flash_takes(q)) return {0, true};
+  return {are_kilotokens(spans) && lse.dim() > 2 ? 1 : 0, false};
+}
+
 SpanResult attend_spans(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                         const Spans& spans, double scale) {
   if (!flash_takes(q)) return composed(q, k, v, spans, scale);
@@ -176,8 +189,8 @@ SpanGradients attend_spans_backward(const at::Tensor& grad, const at::Tensor& q,
   if (are_kilotokens(spans)) return cudnn_backward(grad, q, k, v, result, spans, scale);
   auto [dq, dk, dv] = at::_flash_attention_backward(
       grad.contiguous(), q, k, v, result.out, result.lse, spans.q_offsets, spans.k_offsets,
-      spans.max_q, spans.max_k, 0.0, kCausal, result.state, result.unused, scale, std::nullopt,
-      std::nullopt);
+      spans.max_q, spans.max_k, 0.0, kCausal, random_state(result.state, q, {2}),
+      random_state(result.unused, q, {}), scale, std::nullopt, std::nullopt);
   return {dq, dk, dv};
 }
 

@@ -15,6 +15,13 @@ struct SpanResult {
   at::Tensor state, unused;  // what LibTorch's kernels want to see again backward
 };
 
+/// Which dimension of a result's lse are its heads, query heads or KV heads.
+struct LsePlace {
+  std::int64_t dim = 0;
+  bool by_kv_head = false;
+};
+LsePlace lse_place(const at::Tensor& lse, const at::Tensor& q, const Spans& spans);
+
 struct SpanGradients {
   at::Tensor q, k, v;
 };
@@ -27,6 +34,7 @@ bool are_kilotokens(const Spans& spans);
 SpanResult attend_spans(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                         const Spans& spans, double scale);
 
+/// Also takes an lse [heads_q, rows] of one document, without the rest, of any other kernel.
 SpanGradients attend_spans_backward(const at::Tensor& grad, const at::Tensor& q,
                                     const at::Tensor& k, const at::Tensor& v,
                                     const SpanResult& result, const Spans& spans, double scale);

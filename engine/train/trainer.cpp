@@ -210,8 +210,9 @@ std::int64_t Loop::add_batch(BatchFeed& feed, StepRecord& record) {
   wait_for_data(feed);
   const FedBatch fed = feed.next();
   const PackedBatch batch = move_batch(fed.batch, t_.device);
-  const TrainingPass pass{t_.compute, o.recompute, record.tau, upload(fed.noise, t_.device),
-                          t_.sparse.get()};
+  TrainingPass pass{t_.compute, o.recompute, record.tau, upload(fed.noise, t_.device),
+                    t_.sparse.get()};
+  pass.keep_attention = o.keep_attention;
   Objective value;
   clock_.time(Stage::kForward, [&] { value = objective_of(batch, pass); });
   clock_.time(Stage::kBackward, [&] {

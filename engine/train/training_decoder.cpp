@@ -1,6 +1,7 @@
 #include "engine/train/training_decoder.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
@@ -17,6 +18,7 @@
 #include "engine/router/router.h"
 #include "engine/train/functions.h"
 #include "engine/train/noise.h"
+#include "engine/train/span_kernel.h"
 
 namespace elastic::engine {
 namespace {
@@ -28,6 +30,7 @@ struct Context {
   TrainingPass pass;
   at::Tensor cos, sin;  // [rows, 1, head_dim / 2]
   double scale;
+  std::shared_ptr<std::vector<SpanResult>> kept;  // of each layer's full attention; may be null
 
   at::Tensor cast(const at::Tensor& x) const { return x.defined() ? x.to(pass.compute) : x; }
   at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const {
@@ -67,6 +70,19 @@ struct Layer {
   bool chooses() const { return router != nullptr || gates.defined(); }
 };
 
+// KV heads of each document whose gate [documents, heads_kv] is not `closed`: those that get a
+// gradient through it.
+HeadsOfDocuments open_heads(const at::Tensor& gates, float closed) {
+  HeadsOfDocuments open(static_cast<std::size_t>(gates.size(0)));
+  const float* gate = gates.const_data_ptr<float>();
+  for (std::vector<int>& heads : open) {
+    for (int head = 0; head < gates.size(1); ++head) {
+      if (*gate++ != closed) heads.push_back(head);
+    }
+  }
+  return open;
+}
+
 at::Tensor attend(const Context& c, const Layer& layer, const at::Tensor& qkv, Routing& routing) {
   const LayerWeights& w = layer.weights;
   const ModelConfig& m = c.config;
@@ -86,10 +102,17 @@ at::Tensor attend(const Context& c, const Layer& layer, const at::Tensor& qkv, R
   }
   q = rotate_rows(q, c.cos, c.sin);
   k = rotate_rows(k, c.cos, c.sin);
-  const at::Tensor full = full_attention(q, k, v, c.batch.layout, c.scale);
+  AttentionUse of_full, of_sparse;
+  if (c.kept != nullptr) of_full.kept = &(*c.kept)[static_cast<std::size_t>(layer.index)];
+  if (layer.chooses() && at::GradMode::is_enabled()) {
+    const at::Tensor gates = routing.gates.detach().to(at::kCPU, at::kFloat).contiguous();
+    of_full.gradients = open_heads(gates, 0);
+    of_sparse.gradients = open_heads(gates, 1);
+  }
+  const at::Tensor full = full_attention(q, k, v, c.batch.layout, c.scale, of_full);
   if (!layer.chooses()) return full.flatten(1, 2);
   const at::Tensor sparse =
-      sparse_attention(q, k, v, c.batch.layout, *c.pass.sparse, layer.index, c.scale);
+      sparse_attention(q, k, v, c.batch.layout, *c.pass.sparse, layer.index, c.scale, of_sparse);
   return mix_heads(full, sparse, routing.gates, c.batch.document).flatten(1, 2);
 }
 
@@ -136,8 +159,16 @@ TrainingForward forward_packed(const DecoderWeights& weights, RotaryTable& rotar
     return table.index_select(0, batch.positions).unsqueeze(1);
   };
   const auto context =
-      std::make_shared<Context>(Context{m, batch, pass, angles(rotary.cos()), angles(rotary.sin()),
-                                        1.0 / std::sqrt(static_cast<double>(m.head_dim))});
+      std::make_shared<Context>(Context{m,
+                                        batch,
+                                        pass,
+                                        angles(rotary.cos()),
+                                        angles(rotary.sin()),
+                                        1.0 / std::sqrt(static_cast<double>(m.head_dim)),
+                                        {}});
+  if (pass.recompute && pass.keep_attention) {
+    context->kept = std::make_shared<std::vector<SpanResult>>(static_cast<std::size_t>(m.layers));
+  }
   const bool routed = !weights.routers.empty(), gated = pass.head_gates.defined();
   at::Tensor x = at::embedding(weights.embedding, batch.ids);
   const at::Tensor& anchor = routed  ? weights.routers[0].logits_bias

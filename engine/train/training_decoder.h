@@ -28,6 +28,7 @@ struct TrainingPass {
   const HeadMode* sparse = nullptr;  // of sparse heads, the batch's own; with gates only
   at::Tensor head_gates = {};        // fp32 [layers, heads_kv], leaf: the same for every document,
                                      // instead of routers
+  bool keep_attention = true;        // with recompute: but for what full attention gave
 };
 
 struct TrainingForward {

@@ -144,6 +144,7 @@ TrainConfig parse_train_config(const Json& json, const std::string& source) {
   fields.read("micro_steps", o.micro_steps);
   fields.read_word("dtype", "dtype", o.dtype);
   fields.read("recompute", o.recompute);
+  fields.read("keep_attention", o.keep_attention);
   fields.read("log_every", o.log_every);
   fields.read("checkpoint_every", o.checkpoint_every);
   fields.read("feed_threads", o.feed_threads);

@@ -107,6 +107,52 @@ TEST_F(Gpu_Training, FullAttentionAndItsGradients) {
   check({0, 1, 130, 1241}, false, 4, 1, 128);
 }
 
+TEST_F(Gpu_Training, LongDocumentsOneByOne) {
+  for (const bool streaming : {false, true}) {
+    check({0, 4096, 9216}, streaming, 4, 2, 128);
+    check({0, 4224}, streaming, 2, 1, 64);  // no whole kilotokens
+  }
+}
+
+// Heads without a gradient of their own get zeros, the others what they get among all.
+TEST_F(Gpu_Training, GradientsOfSomeHeads) {
+  const auto mode =
+      elastic::testing::mode_of(fmt::format("ssa:sink={},local={}", kWindow.sink, kWindow.local));
+  const auto options = at::TensorOptions(at::kBFloat16).device(device_);
+  const auto leaf = [](const at::Tensor& x) { return x.detach().set_requires_grad(true); };
+  for (const std::vector<std::int64_t>& offsets :
+       {std::vector<std::int64_t>{0, 1024, 2048}, {0, 640, 1792}, {0, 4096, 9216}, {0, 4224}}) {
+    std::vector<std::int64_t> tokens;
+    for (std::size_t d = 1; d < offsets.size(); ++d) tokens.push_back(offsets[d] - offsets[d - 1]);
+    const LayoutPtr layout = move_layout(make_layout(offsets, tokens, mode.get()), device_);
+    const at::Tensor q = at::randn({offsets.back(), 6, 64}, options),
+                     k = at::randn({offsets.back(), 3, 64}, options),
+                     v = at::randn({offsets.back(), 3, 64}, options);
+    at::Tensor grad = at::randn(q.sizes(), options);
+    grad.narrow(1, 2, 2).zero_();  // of KV head 1
+    for (const bool streaming : {false, true}) {
+      std::vector<at::Tensor> of_all;
+      for (const bool some : {false, true}) {
+        AttentionUse use;
+        if (some) use.gradients = HeadsOfDocuments(tokens.size(), {0, 2});
+        const at::Tensor own_q = leaf(q), own_k = leaf(k), own_v = leaf(v);
+        const at::Tensor out =
+            streaming ? sparse_attention(own_q, own_k, own_v, layout, *mode, 0, .125, use)
+                      : full_attention(own_q, own_k, own_v, layout, .125, use);
+        out.backward(grad);
+        if (!some) {
+          of_all = {own_q.grad(), own_k.grad(), own_v.grad()};
+          continue;
+        }
+        EXPECT_LT(elastic::testing::relative(own_q.grad(), of_all[0]), 5e-3);
+        EXPECT_LT(elastic::testing::relative(own_k.grad(), of_all[1]), 5e-3);
+        EXPECT_LT(elastic::testing::relative(own_v.grad(), of_all[2]), 5e-3);
+        EXPECT_EQ(own_k.grad().select(1, 1).abs().max().item<double>(), 0);
+      }
+    }
+  }
+}
+
 TEST_F(Gpu_Training, StreamingAttentionAndItsGradients) {
   check({0, 1024, 2048}, true, 6, 3, 64);
   check({0, 640, 1664, 1792}, true, 4, 2, 128);
