@@ -66,10 +66,11 @@ Json measure_router(const ReproduceOptions& options, std::int64_t length) {
   const auto rows = engine::bench_router({.shape = options.shape,
                                           .lengths = {length},
                                           .device = point_device(options),
-                                          .dtype = "fp32",
+                                          .dtype = options.run.dtype,
                                           .enough = point_turns(options, kRouterTurns)});
   const engine::RouterBenchRow& row = rows.front();
   return {{"device", row.device},
+          {"dtype", row.dtype},
           {"layers", row.layers},
           {"heads_kv", row.heads_kv},
           {"ms", row.milliseconds},
@@ -103,8 +104,7 @@ Reproduced reproduce_fused(const Experiment& experiment, const ReproduceOptions&
 Reproduced reproduce_router(const Experiment& experiment, const ReproduceOptions& options) {
   const InterruptGuard guard(kPointNotice);
   reports::Reproduction made{.experiment = experiment.name, .title = experiment.title};
-  Json settings = point_settings(options, point_repetitions(options, kRouterTurns));
-  settings.erase("dtype");
+  const Json settings = point_settings(options, point_repetitions(options, kRouterTurns));
   std::vector<Json> points;
   for (const std::int64_t length : point_lengths(options, paper_columns_of(experiment.name))) {
     const Json point =
@@ -124,10 +124,10 @@ Reproduced reproduce_router(const Experiment& experiment, const ReproduceOptions
     }
   }
   made.how = fmt::format(
-      "Routers of all layers of {}, fp32 on {}, time of one: by the device's kernel, and composed "
-      "of LibTorch's operations, as the paper's is. The paper pools 32 heads, here there are the "
-      "model's KV heads.",
-      options.shape, machines_of(points));
+      "Routers of all layers of {}, {} on {}, time of one: as the engine runs them, on a GPU by a "
+      "kernel in 16 bits, and composed of LibTorch's operations, as the paper's is. The paper pools "
+      "32 heads, here there are the model's KV heads.",
+      options.shape, points.front().at("dtype").get<std::string>(), machines_of(points));
   return {.reproduction = std::move(made)};
 }
 
