@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "runs/prompt_store.h"
 #include "tests/harness/runner_fixture.h"
-#include "tests/testing/stored_prompt.h"
 
 namespace elastic::harness {
 namespace {
@@ -303,7 +303,7 @@ TEST_F(Runner, PromptsAreLoggedOnceForAllModes) {
     files += entry.is_regular_file();
   }
   EXPECT_EQ(files, 8u) << "2 lengths x 4 samples; tasks of this test share their text";
-  EXPECT_EQ(testing::stored_prompt(folder_.path(), data.samples[0].prompt_sha256), "text 7 0 128");
+  EXPECT_EQ(runs::read_prompt(folder_.path(), data.samples[0].prompt_sha256), "text 7 0 128");
 }
 
 TEST_F(Runner, ASignalStopsBetweenTwoSamples) {
