@@ -106,6 +106,8 @@ struct RunSpec {
   std::map<std::string, std::string> source_ids;  // source file -> sha256
   std::map<std::string, std::string> licences;    // source file -> licence, "none declared"
   std::map<std::string, std::string> categories;  // task -> category of its TaskInfo
+  // Texts that prompts were made with: "chat_template" and each task's own, with fields in braces.
+  std::map<std::string, std::string> templates;
 };
 
 struct RunData {

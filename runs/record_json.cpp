@@ -283,6 +283,7 @@ Json spec_to_json(const RunSpec& spec) {
   j["source_ids"] = spec.source_ids;
   j["licences"] = spec.licences;
   j["categories"] = spec.categories;
+  j["templates"] = spec.templates;
   return j;
 }
 
@@ -325,6 +326,7 @@ RunSpec spec_from_json(const JsonSource& in) {
   spec.source_ids = string_map(in, "source_ids");
   spec.licences = string_map(in, "licences");
   spec.categories = string_map(in, "categories");
+  spec.templates = string_map(in, "templates");
   return spec;
 }
 

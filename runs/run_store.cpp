@@ -66,6 +66,7 @@ RunSpec merged(RunSpec old, const RunSpec& now) {
   for (const auto& [source, id] : now.source_ids) old.source_ids[source] = id;
   for (const auto& [source, licence] : now.licences) old.licences[source] = licence;
   for (const auto& [task, category] : now.categories) old.categories[task] = category;
+  for (const auto& [name, text] : now.templates) old.templates[name] = text;
   return old;
 }
 
@@ -180,6 +181,7 @@ std::string sample_key(const KeyParts& parts) {
 }
 
 struct RunStore::Impl {
+  fs::path folder;
   FileLock rank_lock;
   RunData found;
   std::unordered_set<std::string> done;
@@ -190,8 +192,11 @@ RunStore::RunStore(const StoreOptions& options, const RunSpec& spec) {
   const fs::path& folder = options.folder;
   create_folders(folder);
   const fs::path samples = folder / fmt::format("samples.rank{}.jsonl", options.rank);
-  impl_.reset(new Impl{
-      {folder / fmt::format(".lock.rank{}", options.rank), FileLock::Wait::kNo}, {}, {}, nullptr});
+  impl_.reset(new Impl{folder,
+                       {folder / fmt::format(".lock.rank{}", options.rank), FileLock::Wait::kNo},
+                       {},
+                       {},
+                       nullptr});
   std::vector<std::string> repairs;
   {
     const FileLock run_lock(folder / ".lock", FileLock::Wait::kYes);
@@ -218,6 +223,14 @@ bool RunStore::is_done(std::string_view key) const {
 void RunStore::append(const SampleRecord& record) {
   impl_->file->append(record_line(record));
   if (record.outcome == Outcome::kOk) impl_->done.insert(record.key);
+}
+
+void RunStore::note(const std::map<std::string, std::string>& environment) {
+  const FileLock run_lock(impl_->folder / ".lock", FileLock::Wait::kYes);
+  const fs::path path = impl_->folder / "run.json";
+  RunSpec spec = spec_from_json({read_json(path), path.string()});
+  spec.environment = environment;  // all else stays as it is
+  update_run_json(impl_->folder, spec);
 }
 
 }  // namespace elastic::runs

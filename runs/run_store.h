@@ -67,6 +67,9 @@ class RunStore {
   /// The whole line is on disk when it returns; kIo with the file as it was otherwise.
   void append(const SampleRecord& record);
 
+  /// Adds to the run's environment what is known only after samples have run.
+  void note(const std::map<std::string, std::string>& environment);
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

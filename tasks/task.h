@@ -80,6 +80,7 @@ struct DataIdentity {
                         // hash of the samples
   std::map<std::string, std::string> source_ids;  // source file -> sha256
   std::map<std::string, std::string> licences;    // source file -> licence, or "none declared"
+  std::string prompt_template = {};  // what a (first) prompt is filled from, fields in braces
 };
 
 struct PromptContext {

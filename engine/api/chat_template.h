@@ -48,7 +48,8 @@ class ChatTemplate {
   std::string render(const Json& messages, const ChatOptions& options) const;
 
   std::string bos_text() const;       // `bos_token`, as the template prints it; "" where unknown
-  const std::string& sha256() const;  // of the template's text
+  const std::string& text() const;    // the template itself
+  const std::string& sha256() const;  // of its text
   const std::string& source() const;  // where it was found
 
  private:

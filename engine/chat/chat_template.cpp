@@ -76,13 +76,14 @@ Json special_tokens(const GgufFile& file) {
 }  // namespace
 
 struct ChatTemplate::Impl {
-  std::string name, sha256;
+  std::string name, text, sha256;
   Body body;
   Json special_tokens;
 };
 
 ChatTemplate::ChatTemplate(std::string_view source, std::string name, const Json& tokens)
     : impl_(std::make_unique<Impl>()) {
+  impl_->text = source;
   impl_->sha256 = sha256_hex(source);
   impl_->body = parse_template(source, name);
   impl_->name = std::move(name);
@@ -135,6 +136,7 @@ std::string ChatTemplate::render(const Json& messages, const ChatOptions& option
 }
 
 std::string ChatTemplate::bos_text() const { return impl_->special_tokens.value("bos_token", ""); }
+const std::string& ChatTemplate::text() const { return impl_->text; }
 const std::string& ChatTemplate::sha256() const { return impl_->sha256; }
 const std::string& ChatTemplate::source() const { return impl_->name; }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,9 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/api/gpu_watch.h"
 #include "engine/api/make_generator.h"
+#include "harness/evaluate/timing_facts.h"
 #include "harness/run/build_info.h"
 
 namespace elastic::harness {
@@ -40,6 +43,7 @@ std::map<std::string, std::string> environment_of(const engine::Generator& gener
   if (!options.router.empty()) environment["router"] = options.router;
   environment.merge(program_facts());
   environment.merge(machine_facts());
+  environment.merge(timing_facts(generator, options));
   for (const std::string& line : engine::describe_engine()) {
     const std::size_t colon = line.find(": ");
     if (colon == std::string::npos) continue;
@@ -121,7 +125,11 @@ RunOutcome run_cells(const RunSetup& setup, const Ranks& ranks) {
                         .resume = options.resume},
                        spec);
   for (const std::string& note : store.found().notes) log_warning(note);
+  std::optional<engine::GpuWatch> watch;
+  if (options.timing) watch.emplace(options.device);
   RunOutcome outcome = run_samples(job, store);
+  const auto gpu = watch ? watch->stop() : std::nullopt;
+  if (gpu && outcome.ran > 0) store.note(gpu_facts(*gpu));
   log_outcome(outcome, options.output);
   return outcome;
 }

@@ -52,6 +52,9 @@ runs::RunSpec run_spec(const RunJob& job) {
     spec.modes.push_back(mode.name);
     spec.mode_options[mode.name] = mode.full;
   }
+  if (job.chat != nullptr && job.options.chat_template) {
+    spec.templates["chat_template"] = job.chat->text();
+  }
   for (const PreparedCell& cell : job.cells) {
     const tasks::TaskInfo& info = cell.task->task->info();
     spec.settings[std::string(runs::kProfileSetting) + info.suite] = cell.task->profile;
@@ -59,6 +62,9 @@ runs::RunSpec run_spec(const RunJob& job) {
     spec.data_ids[{info.name, cell.length}] = cell.identity.data_id;
     spec.source_ids.insert(cell.identity.source_ids.begin(), cell.identity.source_ids.end());
     spec.licences.insert(cell.identity.licences.begin(), cell.identity.licences.end());
+    if (const std::string& text = cell.identity.prompt_template; !text.empty()) {
+      spec.templates[info.name] = text;
+    }
     if (std::find(spec.tasks.begin(), spec.tasks.end(), info.name) == spec.tasks.end()) {
       spec.tasks.push_back(info.name);
     }

@@ -71,7 +71,12 @@ class LongbenchTask : public Task {
   DataIdentity identity(const LoadRequest& request) const override {
     const RowSource rows = source(request.data_dir);
     DataIdentity identity;
-    identity.source_ids = longbench_profile(request.profile, request.data_dir)->source_ids;
+    const auto profile = longbench_profile(request.profile, request.data_dir);
+    identity.source_ids = profile->source_ids;
+    if (const auto text = profile->prompts.find(std::string(set_.name));
+        text != profile->prompts.end()) {
+      identity.prompt_template = text->second;
+    }
     for (const auto& [name, ignored] : identity.source_ids) identity.licences[name] = "MIT";
     identity.source_ids[rows.name] = hash_of(rows.file);
     identity.licences[rows.name] = info_.licence;

@@ -84,7 +84,9 @@ class LongbenchV2Task : public Task {
 
   DataIdentity identity(const LoadRequest& request) const override {
     DataIdentity identity;
-    identity.source_ids = longbench_profile(request.profile, request.data_dir)->source_ids;
+    const auto profile = longbench_profile(request.profile, request.data_dir);
+    identity.source_ids = profile->source_ids;
+    identity.prompt_template = profile->prompts.at("");
     for (const auto& [name, ignored] : identity.source_ids) identity.licences[name] = "MIT";
     for (const fs::path& file : find_v2_rows(request.data_dir)) {
       const std::string name = "longbench_v2/" + file.filename().string();

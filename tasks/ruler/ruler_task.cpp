@@ -82,6 +82,8 @@ class RulerTask : public Task {
     const auto profile = shared_profile(request.profile, request.data_dir);
     const auto set = generated(request, *profile);
     DataIdentity identity{.data_id = set->data_id, .source_ids = set->source_ids, .licences = {}};
+    const TaskTexts& texts = profile->pack.tasks.at(std::string(config_.base));
+    identity.prompt_template = texts.prompt + texts.answer_prefix;
     for (const auto& [name, hash] : set->source_ids) {
       identity.licences[name] = name.starts_with("ruler/") ? licence_of(name.substr(6)) : "own";
     }

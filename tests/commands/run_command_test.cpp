@@ -85,7 +85,7 @@ class RunCommand : public ::testing::Test {
 
 TEST_F(RunCommand, RunsRecordsAndThenHasNothingToDo) {
   if (!testing::kHasEngine) GTEST_SKIP() << testing::kNoEngine;
-  const ProgramResult first = program(run_arguments("a", {"--log-prompts"}));
+  const ProgramResult first = program(run_arguments("a", {"--log-prompts", "--timing"}));
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_TRUE(first.says("elastic-bench report"));
   const std::vector<Json> records = lines("a");
@@ -109,6 +109,12 @@ TEST_F(RunCommand, RunsRecordsAndThenHasNothingToDo) {
   for (const char* key : {"program", "build_type", "build_flags", "compiler", "cpu", "libtorch"}) {
     EXPECT_FALSE(environment.value(key, "").empty()) << key;
   }
+  EXPECT_EQ(environment["timing"], "yes");
+  EXPECT_EQ(environment["attention_kernel"], "CPU tiles (engine/kernels)");
+  EXPECT_FALSE(environment.value("load_average", "").empty());
+  EXPECT_FALSE(environment.contains("timing_faults")) << environment["timing_faults"];
+  EXPECT_EQ(run["templates"].size(), 2u) << "one a task; the demo has no chat template";
+  EXPECT_NE(run["templates"].begin()->get<std::string>().find("{context}"), std::string::npos);
   EXPECT_EQ(environment["cpu_threads"], "1");
   EXPECT_EQ(environment["batch_size"], "1");
   EXPECT_EQ(environment.contains("commit"), environment.contains("dirty"));

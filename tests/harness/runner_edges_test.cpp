@@ -69,7 +69,7 @@ TEST_F(RunnerEdges, TheSpecificationIsWhole) {
       R"("ssa|longbench/set|0":2,"ssa|ruler/fake|128":2,"ssa|ruler/fake|256":2,)"
       R"("ssa|ruler/second|128":2,"ssa|ruler/second|256":2},"data_ids":{},"source_ids":{},)"
       R"("licences":{},"categories":{"longbench/set":"sets","ruler/fake":"testing",)"
-      R"("ruler/second":"testing"}})");
+      R"("ruler/second":"testing"},"templates":{}})");
 }
 
 // Four bytes of a text without a stated length count as a token.

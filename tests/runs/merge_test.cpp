@@ -28,6 +28,7 @@ RunSpec first_spec() {
   spec.source_ids = {{"file", "h1"}};
   spec.licences = {{"file", "MIT"}};
   spec.categories = {{"t", "qa"}};
+  spec.templates = {{"chat_template", "c"}, {"t", "old"}};
   return spec;
 }
 
@@ -51,6 +52,7 @@ TEST(Merge, EveryFieldGainsWhatIsNew) {
   more.source_ids = {{"file", "h2"}, {"other", "h3"}};
   more.licences = {{"file", "BSD"}, {"other", "none declared"}};
   more.categories = {{"t", "summary"}, {"u", "code"}};
+  more.templates = {{"t", "new"}};
   EXPECT_EQ(
       dump_line(spec_to_json(after({first_spec(), more}))),
       R"({"schema_version":1,"created":"first","settings":{"profile_s":"s@builtin","seed":"1"},)"
@@ -59,7 +61,7 @@ TEST(Merge, EveryFieldGainsWhatIsNew) {
       R"("planned_samples":10,"planned":{"fa|t|4":7,"ssa|u|8":3},"data_ids":{"t|4":"d7","u|8":"e"},)"
       R"("source_ids":{"file":"h2","other":"h3"},)"
       R"("licences":{"file":"BSD","other":"none declared"},)"
-      R"("categories":{"t":"summary","u":"code"}})");
+      R"("categories":{"t":"summary","u":"code"},"templates":{"chat_template":"c","t":"new"}})");
 }
 
 TEST(Merge, TheSameAgainChangesNothing) {

@@ -191,12 +191,13 @@ TEST(ReaderEdges, EveryFieldOfASpecRoundTrips) {
   spec.modes = {"fa"}, spec.mode_options = {{"fa", "fa:x"}}, spec.tasks = {"t"};
   spec.lengths = {5}, spec.planned_samples = 6, spec.planned = {{{"fa", "t", 5}, 6}};
   spec.data_ids = {{{"t", 5}, "d"}}, spec.source_ids = {{"s", "h"}}, spec.licences = {{"s", "MIT"}};
-  spec.categories = {{"t", "qa"}};
+  spec.categories = {{"t", "qa"}}, spec.templates = {{"t", "Read {context}\n"}};
   const std::string expected =
       R"({"schema_version":1,"created":"now","settings":{"a":"1"},"environment":{"b":"2"},)"
       R"("modes":["fa"],"mode_options":{"fa":"fa:x"},"tasks":["t"],"lengths":[5],)"
       R"("planned_samples":6,"planned":{"fa|t|5":6},"data_ids":{"t|5":"d"},)"
-      R"("source_ids":{"s":"h"},"licences":{"s":"MIT"},"categories":{"t":"qa"}})";
+      R"("source_ids":{"s":"h"},"licences":{"s":"MIT"},"categories":{"t":"qa"},)"
+      R"("templates":{"t":"Read {context}\n"}})";
   EXPECT_EQ(dump_line(spec_to_json(spec)), expected);
   const Json json = parse_json(expected, "x");
   EXPECT_EQ(dump_line(spec_to_json(spec_from_json({json, "x"}))), expected);

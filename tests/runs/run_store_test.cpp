@@ -219,6 +219,19 @@ TEST(RunStore, LaterInvocationsAddModesTasksSuitesAndSamples) {
                        "profile_longbench"));
 }
 
+TEST(RunStore, WhatIsKnownOnlyAfterwardsJoinsTheEnvironment) {
+  const TemporaryFolder folder;
+  RunStore store({.folder = folder.path()}, spec());
+  const Json before = spec_to_json(read_run(folder.path()).spec);
+  store.note({{"gpu_meanwhile", "cool"}});
+  store.note({{"gpu_meanwhile", "cool"}});
+  store.note({{"gpu_meanwhile", "hot"}});
+  Json after = spec_to_json(read_run(folder.path()).spec);
+  EXPECT_EQ(after["environment"]["gpu_meanwhile"], "cool | hot");
+  after["environment"].erase("gpu_meanwhile");
+  EXPECT_EQ(after, before);
+}
+
 TEST(RunStore, UnknownKeysOfRunJsonSurvive) {
   const TemporaryFolder folder;
   { RunStore(StoreOptions{.folder = folder.path()}, spec()); }

@@ -196,7 +196,7 @@ class LongbenchPrompts : public ::testing::Test {
     write_file_atomic(folder_.path() / name, bytes);
   }
   std::string prompt_of(const std::string& task, const std::string& profile,
-                        const PromptContext& given) const {
+                        const PromptContext& given) {
     const auto made = make_task(task);
     const std::vector<Sample> samples = made->load({.profile = profile,
                                                     .data_dir = folder_.path(),
@@ -208,6 +208,8 @@ class LongbenchPrompts : public ::testing::Test {
     if (const auto again = made->follow_up(samples.back(), context, " so it is "))
       text += shown_prompt(*again);
     const DataIdentity identity = made->identity({.profile = profile, .data_dir = folder_.path()});
+    EXPECT_FALSE(identity.prompt_template.empty()) << profile;
+    template_ = identity.prompt_template;
     for (const auto& [name, hash] : identity.source_ids) {
       text += fmt::format("{} {} {}\n", name, hash.substr(0, 8), identity.licences.at(name));
     }
@@ -217,6 +219,7 @@ class LongbenchPrompts : public ::testing::Test {
   }
 
   const testing::TemporaryFolder folder_;
+  std::string template_;  // of the last prompt
 };
 
 TEST_F(LongbenchPrompts, OfTheFirstVersion) {
@@ -255,6 +258,7 @@ longbench_config/v1/dataset2maxlen.json df06ad5b MIT
 longbench_config/v1/dataset2prompt.json 0a4aa354 MIT
 longbench_config/v1/model2maxlen.json 30c64cda MIT
 document=0230c6b1d833 language=en length=8k+ )");
+  EXPECT_EQ(template_, "{context}: {input} {context}");
 }
 
 TEST_F(LongbenchPrompts, OfTheSecondVersion) {

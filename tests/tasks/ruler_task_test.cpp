@@ -104,6 +104,9 @@ TEST(ruler_task, identity_names_data_sources_and_licences) {
   EXPECT_EQ(identity.source_ids.at("ruler/PaulGrahamEssays.json").size(), 64U);
   EXPECT_FALSE(identity.licences.at("ruler/wonderwords-3.0.1/nounlist.txt").empty());
   EXPECT_NE(identity.data_id, task->identity(request("ruler@builtin", 2048)).data_id);
+  for (const char* field : {"{context}", "{query}"}) {
+    EXPECT_NE(identity.prompt_template.find(field), std::string::npos) << field;
+  }
 }
 
 TEST(ruler_task, missing_data_and_templates_are_named) {

@@ -221,6 +221,7 @@ TEST(ChatTemplate, FoundInACheckpointFolder) {
   write_file_atomic(folder / "chat_template.jinja", "{{ bos_token }}own");
   EXPECT_EQ(ChatTemplate::load(folder.path())->source(), (folder / "chat_template.jinja").string());
   EXPECT_EQ(ChatTemplate::load(folder.path())->sha256(), sha256_hex("{{ bos_token }}own"));
+  EXPECT_EQ(ChatTemplate::load(folder.path())->text(), "{{ bos_token }}own");
   EXPECT_EQ(ChatTemplate::load(folder.path())->render(Json::array(), {}), "<b>own");
   write_file_atomic(folder / "chat_template.jinja", "{% if %}");
   EXPECT_THROW(ChatTemplate::load(folder.path()), Error);
