@@ -36,6 +36,7 @@ struct SampleFilter {
   std::string model, mode, task;               // a suite stands for all its tasks; empty = any
   std::optional<std::int64_t> length;          // nothing = any
   std::optional<std::array<double, 2>> depth;  // percent, [from, to)
+  std::string stratum = {};                    // "language=en"; empty = any
 };
 
 struct Cell {

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "reports/cells.h"
 #include "reports/speedup.h"
+#include "reports/timing_verdict.h"
 
 namespace elastic::reports {
 namespace {
@@ -254,6 +255,8 @@ Document latency_document(const ReportInput& input) {
   if (!figure.panels.empty()) document.figures.push_back(std::move(figure));
   document.tables.push_back(std::move(table));
   if (!even.rows.empty()) document.tables.push_back(std::move(even));
+  document.tables.push_back(timing_table(input));
+  document.intro = timing_verdicts(input);
   return document;
 }
 

@@ -68,6 +68,34 @@ Table source_table(const ReportInput& input) {
   return table;
 }
 
+// What prompts were made with, each text once for all the runs that have it.
+Table template_table(const ReportInput& input) {
+  Table table{"templates", "Templates of the prompts", "", {{"name", "Of"}, {"text", "Text"}}, {},
+              {}};
+  const bool several = input.runs.size() > 1;
+  if (several) table.columns.insert(table.columns.begin(), {"runs", "Runs"});
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>> runs_by_text;
+  for (const auto& run : input.runs) {
+    for (const auto& template_text : run.data.spec.templates) {
+      runs_by_text[template_text].push_back(run.name);
+    }
+  }
+  for (const auto& [named, runs] : runs_by_text) {
+    std::vector<Cell> row;
+    if (several) row.push_back(cell(join(runs, ", ")));
+    const bool chat = named.first == "chat_template";
+    row.push_back(cell(chat ? std::string("chat template") : named.first));
+    row.push_back(cell(named.second));
+    table.rows.push_back(std::move(row));
+  }
+  table.caption =
+      "The checkpoint's chat template (Jinja) and what each task fills its fields into, as its "
+      "profile has it. RULER words the singular where one value is asked for; preview shows a "
+      "prompt as the model gets it.";
+  table.folded = true;
+  return table;
+}
+
 // One row per key, one column per run; rows that differ between runs stand out.
 Table key_table(const ReportInput& input, std::string id, std::string title,
                 Strings runs::RunSpec::*field) {
@@ -104,8 +132,9 @@ Document provenance_document(const ReportInput& input) {
   environment.caption = "What the run ran on; it affects times, not answers.";
   settings.folded = environment.folded = input.runs.size() == 1;
   if (input.runs.size() > 1) settings.caption += " Bold: the runs differ.";
-  for (Table& table : std::vector<Table>{data_table(input), source_table(input),
-                                         std::move(settings), std::move(environment)}) {
+  for (Table& table :
+       std::vector<Table>{data_table(input), source_table(input), template_table(input),
+                          std::move(settings), std::move(environment)}) {
     if (!table.rows.empty()) document.tables.push_back(std::move(table));
   }
   return document;

@@ -276,6 +276,17 @@ Latency latency_of(const RunData& run, const std::vector<std::size_t>& samples) 
   return out;
 }
 
+Cell cell_of_samples(const RunData& run, std::vector<std::size_t> samples) {
+  Cell cell;
+  cell.samples = std::move(samples);
+  if (cell.samples.empty()) return cell;
+  const SampleRecord& first = run.samples[cell.samples.front()];
+  cell.model = first.model;
+  cell.mode = first.mode;
+  fold_samples(run, cell);
+  return cell;
+}
+
 Summary summarise(const RunData& run) {
   Summary summary;
   summary.modes = run.spec.modes;

@@ -87,6 +87,10 @@ struct Summary {
 
 Summary summarise(const RunData& run);
 
+/// A cell of these samples (positions in RunData::samples) of one model and mode: score, counts,
+/// sparsity and times; all of them are planned. For what cuts across cells, such as strata.
+Cell cell_of_samples(const RunData& run, std::vector<std::size_t> samples);
+
 /// Ended well, with a score that is a number.
 bool has_score(const SampleRecord& sample);
 

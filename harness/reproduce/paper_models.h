@@ -1,11 +1,9 @@
 #pragma once
 
-// The paper's models and methods as this program knows them: a model by its shape, a row of a table
-// by the mode that computes it, with the paper's settings (table 6).
+// The paper's models as this program knows them: by their shape.
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/config/model_config.h"
 
@@ -22,14 +20,5 @@ std::string paper_model_of_shape(const engine::ModelConfig& config);
 /// the first printed. Throws kInvalidArgument where the experiment has none of the model asked for.
 std::string choose_paper_model(std::string_view experiment, const std::string& asked,
                                const std::string& same);
-
-/// Rows printed for a model, in their order.
-std::vector<std::string> paper_rows(std::string_view experiment, std::string_view model);
-
-/// All columns printed, in their order.
-std::vector<std::string> paper_columns_of(std::string_view experiment);
-
-/// "fa-ssa" of "FA-SSA".
-std::string paper_mode(std::string_view row);
 
 }  // namespace elastic::harness

@@ -14,6 +14,7 @@
 #include "harness/reproduce/experiments.h"
 #include "harness/reproduce/paper_models.h"
 #include "harness/reproduce/points.h"
+#include "reports/paper_rows.h"
 #include "reports/published.h"
 
 namespace elastic::harness {
@@ -83,8 +84,9 @@ Reproduced reproduce_fused(const Experiment& experiment, const ReproduceOptions&
   const InterruptGuard guard(kPointNotice);
   reports::Reproduction made{.experiment = experiment.name, .title = experiment.title};
   std::vector<Json> points;
-  for (const std::int64_t length : point_lengths(options, paper_rows(experiment.name, ""))) {
-    for (const std::string& msr : paper_columns_of(experiment.name)) {
+  for (const std::int64_t length :
+       point_lengths(options, reports::paper_rows(experiment.name, ""))) {
+    for (const std::string& msr : reports::paper_columns_of(experiment.name)) {
       const Json point =
           measured_point({options.run.output, fmt::format("fused-{}-{}", length, msr),
                           point_settings(options, point_repetitions(options, kTurns))},
@@ -106,7 +108,8 @@ Reproduced reproduce_router(const Experiment& experiment, const ReproduceOptions
   reports::Reproduction made{.experiment = experiment.name, .title = experiment.title};
   const Json settings = point_settings(options, point_repetitions(options, kRouterTurns));
   std::vector<Json> points;
-  for (const std::int64_t length : point_lengths(options, paper_columns_of(experiment.name))) {
+  for (const std::int64_t length :
+       point_lengths(options, reports::paper_columns_of(experiment.name))) {
     const Json point =
         measured_point({options.run.output, fmt::format("router-{}", length), settings},
                        [&] { return measure_router(options, length); });

@@ -18,6 +18,7 @@
 #include "harness/reproduce/experiments.h"
 #include "harness/reproduce/paper_models.h"
 #include "harness/reproduce/points.h"
+#include "reports/paper_rows.h"
 #include "reports/published.h"
 
 namespace elastic::harness {
@@ -52,7 +53,7 @@ struct Row {
 std::vector<Row> rows_of(const Experiment& experiment, const std::string& asked) {
   const std::vector<std::string> modes = engine::split_modes(asked);
   std::vector<Row> rows;
-  for (const std::string& name : paper_rows(experiment.name, kLlama)) {
+  for (const std::string& name : reports::paper_rows(experiment.name, kLlama)) {
     const auto* known = std::find_if(std::begin(kRows), std::end(kRows),
                                      [&name](const ShapeRow& row) { return name == row.name; });
     check(known != std::end(kRows), "a mode for every row of figures 8 and 12");
@@ -182,7 +183,8 @@ Reproduced reproduce_prefill(const Experiment& experiment, const ReproduceOption
   reports::Reproduction made{
       .experiment = experiment.name, .title = experiment.title, .paper_model = kLlama};
   std::vector<Json> points;
-  for (const std::int64_t length : point_lengths(options, paper_columns_of(experiment.name))) {
+  for (const std::int64_t length :
+       point_lengths(options, reports::paper_columns_of(experiment.name))) {
     const Json point = measured_point(
         {options.run.output, fmt::format("{}-{}", experiment.name, length), settings}, [&] {
           if (!engine) engine = open_engine(bench);

@@ -20,6 +20,7 @@
 #include "harness/reproduce/tasks_with_data.h"
 #include "harness/run/model_path.h"
 #include "reports/paper_columns.h"
+#include "reports/paper_rows.h"
 #include "reports/published.h"
 #include "reports/reproduced_run.h"
 
@@ -74,8 +75,8 @@ std::vector<PaperRow> rows_of(std::string_view experiment, const std::string& pa
                               const std::string& asked) {
   std::vector<std::string> modes = engine::split_modes(asked);
   std::vector<PaperRow> rows;
-  for (const std::string& name : paper_rows(experiment, paper_model)) {
-    PaperRow row{name, paper_mode(name), "not asked for"};
+  for (const std::string& name : reports::paper_rows(experiment, paper_model)) {
+    PaperRow row{name, reports::paper_mode(name), "not asked for"};
     if (!asked.empty()) {
       auto same = std::find(modes.begin(), modes.end(), row.mode);
       if (same == modes.end()) {

@@ -26,6 +26,7 @@
 #include "harness/run/model_path.h"
 #include "reports/head_scores.h"
 #include "reports/paper_columns.h"
+#include "reports/paper_rows.h"
 #include "reports/reproduced_run.h"
 #include "tasks/registry.h"
 
@@ -79,7 +80,7 @@ bool order_heads(const RunOptions& run, const fs::path& folder) {
 // Mode of each row: "0" is dense attention.
 std::map<std::string, std::string> modes_of(const fs::path& order) {
   std::map<std::string, std::string> modes;
-  for (const std::string& msr : paper_rows(kTable, kLlama)) {
+  for (const std::string& msr : reports::paper_rows(kTable, kLlama)) {
     modes[msr] = msr == "0" ? std::string(engine::kDenseMode)
                             : fmt::format("fa-ssa:pattern={},threshold={}", order.string(), msr);
   }
@@ -91,7 +92,7 @@ std::vector<reports::PaperColumn> columns_of(const std::string& task_list) {
   static const std::map<std::string, std::string> kOurs = {{"Multi-Hop QA", "Multi-Doc QA"},
                                                            {"Few-Shot", "Few-shot Learning"}};
   std::vector<reports::PaperColumn> columns;
-  for (const std::string& name : paper_columns_of(kTable)) {
+  for (const std::string& name : reports::paper_columns_of(kTable)) {
     columns.push_back({.name = name, .tasks = {}});
     const std::string category = kOurs.contains(name) ? kOurs.at(name) : name;
     for (const std::string& task : tasks::resolve_tasks(task_list)) {

@@ -19,6 +19,7 @@
 #include "harness/reproduce/paper_models.h"
 #include "harness/train/train_config.h"
 #include "reports/paper_columns.h"
+#include "reports/paper_rows.h"
 #include "reports/published.h"
 #include "reports/reproduced_run.h"
 #include "reports/training_curves.h"
@@ -107,7 +108,7 @@ Reproduced reproduce_ablation(const Experiment& experiment, const ReproduceOptio
   AblationOptions ablation{.training = file.training,
                            .training_source = file.training_source,
                            .evaluation = evaluation_options(file),
-                           .settings = paper_rows(experiment.name, kQwen4B),
+                           .settings = reports::paper_rows(experiment.name, kQwen4B),
                            .output = fs::path(options.run.output) / "ablation",
                            .resume = true,
                            .max_minutes = options.max_minutes};
@@ -127,7 +128,7 @@ Reproduced reproduce_ablation(const Experiment& experiment, const ReproduceOptio
                          .columns = reports::paper_columns(experiment.name),
                          .obstacles = {"another training than the paper's"}};
   const fs::path runs = ablation.output / "runs";
-  for (const std::string& row : paper_rows(experiment.name, kQwen4B)) {
+  for (const std::string& row : reports::paper_rows(experiment.name, kQwen4B)) {
     if (row == kDenseRow) {
       add_row(table, {row, "fa", ""}, runs / "baseline", made.numbers);
     } else {

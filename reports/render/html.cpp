@@ -108,7 +108,8 @@ std::string header(const ReportInput& input, std::span<const Document> documents
 constexpr std::string_view kBrowser = R"(<dialog id="browser" aria-label="Samples">
 <div class="bar"><select id="select-run" aria-label="Run"></select><select id="select-model" aria-label="Model"></select>
 <select id="select-mode" aria-label="Mode"></select><select id="select-task" aria-label="Task"></select>
-<select id="select-length" aria-label="Length"></select><select id="outcome" aria-label="Outcome"><option value="">any outcome</option><option value="right">full score</option>
+<select id="select-length" aria-label="Length"></select><select id="select-stratum" aria-label="Stratum"></select>
+<select id="outcome" aria-label="Outcome"><option value="">any outcome</option><option value="right">full score</option>
 <option value="wrong">less than full score</option><option value="failed">failed</option></select>
 <input id="query" type="search" placeholder="find in answers" aria-label="Find in answers" size="16">
 <span class="space"></span><span id="shown" role="status"></span>
@@ -165,7 +166,7 @@ OutputFile render_html(const ReportInput& input, std::span<const Document> docum
   }
   html +=
       "The same data lie beside this file as CSV and JSON, the tables as Markdown and LaTeX, the "
-      "figures as SVG.";
+      "figures as SVG and Vega-Lite.";
   if (plotly_js.empty()) html += " Made without plotly.js: charts are still pictures.";
   html += "</footer>\n";
   html.append(kBrowser);

@@ -65,6 +65,7 @@ Json filter_json(const SampleFilter& filter) {
   if (!filter.task.empty()) out["task"] = filter.task;
   if (filter.length && *filter.length != 0) out["length"] = *filter.length;
   if (filter.depth) out["depth"] = *filter.depth;
+  if (!filter.stratum.empty()) out["stratum"] = filter.stratum;
   return out;
 }
 
@@ -93,15 +94,20 @@ std::string html_table(const Table& table, int number) {
   const std::string id = file_stem(table.id);
   html += fmt::format(
       "<div class=\"body\"><p class=\"caption\" id=\"caption-{}\">{} {}</p>\n<div class=\"scroll\" "
-      "role=\"region\" tabindex=\"0\" aria-labelledby=\"caption-{}\">"
+      "role=\"region\" tabindex=\"0\" aria-label=\"Table {}. {}\">"
       "<table id=\"table-{}\" aria-labelledby=\"caption-{}\">\n",
-      id, table.folded ? "" : name, escape_html(table.caption), id, id, id);
+      id, table.folded ? "" : name, escape_html(table.caption), number, escape_html(table.title),
+      id, id);
   std::vector<bool> numeric;
   html += "<thead><tr>";
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     numeric.push_back(numeric_column(table, i));
-    html += fmt::format("<th scope=\"col\"{}>{}</th>", numeric[i] ? " class=\"num\"" : "",
-                        escape_html(column_title(table.columns[i])));
+    const std::string title = column_title(table.columns[i]);
+    std::string classes = numeric[i] ? "num" : "";
+    if (title.size() > kLongText) classes += classes.empty() ? "long" : " long";
+    html += fmt::format("<th scope=\"col\"{}>{}</th>",
+                        classes.empty() ? "" : fmt::format(" class=\"{}\"", classes),
+                        escape_html(title));
   }
   html += "</tr></thead>\n<tbody>\n";
   for (std::size_t row = 0; row < table.rows.size(); ++row) {

@@ -29,7 +29,8 @@ std::vector<OutputFile> render_latex(std::span<const Document> documents);     /
 /// report.sql`).
 std::vector<OutputFile> render_sql(std::span<const Document> documents);
 
-std::vector<OutputFile> render_svg(std::span<const Document> documents);  // figures/*.svg
+std::vector<OutputFile> render_svg(std::span<const Document> documents);        // figures/*.svg
+std::vector<OutputFile> render_vega_lite(std::span<const Document> documents);  // figures/*.vl.json
 
 /// One table with padded columns: reads well as plain text in a terminal, too.
 std::string markdown_table(const Table& table);

@@ -21,12 +21,13 @@ struct Format {
   Renderer render;  // null: HTML, which also needs the samples
 };
 
-constexpr std::array<Format, 7> kFormats{{{"html", nullptr},
+constexpr std::array<Format, 8> kFormats{{{"html", nullptr},
                                           {"csv", render_csv},
                                           {"json", render_json},
                                           {"md", render_markdown},
                                           {"latex", render_latex},
                                           {"svg", render_svg},
+                                          {"vega", render_vega_lite},
                                           {"sql", render_sql}}};
 
 }  // namespace

@@ -52,7 +52,7 @@ std::vector<OutputFile> files_of(const ReportInput& input, const std::vector<Doc
   std::vector<OutputFile> files;
   std::vector<std::vector<OutputFile> (*)(std::span<const Document>)> renderers{
       render_csv, render_json, render_markdown, render_latex, render_sql};
-  if (figures) renderers.push_back(render_svg);
+  if (figures) renderers.insert(renderers.end(), {render_svg, render_vega_lite});
   for (const auto& render : renderers) {
     for (OutputFile& file : render(documents)) files.push_back(std::move(file));
   }

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "reports/render/html_parts.h"
+#include "runs/prompt_store.h"
 #include "tests/reports/sample_runs.h"
 
 namespace elastic::reports {
@@ -115,6 +117,7 @@ TEST(Page, EverySampleIsAColumnsEntry) {
     r.truncated_tokens = 9;
     r.output_tokens = 10;
     if (i == 0) r.strata["needle_depth"] = " 12.5 ";
+    if (i == 1) r.strata["language"] = "en";
     if (i == 1) r.strata["needle_depth"] = "1,2", r.error = "why", r.routing.clear();
     if (i == 1)
       r.outcome = runs::Outcome::kOom, r.score.reset(), r.msr.reset(), r.prefill_ms.reset();
@@ -127,8 +130,33 @@ TEST(Page, EverySampleIsAColumnsEntry) {
       R"("prefill":[10.0,null],"ttft":[7.0,7.0],"depth":[12.5,null],"tokens":[8,8],)"
       R"("truncated":[9,9],"output":[10,10],"prompt":["0123456789abcdef","0123456789abcdef"],)"
       R"("prediction":["p0","p1"],"cut":[0,0],"references":["r | s","r | s"],)"
-      R"("error":[null,"why"],"routing":[0,null],"runs":["name"],"models":["m"],)"
-      R"("modes":["fa","ssa"],"tasks":["ruler/a"],"outcomes":["ok","oom"],"routings":["01/11"]})");
+      R"("error":[null,"why"],"routing":[0,null],"strata":[[],[0]],"prompts":{},"runs":["name"],)"
+      R"("models":["m"],"modes":["fa","ssa"],"tasks":["ruler/a"],"outcomes":["ok","oom"],)"
+      R"("routings":["01/11"],"stratum_names":["language=en"]})");
+}
+
+// Prompts kept beside the run: short ones whole, long ones from both ends, damaged ones as a fault.
+TEST(Page, StoredPromptsAreInTheDrillDown) {
+  const testing::TemporaryFolder folder;
+  RunData run;
+  run.folder = folder.path().string();
+  const std::string lines(9000, 'x');
+  const std::vector<std::string> texts{"short", "begin " + lines + " end", "damaged", "not kept"};
+  for (const std::string& text : texts) {
+    run.samples.push_back(make_sample("fa", "a", 0, 0, 1));
+    run.samples.back().prompt_sha256 = sha256_hex(text);
+    if (text != "not kept") runs::write_prompt(folder.path(), sha256_hex(text), text);
+  }
+  write_file_atomic(folder / "prompts" / (sha256_hex("damaged") + ".zst"), "no frame");
+  const Json prompts = samples_json(input_of(std::move(run)))["prompts"];
+  const auto key = [](const std::string& text) { return sha256_hex(text).substr(0, 16); };
+  EXPECT_EQ(prompts.size(), 3u);
+  EXPECT_EQ(prompts[key("short")].dump(), R"({"bytes":5,"head":"short","tail":""})");
+  const Json& cut = prompts[key(texts[1])];
+  EXPECT_EQ(cut["bytes"], 9010);
+  EXPECT_EQ(cut["head"], texts[1].substr(0, 1000));
+  EXPECT_EQ(cut["tail"], texts[1].substr(texts[1].size() - 2000));
+  EXPECT_TRUE(contains(prompts[key("damaged")]["fault"].get<std::string>(), "no zstd frame"));
 }
 
 }  // namespace

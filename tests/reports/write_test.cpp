@@ -29,10 +29,15 @@ Document small_document() {
 
 TEST(WriteFormats, EachHasItsFiles) {
   EXPECT_EQ(format_names(),
-            (std::vector<std::string>{"html", "csv", "json", "md", "latex", "svg", "sql"}));
-  const std::vector<std::vector<std::string>> expected{
-      {"report.html"},      {"sheet.csv"},          {"sheet.json"}, {"tables/table.md"},
-      {"tables/table.tex"}, {"figures/figure.svg"}, {"report.sql"}};
+            (std::vector<std::string>{"html", "csv", "json", "md", "latex", "svg", "vega", "sql"}));
+  const std::vector<std::vector<std::string>> expected{{"report.html"},
+                                                       {"sheet.csv"},
+                                                       {"sheet.json"},
+                                                       {"tables/table.md"},
+                                                       {"tables/table.tex"},
+                                                       {"figures/figure.svg"},
+                                                       {"figures/figure.vl.json"},
+                                                       {"report.sql"}};
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const testing::TemporaryFolder folder;
     const std::vector<fs::path> written = write_documents(
@@ -45,7 +50,7 @@ TEST(WriteFormats, EachHasItsFiles) {
     EXPECT_EQ(names, expected[i]) << format_names()[i];
   }
   const testing::TemporaryFolder folder;
-  EXPECT_EQ(write_documents({}, {.output = folder.path()}, {small_document()}).size(), 7u)
+  EXPECT_EQ(write_documents({}, {.output = folder.path()}, {small_document()}).size(), 8u)
       << "all of them where none is named";
   try {
     write_documents({}, {.output = folder / "none", .formats = {"csv", "pdf"}}, {});

@@ -216,9 +216,12 @@
   const dialog = byId("browser"), list = dialog.querySelector("tbody"), kPage = 100;
   let shown = [], page = 0;
   let order = { by: null, down: false };  // of the browser's rows; by null: as in the run
-  const fields = ["run", "model", "mode", "task", "length"];
+  const fields = ["run", "model", "mode", "task", "length", "stratum"];
+  const kIdentity = ["run", "model", "task", "length", "index"];  // of a question, whatever its mode
   const selects = {};
   let depth = null;
+  let opened = null;  // the sample whose detail was opened last
+  const nameOf = (key, i) => key === "run" ? data.run[i] : data[key + "s"][data[key][i]];
 
   function textOf(i) { return (data.prediction[i] + "\n" + data.references[i] + "\n" + (data.error[i] || "")).toLowerCase(); }
   const suiteOf = (task) => task.split("/")[0];
@@ -230,6 +233,8 @@
     const task = data.tasks[data.task[i]], wanted = selects.task.value;
     if (wanted !== "" && task !== wanted && suiteOf(task) !== wanted) return false;
     if (selects.length.value !== "" && data.length[i] !== Number(selects.length.value)) return false;
+    const stratum = selects.stratum.value;
+    if (stratum !== "" && !data.strata[i].some((at) => data.stratum_names[at] === stratum)) return false;
     if (depth && !(data.depth[i] !== null && data.depth[i] >= depth[0] &&
                    (data.depth[i] < depth[1] || (depth[1] >= 100 && data.depth[i] <= 100)))) return false;
     const kind = byId("outcome").value, score = data.score[i];
@@ -247,6 +252,7 @@
       shown.sort((a, b) => compareValues(orderValue(a), orderValue(b), order.down) || a - b);
     }
     page = 0;
+    opened = null;
     drawPage();
     remember();
   }
@@ -260,13 +266,18 @@
     return (both ? a - b : String(a).localeCompare(String(b))) * (down ? -1 : 1);
   }
 
-  // The address names what the browser shows, so that it can be passed on; #samples={"mode":"fa"}.
+  // The address names what the browser shows, so that it can be passed on; #samples={"mode":"fa"}, with the
+  // sample that is open.
   const kLink = "#samples=";
   function remember() {
     const filter = {};
     for (const field of fields) if (selects[field].value !== "") filter[field] = selects[field].value;
     if (depth) filter.depth = depth;
     for (const field of ["outcome", "query"]) if (byId(field).value !== "") filter[field] = byId(field).value;
+    if (opened !== null) {
+      filter.sample = { run: data.run[opened], model: nameOf("model", opened), mode: nameOf("mode", opened),
+                        task: nameOf("task", opened), length: data.length[opened], index: data.index[opened] };
+    }
     history.replaceState(null, "", kLink + encodeURIComponent(JSON.stringify(filter)));
   }
   function followLink() {
@@ -301,32 +312,79 @@
         (depth ? `, needle depth ${depth[0]}-${depth[1]} %` : "") + (pages > 1 ? `, page ${page + 1} of ${pages}` : "");
   }
 
+  // The answers of all modes to one question, side by side; the one that was opened first.
+  function answers(i) {
+    const sides = make("div", null, "sides");
+    const same = (j) => kIdentity.every((key) => data[key][j] === data[key][i]);
+    for (const j of [i, ...[...data.index.keys()].filter((j) => j !== i && same(j))]) {
+      const side = make("section"), ok = data.outcomes[data.outcome[j]] === "ok";
+      const score = ok && data.score[j] !== null ? (100 * data.score[j]).toFixed(1) : data.outcomes[data.outcome[j]];
+      const head = make("p");
+      head.append(make("b", data.modes[data.mode[j]]), " ", make("span", score, data.score[j] === 1 ? "good" : "bad"));
+      const work = [["MSR", fixed(data.msr[j], 3)], ["prefill ms", fixed(data.prefill[j], 1)], ["tokens", data.output[j]]];
+      side.append(head, make("pre", data.error[j] || data.prediction[j] || " "),
+                  make("small", (data.cut[j] ? "cut here, whole in the run folder · " : "") +
+                                work.map(([name, value]) => name + " " + value).join(" · ")));
+      sides.append(side);
+    }
+    return sides;
+  }
+
+  function promptText(i) {
+    const prompt = data.prompts[data.prompt[i]];
+    if (!prompt) return null;
+    if (prompt.fault) return prompt.fault;
+    const left = prompt.bytes - new TextEncoder().encode(prompt.head + prompt.tail).length;
+    return prompt.head + (prompt.tail ? `\n\n[… ${left} bytes left out here; whole in the run folder …]\n\n` + prompt.tail : "");
+  }
+
+  function routingText(i) {
+    if (data.routing[i] === null) return null;
+    return data.routings[data.routing[i]].split("/").map((layer, k) =>
+        String(k).padStart(3) + "  " + layer.replace(/1/g, "■").replace(/0/g, "□")).join("\n");
+  }
+
+  function truncationText(i) {
+    const whole = data.tokens[i] + data.truncated[i];
+    return data.truncated[i] ? `${data.truncated[i]} of ${whole} tokens cut, ${data.tokens[i]} given to the model`
+                             : `nothing cut, ${data.tokens[i]} tokens given to the model`;
+  }
+
   function toggleDetail(row, i) {
     if (row.classList.toggle("open")) {
-      const detail = make("tr"), cell = make("td", null, "long");
+      const detail = make("tr"), cell = make("td"), body = make("div", null, "detail");
       cell.colSpan = row.cells.length;
-      const add = (name, text) => { if (text) cell.append(make("b", name), make("pre", text)); };
-      add("Prediction", data.prediction[i] + (data.cut[i] ? " […] (cut here; whole in the run folder)" : ""));
+      const add = (name, text) => { if (text) body.append(make("b", name), make("pre", text)); };
+      body.append(make("b", "Answers by mode"), answers(i));
       add("References", data.references[i]);
-      add("Error", data.error[i]);
-      // The same question under the other modes.
-      for (const j of data.index.keys()) {
-        const same = j !== i && ["run", "model", "task", "length", "index"].every((key) => data[key][j] === data[key][i]);
-        if (!same) continue;
-        const score = data.score[j] === null ? data.outcomes[data.outcome[j]] : (100 * data.score[j]).toFixed(1);
-        add(`${data.modes[data.mode[j]]} (${score})`, data.error[j] || data.prediction[j] || " ");
-      }
-      const facts = [["prompt tokens", data.tokens[i]], ["truncated tokens", data.truncated[i]], ["output tokens", data.output[i]],
-                     ["needle depth, %", data.depth[i]], ["TTFT, ms", data.ttft[i]], ["prompt SHA-256", data.prompt[i]]];
+      add("Truncation", truncationText(i));
+      const facts = [["needle depth, %", data.depth[i]], ["TTFT, ms", data.ttft[i] === null ? null : fixed(data.ttft[i], 1)],
+                     ...data.strata[i].map((at) => data.stratum_names[at].split(/=(.*)/s)),
+                     ["prompt SHA-256", data.prompt[i]]];
       add("Facts", facts.filter((f) => f[1] !== null && f[1] !== "").map((f) => f[0] + ": " + f[1]).join("\n"));
-      if (data.routing[i] !== null) {
-        add("Routing, one line per layer, one mark per KV head (■ sparse, □ full)",
-            data.routings[data.routing[i]].split("/").map((l, k) => String(k).padStart(3) + "  " +
-                l.replace(/1/g, "■").replace(/0/g, "□")).join("\n"));
-      }
+      add("Prompt", promptText(i) || "not in this page, which holds 3 MiB of those that --log-prompts keeps");
+      add("Routing, one line per layer, one mark per KV head (■ sparse, □ full)", routingText(i));
+      cell.append(body);
       detail.append(cell);
       row.after(detail);
-    } else if (row.nextSibling) row.nextSibling.remove();
+      opened = i;
+    } else if (row.nextSibling) {
+      row.nextSibling.remove();
+      opened = null;
+    }
+    remember();
+  }
+
+  // The row of a sample that an address names: its page, opened.
+  function showSample(wanted) {
+    const at = shown.findIndex((i) => ["run", "model", "mode", "task"].every((key) => nameOf(key, i) === wanted[key]) &&
+                                      data.length[i] === wanted.length && data.index[i] === wanted.index);
+    if (at < 0) return;
+    page = Math.floor(at / kPage);
+    drawPage();
+    const row = list.rows[at % kPage];
+    toggleDetail(row, shown[at]);
+    row.scrollIntoView();
   }
 
   function openSamples(filter) {
@@ -335,6 +393,7 @@
     for (const field of ["outcome", "query"]) byId(field).value = filter && filter[field] !== undefined ? filter[field] : "";
     refresh();
     dialog.showModal();
+    if (filter && filter.sample && typeof filter.sample === "object") showSample(filter.sample);
   }
 
   function fillSelect(field, values, labels) {
@@ -353,6 +412,7 @@
   fillSelect("mode", data.modes);
   const suites = [...new Set(data.tasks.map(suiteOf))].filter((suite) => !data.tasks.includes(suite));
   fillSelect("task", [...suites, ...data.tasks], [...suites.map((s) => s + " (all)"), ...data.tasks]);
+  fillSelect("stratum", [...data.stratum_names].sort(), [...data.stratum_names].sort().map((s) => s.replace("=", " ")));
   fillSelect("length", [...new Set(data.length)].filter((l) => l > 0).sort((a, b) => a - b));
   byId("outcome").addEventListener("change", refresh);
   byId("query").addEventListener("input", refresh);
