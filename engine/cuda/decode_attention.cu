@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/cuda/decode_rows.cuh"
 #include "engine/cuda/dependent_launch.cuh"
 #include "engine/cuda/step_call.h"
-#include "engine/cuda/step_pages.cuh"
 #include "engine/cuda/tensor_core.cuh"
 
 namespace elastic::engine {
@@ -17,54 +17,8 @@ namespace {
 
 using T = __nv_bfloat16;
 
-constexpr int kWarps = 4, kThreads = 32 * kWarps, kTile = 16 * kWarps;  // keys of a step
+constexpr int kWarps = kTile / 16, kThreads = 32 * kWarps;
 constexpr int kStages = 3;
-constexpr int kMostGroup = 16;  // query heads a KV head
-constexpr int kSplits = 64;     // stretches of a KV head's keys at most
-constexpr int kLeastTiles = 4;  // of a stretch
-
-// Keys that lie in a head's cache for its new row.
-__device__ int stored_keys(const StepShape& shape, const KvSlot& slot, int sequence) {
-  const int stored = shape.positions[sequence] + 1 - slot.gone;
-  return slot.local > 0 ? min(stored, slot.sink + slot.local) : stored;
-}
-
-// One of the stretches of `tokens` keys.
-struct Stretch {
-  int tokens, length, begin, end;
-
-  __device__ Stretch(int keys, int split) : tokens(keys) {
-    const int tiles = (tokens + kTile - 1) / kTile;
-    length = max(kLeastTiles, (tiles + kSplits - 1) / kSplits) * kTile;
-    begin = split * length;
-    end = min(tokens, begin + length);
-  }
-};
-
-// Rows of a cache, in order.
-template <int D>
-struct WholeRows {
-  int end;
-
-  __device__ std::int64_t row_of(int key) const { return static_cast<std::int64_t>(key) * D; }
-  __device__ bool sees(int, int key) const { return key < end; }
-};
-
-// Rows of chosen pages, numbered from the first of `list` on.
-template <int D>
-struct PagedRows {
-  const ChosenPage* list;
-  int begin, end, shift;  // keys, counted over all pages chosen; a page has 1 << shift
-
-  __device__ const ChosenPage& page_of(int key) const { return list[(key - begin) >> shift]; }
-  __device__ std::int64_t row_of(int key) const {
-    return ((static_cast<std::int64_t>(page_of(key).page) << shift) + (key & ((1 << shift) - 1))) *
-           D;
-  }
-  __device__ bool sees(int head, int key) const {
-    return key < end && (page_of(key).heads >> head & 1) != 0;
-  }
-};
 
 template <int D, typename Rows>
 __device__ void load_tile(T* shared, const T* cache, const Rows& rows, int first) {
@@ -405,7 +359,7 @@ std::int64_t partial_floats(const DecodeCall& call) {
 }
 
 cudaError_t decode_step(const DecodeCall& call, cudaStream_t stream) {
-  if (call.shape.heads_q > kMostGroup * call.shape.heads_kv) return cudaErrorInvalidValue;
+  if (call.shape.heads_q > kMostStepGroup * call.shape.heads_kv) return cudaErrorInvalidValue;
   if (call.shape.head_dim == 64) return launch<64>(call, stream);
   return call.shape.head_dim == 128 ? launch<128>(call, stream) : cudaErrorInvalidValue;
 }

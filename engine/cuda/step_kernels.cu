@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/cuda/dependent_launch.cuh"
+#include "engine/cuda/eight.cuh"
 #include "engine/cuda/step_call.h"
 #include "engine/cuda/tensor_core.cuh"
 
@@ -11,11 +12,6 @@ namespace elastic::engine {
 namespace {
 
 using T = __nv_bfloat16;
-
-// Eight elements, 16 bytes.
-struct alignas(16) Eight {
-  T at[8];
-};
 
 // The sum of x over a block of kWarps warps.
 template <int kWarps>

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/cuda/dependent_launch.cuh"
+#include "engine/cuda/eight.cuh"
 #include "engine/cuda/step_call.h"
 #include "engine/cuda/step_pages.cuh"
 
@@ -14,14 +15,9 @@ namespace {
 
 using T = __nv_bfloat16;
 
-constexpr int kMostGroup = 16;                         // query heads a KV head
 constexpr int kScoreThreads = 256, kScoreBlocks = 32;  // of one KV head
 constexpr int kChooseThreads = 512, kChooseWarps = kChooseThreads / 32;
 constexpr int kDigitBits = 8, kDigits = 1 << kDigitBits;
-
-struct alignas(16) Eight {
-  T at[8];
-};
 
 // A page's share of one thread: eight elements of its bounds and of the group's queries.
 template <int D>
@@ -39,7 +35,7 @@ __device__ float bound_of(const Eight& low, const Eight& high, const float* q) {
 template <int D>
 __global__ void __launch_bounds__(kScoreThreads) score_kernel(const PageCall call) {
   constexpr int kLanes = D / 8;  // threads that share a page
-  __shared__ float q[kMostGroup * D];
+  __shared__ float q[kMostStepGroup * D];
   const StepShape& shape = call.shape;
   const int kv_head = blockIdx.y, sequence = blockIdx.z, group = shape.heads_q / shape.heads_kv;
   const KvSlot slot = shape.slots[sequence * shape.heads_kv + kv_head];
@@ -176,7 +172,7 @@ cudaError_t launch(const PageCall& call, cudaStream_t stream) {
 }  // namespace
 
 cudaError_t choose_pages(const PageCall& call, cudaStream_t stream) {
-  if (call.shape.heads_q > kMostGroup * call.shape.heads_kv || call.pages.room % 32 != 0) {
+  if (call.shape.heads_q > kMostStepGroup * call.shape.heads_kv || call.pages.room % 32 != 0) {
     return cudaErrorInvalidValue;
   }
   if (call.shape.head_dim == 64) return launch<64>(call, stream);

@@ -23,6 +23,9 @@ struct PageRule {
 /// What PageRule::page may be on a device: pages fill a tile of keys.
 inline constexpr std::int32_t kLeastPage = 8, kMostPage = 64;  // and powers of two
 
+/// Query heads that read one KV head at most: rows of one tensor-core tile.
+inline constexpr std::int32_t kMostStepGroup = 16;
+
 struct KvSlot {
   void* k = nullptr;  // [rows, head_dim], contiguous
   void* v = nullptr;

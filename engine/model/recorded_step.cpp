@@ -14,13 +14,12 @@
 #include "base/error.h"
 #include "engine/attention/page_bounds.h"
 #include "engine/device/step_kernels.h"
+#include "engine/kernels/kv_slot.h"
 #include "engine/model/layer_ops.h"
 #include "engine/model/norm.h"
 
 namespace elastic::engine {
 namespace {
-
-constexpr std::int64_t kMostGroup = 16;  // query heads a KV head: rows of one tensor-core tile
 
 // Rows of the recording that a batch takes, the next power of two: sequences that come and go need
 // few recordings.
@@ -68,7 +67,7 @@ bool RecordedStep::takes(const AttentionPlan& plan) const {
   const ModelConfig& c = decoder_.config();
   return reads_slots(plan.retrieval.get()) && reads_slots(plan.sparse.get()) &&
          step_kernels_take(decoder_.weights().embedding, c.head_dim) &&
-         c.heads_q <= kMostGroup * c.heads_kv && c.hidden % kStepInner == 0 &&
+         c.heads_q <= kMostStepGroup * c.heads_kv && c.hidden % kStepInner == 0 &&
          c.intermediate % kStepInner == 0;
 }
 

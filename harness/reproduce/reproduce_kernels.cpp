@@ -70,12 +70,9 @@ Json measure_router(const ReproduceOptions& options, std::int64_t length) {
                                           .dtype = options.run.dtype,
                                           .enough = point_turns(options, kRouterTurns)});
   const engine::RouterBenchRow& row = rows.front();
-  return {{"device", row.device},
-          {"dtype", row.dtype},
-          {"layers", row.layers},
-          {"heads_kv", row.heads_kv},
-          {"ms", row.milliseconds},
-          {"composed_ms", row.composed_milliseconds}};
+  return {{"device", row.device},   {"dtype", row.dtype},
+          {"layers", row.layers},   {"heads_kv", row.heads_kv},
+          {"ms", row.milliseconds}, {"composed_ms", row.composed_milliseconds}};
 }
 
 }  // namespace
@@ -128,7 +125,8 @@ Reproduced reproduce_router(const Experiment& experiment, const ReproduceOptions
   }
   made.how = fmt::format(
       "Routers of all layers of {}, {} on {}, time of one: as the engine runs them, on a GPU by a "
-      "kernel in 16 bits, and composed of LibTorch's operations, as the paper's is. The paper pools "
+      "kernel in 16 bits, and composed of LibTorch's operations, as the paper's is. The paper "
+      "pools "
       "32 heads, here there are the model's KV heads.",
       options.shape, points.front().at("dtype").get<std::string>(), machines_of(points));
   return {.reproduction = std::move(made)};
