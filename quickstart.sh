@@ -14,7 +14,7 @@ fi
 setup_this_machine
 scripts/build.sh elastic-bench
 
-tasks=ruler/niah_single_1,ruler/niah_single_2,ruler/niah_multikey_1,ruler/niah_multikey_2,ruler/vt
+tasks=ruler/niah_single_2,ruler/niah_multikey_2,ruler/vt,ruler/cwe,ruler/fwe
 echo "== run: the demo model on five RULER tasks, three lengths, three modes" >&2
 build/elastic-bench run --model demo --tasks "$tasks" --lengths 1k,2k,4k --modes fa,ssa,fa-ssa --limit 3 \
   --data-dir "${ELASTIC_DATA_DIR:-build/data}" --output "$output" >/dev/null
