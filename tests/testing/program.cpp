@@ -31,6 +31,7 @@ Program::Program(const char* binary, const std::vector<std::string>& arguments,
   if (pid_ != 0) return;
   dup2(open(out.c_str(), O_WRONLY), STDOUT_FILENO);
   dup2(open(err.c_str(), O_WRONLY), STDERR_FILENO);
+  unsetenv("ELASTIC_DATA_DIR");  // of the tests; the program would take it for its own
   for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
   if (file_limit > 0) {
     const rlimit limit{file_limit, file_limit};
