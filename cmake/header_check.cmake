@@ -7,7 +7,7 @@ function(elastic_add_header_check)
     "${CMAKE_SOURCE_DIR}/harness/*.h" "${CMAKE_SOURCE_DIR}/reports/*.h" "${CMAKE_SOURCE_DIR}/tasks/*.h"
     "${CMAKE_SOURCE_DIR}/runs/*.h" "${CMAKE_SOURCE_DIR}/tests/*.h")
   if(NOT ELASTIC_ENGINE)
-    list(FILTER headers EXCLUDE REGEX "^engine/(attention|device|model|router|generate|train|io/checkpoint)|^engine/precompiled|^tests/")
+    list(FILTER headers EXCLUDE REGEX "^engine/(attention|device|model|router|generate|distributed|train|io/checkpoint)|^engine/precompiled|^tests/")
   endif()
   list(FILTER headers EXCLUDE REGEX "^engine/cuda/")
   foreach(header IN LISTS headers)

@@ -34,8 +34,9 @@ MAY_INCLUDE = {
     "engine/device": ["base", "engine/kernels", "engine/attention"],
     "engine/model": ["base", "engine/config", "engine/io", "engine/router", "engine/kernels", "engine/attention", "engine/device"],
     "engine/generate": [*API, "engine/config", "engine/io", "engine/router", "engine/attention", "engine/device", "engine/model"],
+    "engine/distributed": API,
     "engine/train": [*API, "engine/config", "engine/io", "engine/router", "engine/kernels", "engine/attention", "engine/device",
-                     "engine/model"],
+                     "engine/model", "engine/distributed"],
     "engine/cuda": ["engine/router", "engine/kernels", "engine/attention", "engine/device"],
     "engine/no_engine": API,
     "tasks": [*API, "datasets"],
@@ -65,7 +66,8 @@ TEST_ROOMS = {"base": ["base"], "datasets": ["datasets"], "runs": ["runs"],
               "engine": [room for room in MAY_INCLUDE if room.startswith("engine")],
               "reports": ["reports", "reports/render"], "harness": ["harness/run"], "commands": ["harness/commands"],
               "testing": ["harness/run"], "bench": [], "fuzz": list(MAY_INCLUDE)}
-TORCH_ROOMS = ("engine/attention", "engine/router", "engine/device", "engine/model", "engine/generate", "engine/train", "engine/cuda")
+TORCH_ROOMS = ("engine/attention", "engine/router", "engine/device", "engine/model", "engine/generate", "engine/distributed", "engine/train",
+               "engine/cuda")
 TORCH_FILES = ("engine/precompiled.h", "engine/io/checkpoint.h", "engine/io/checkpoint.cpp")
 TORCH_HEADER = re.compile(r"(ATen|torch|c10|caffe2)/")
 

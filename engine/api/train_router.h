@@ -73,6 +73,9 @@ struct ProcessOptions {
   std::string address = "127.0.0.1";  // where rank 0, or the launcher, listens
   int port = 29500;
   bool launcher_serves = false;
+  std::string job;               // tells the launcher's jobs and attempts apart
+  double join_seconds = 45;      // within which all must have come
+  double silence_seconds = 600;  // of a process that neither answers nor ends; a step may differ
 };
 
 struct TrainOptions {

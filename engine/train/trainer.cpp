@@ -20,13 +20,13 @@
 #include "engine/device/device_errors.h"
 #include "engine/device/memory_meter.h"
 #include "engine/device/stage_clock.h"
+#include "engine/distributed/process_group.h"
 #include "engine/io/checkpoint.h"
 #include "engine/io/router_adapter.h"
 #include "engine/train/batch_feed.h"
 #include "engine/train/curves.h"
 #include "engine/train/objective.h"
 #include "engine/train/optimizer.h"
-#include "engine/train/process_group.h"
 #include "engine/train/schedule.h"
 #include "engine/train/train_options.h"
 #include "engine/train/training.h"
@@ -109,11 +109,7 @@ class Loop {
         optimizer_(make_optimizer(t_)),
         rotary_(t_.weights.config.rope, t_.weights.config.head_dim, t_.compute, t_.device),
         clock_(t_.device),
-        state_path_(t_.options.output / "state.safetensors") {
-    if (t_.options.processes.world > 1) {
-      group_ = std::make_unique<ProcessGroup>(t_.options.processes);
-    }
-  }
+        state_path_(t_.options.output / "state.safetensors") {}
 
   TrainResult run();
 
@@ -139,7 +135,6 @@ class Loop {
   RotaryTable rotary_;
   StageClock clock_;
   double data_wait_ms_ = 0;
-  std::unique_ptr<ProcessGroup> group_;  // null: one process
   bool others_stop_ = false;
   fs::path state_path_;
   StateHeader done_;
@@ -240,7 +235,7 @@ void Loop::step(BatchFeed& feed, Curves& curves) {
   record.batches_of_task.resize(source_.tasks.size());
   std::int64_t tokens = 0;
   for (int micro = 0; micro < o.micro_steps; ++micro) tokens += add_batch(feed, record);
-  if (group_) exchange(record, tokens);
+  if (t_.group) exchange(record, tokens);
   done_.tokens += tokens;
   clock_.time(Stage::kOptimizer, [&] { record.gradient_norm = optimizer_.step(factor); });
   record.tokens = done_.tokens;
@@ -261,7 +256,7 @@ void Loop::exchange(StepRecord& record, std::int64_t& tokens) {
   const at::Tensor numbers = at::tensor(counts, at::TensorOptions(at::kFloat)).to(t_.device);
   std::vector<at::Tensor> all = optimizer_.gradients();
   all.insert(all.end(), {record.values, numbers});
-  group_->sum(all);
+  t_.group->sum(all);
   const at::Tensor host = numbers.to(at::kCPU);
   const float* sums = host.const_data_ptr<float>();
   for (std::size_t i = 0; i < record.batches_of_task.size(); ++i) {
@@ -313,7 +308,7 @@ bool Loop::wants_to_stop(TrainResult& result) const {
 
 // Processes stop together: what one of them wanted in the last step.
 bool Loop::stop_now(TrainResult& result) const {
-  if (!group_) return wants_to_stop(result);
+  if (!t_.group) return wants_to_stop(result);
   if (others_stop_ && !wants_to_stop(result)) result.end = TrainEnd::kTimeUp;
   return others_stop_;
 }
@@ -345,6 +340,7 @@ void Loop::train(TrainResult& result, Curves& curves) {
 
 TrainResult Loop::run() {
   resume();
+  agree(t_, source_, done_.step);
   first_step_ = done_.step;
   first_tokens_ = done_.tokens;
   TrainResult result;
@@ -360,11 +356,21 @@ TrainResult Loop::run() {
   return result;
 }
 
+std::unique_ptr<ProcessGroup> join(const ProcessOptions& processes) {
+  return processes.world > 1 ? std::make_unique<ProcessGroup>(processes) : nullptr;
+}
+
 // LibTorch's own errors become one line that says what is left of the run.
 TrainResult run_guarded(const TrainOptions& options, const auto& make, const BatchSource& source) {
   const std::string state = (options.output / "state.safetensors").string();
   return with_device_errors(fmt::format("training stopped ({} is the last checkpoint)", state),
-                            [&] { return Loop(make(), source).run(); });
+                            [&] {
+                              // Before the base is loaded, which takes one longer than another.
+                              auto group = join(options.processes);
+                              Training training = make();
+                              training.group = std::move(group);
+                              return Loop(std::move(training), source).run();
+                            });
 }
 
 }  // namespace

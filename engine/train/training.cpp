@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -56,6 +57,20 @@ void refuse_adapter(const TrainOptions& options) {
   throw Error(ErrorKind::kInvalidArgument,
               "training option `export` is `adapter`: only `train router` makes routers; leave it "
               "out");
+}
+
+// Of the documents that rank 0 draws first: files of one name may hold other data on another host.
+std::string first_batch_sha256(const BatchSource& source, const TrainOptions& o,
+                               std::int64_t step) {
+  std::string hashes;
+  const double progress = static_cast<double>(step) / static_cast<double>(o.steps);
+  for (const TrainingDocument& document : source.draw({.step = step,
+                                          .micro_steps = o.micro_steps,
+                                          .world = o.processes.world,
+                                          .progress = progress})) {
+    hashes += sha256_ids(document.ids);
+  }
+  return sha256_hex(hashes);
 }
 
 }  // namespace
@@ -123,6 +138,16 @@ Training set_up_backbone(const TrainOptions& options, const BatchSource& source)
   }
   t.identity = identity(t, source.tasks);
   return t;
+}
+
+void agree(const Training& t, const BatchSource& source, std::int64_t step) {
+  if (!t.group) return;
+  Json settings = parse_json(t.identity, "identity of the training");
+  settings["steps done"] = step;
+  if (step < t.options.steps) {
+    settings["first batch sha256"] = first_batch_sha256(source, t.options, step);
+  }
+  t.group->agree(settings.dump());
 }
 
 }  // namespace elastic::engine

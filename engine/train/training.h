@@ -15,6 +15,7 @@
 #include "engine/api/batch_source.h"
 #include "engine/api/train_router.h"
 #include "engine/attention/head_mode.h"
+#include "engine/distributed/process_group.h"
 #include "engine/model/weights.h"
 #include "engine/train/head_gates.h"
 #include "engine/train/regularizer.h"
@@ -23,7 +24,8 @@ namespace elastic::engine {
 
 struct Training {
   TrainOptions options;
-  std::unique_ptr<FileLock> lock;  // of the output folder, in the process that writes it
+  std::unique_ptr<FileLock> lock;       // of the output folder, in the process that writes it
+  std::unique_ptr<ProcessGroup> group;  // null: one process
   bool routed = false;  // heads choose between full and sparse attention, by routers or `heads`
   at::Device device = at::kCPU;
   at::ScalarType compute = at::kFloat;  // of the backbone's passes; masters are fp32
@@ -48,5 +50,9 @@ Training set_up_heads(const TrainOptions& options, const BatchSource& source);
 
 /// Fresh weights, or the base's; kInvalidArgument for a base with routers.
 Training set_up_backbone(const TrainOptions& options, const BatchSource& source);
+
+/// Processes that would not train the same thing from `step` on end here, all of them: as
+/// ProcessGroup::agree().
+void agree(const Training& t, const BatchSource& source, std::int64_t step);
 
 }  // namespace elastic::engine

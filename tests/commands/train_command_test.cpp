@@ -1,11 +1,7 @@
 // `train` on a model of a few thousand parameters and a file of made-up documents, as a user calls
 // it: stopped, killed, resumed, several ranks, bad input.
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -16,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tests/commands/small_training.h"
+#include "tests/testing/free_port.h"
 #include "tests/testing/program.h"
 
 namespace elastic {
@@ -178,18 +175,6 @@ TEST_F(TrainCommand, AFullDiskIsSaid) {
   EXPECT_TRUE(result.says("state.safetensors: cannot write")) << result.err;
 }
 
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
-
 TEST_F(TrainCommand, AnUnknownHostIsNamed) {
   ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
   write_config("router.json", router());
@@ -205,25 +190,72 @@ TEST_F(TrainCommand, AnUnknownHostIsNamed) {
   EXPECT_TRUE(result.says("MASTER_ADDR is `no host`")) << result.err;
 }
 
-TEST_F(TrainCommand, TwoProcessesGiveTheResultOfOne) {
-  ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
+class TrainTogether : public TrainCommand {
+ protected:
+  void SetUp() override {
+    TrainCommand::SetUp();
+    if (IsSkipped()) return;
+    ASSERT_EQ(train("backbone", "backbone.json", "base").code, 0);
+  }
+  // One rank of two that train routers into the folder `two`.
+  Program start(const char* rank, const char* config) const {
+    return Program(ELASTIC_BENCH_BINARY,
+                   {"train", "router", "--config", path(config), "--output", path("two"),
+                    "--device", "cpu", "--resume"},
+                   {{"RANK", rank},
+                    {"WORLD_SIZE", "2"},
+                    {"MASTER_ADDR", "127.0.0.1"},
+                    {"MASTER_PORT", port_},
+                    {"OMP_NUM_THREADS", "1"}});
+  }
+  std::string port_ = std::to_string(testing::free_port());
+};
+
+// The other ends by itself, and both go on from the last checkpoint.
+TEST_F(TrainTogether, AKilledRankEndsTheOther) {
+  Json config = router();
+  config["steps"] = 400;
+  config["checkpoint_every"] = 1;
+  write_config("long.json", config);
+  Program first = start("0", "long.json"), second = start("1", "long.json");
+  ASSERT_TRUE(first.wait_for("train 1/400"));
+  second.signal(SIGKILL);
+  const auto killed = std::chrono::steady_clock::now();
+  const ProgramResult result = first.wait();
+  EXPECT_LT(std::chrono::steady_clock::now() - killed, std::chrono::seconds(30));
+  EXPECT_EQ(result.code, 1) << result.err;
+  for (const std::string& part :
+       {"rank 0 of 2 at 127.0.0.1:" + port_ + ": another process ended", std::string("--resume")}) {
+    EXPECT_TRUE(result.says(part)) << result.err;
+  }
+  EXPECT_EQ(second.wait().code, 128 + SIGKILL);
+  Program third = start("0", "long.json"), fourth = start("1", "long.json");
+  ASSERT_TRUE(third.wait_for("resumed after step"));
+  third.signal(SIGINT);
+  EXPECT_EQ(third.wait().code, 128 + SIGINT);
+  fourth.wait();
+}
+
+TEST_F(TrainTogether, OptionsThatDifferAreNamedOnBothRanks) {
+  Json config = router();
+  write_config("zero.json", config);
+  config["optimizer"] = {{"lr", 0.25}};
+  write_config("one.json", config);
+  Program first = start("0", "zero.json"), second = start("1", "one.json");
+  for (const ProgramResult& result : {first.wait(), second.wait()}) {
+    EXPECT_EQ(result.code, 2) << result.err;
+    EXPECT_TRUE(result.says("`optimizer.lr` is 0.0005 for rank 0 and 0.25 for rank 1"))
+        << result.err;
+  }
+}
+
+TEST_F(TrainTogether, GiveTheResultOfOne) {
   Json config = router();
   write_config("two.json", config);
   config["micro_steps"] = 2;
   write_config("one.json", config);
   ASSERT_EQ(train("router", "one.json", "one").code, 0);
-  const std::string port = std::to_string(free_port());
-  const auto start = [&](const char* rank) {
-    return Program(ELASTIC_BENCH_BINARY,
-                   {"train", "router", "--config", path("two.json"), "--output", path("two"),
-                    "--device", "cpu"},
-                   {{"RANK", rank},
-                    {"WORLD_SIZE", "2"},
-                    {"MASTER_ADDR", "127.0.0.1"},
-                    {"MASTER_PORT", port},
-                    {"OMP_NUM_THREADS", "1"}});
-  };
-  Program first = start("0"), second = start("1");
+  Program first = start("0", "two.json"), second = start("1", "two.json");
   const ProgramResult result = first.wait();
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(second.wait().code, 0);

@@ -1,13 +1,7 @@
 // Processes that train together, as threads of this one: their numbers are those of one process
 // that draws the same batches.
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <ATen/ops/tensor.h>
 
 #include <future>
 #include <string>
@@ -15,59 +9,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/train/process_group.h"
 #include "tests/engine/train_run.h"
+#include "tests/testing/free_port.h"
 
 namespace elastic::engine {
 namespace {
 
 using namespace elastic::testing;
-
-// A port that nobody listens on.
-int free_port() {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  close(listener);
-  return ntohs(address.sin_port);
-}
-
-TEST(TrainProcesses, SumsAreThoseOfAllRanks) {
-  constexpr int kWorld = 3, kRounds = 5;
-  const int port = free_port();
-  std::vector<std::future<void>> ranks;
-  for (int rank = 0; rank < kWorld; ++rank) {
-    ranks.push_back(std::async(std::launch::async, [=] {
-      ProcessGroup group({.rank = rank, .world = kWorld, .port = port});
-      EXPECT_EQ(group.rank(), rank);
-      EXPECT_EQ(group.world(), kWorld);
-      for (int round = 1; round <= kRounds; ++round) {
-        const auto own = static_cast<float>(round * (rank + 1));
-        const at::Tensor a = at::tensor(std::vector<float>{own, 2 * own, 3 * own, 4 * own});
-        const at::Tensor b = at::tensor(std::vector<float>{10 * own});
-        group.sum({a.view({2, 2}), b});
-        const auto all = static_cast<float>(round * 6);
-        EXPECT_TRUE(a.equal(at::tensor(std::vector<float>{all, 2 * all, 3 * all, 4 * all})));
-        EXPECT_EQ(b.item<float>(), 10 * all);
-      }
-    }));
-  }
-  for (auto& rank : ranks) rank.get();
-}
-
-TEST(TrainProcesses, UnknownHostsAreNamedAtOnce) {
-  try {
-    const ProcessGroup group({.rank = 0, .world = 2, .address = "", .port = 1});
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
-    EXPECT_TRUE(std::string(error.what()).starts_with("MASTER_ADDR is ``: ")) << error.what();
-  }
-}
 
 // Two processes of one micro step each draw what one process draws in two.
 TEST(TrainProcesses, TrainAsOneProcessDoes) {
@@ -127,6 +75,66 @@ TEST(TrainProcesses, StopTogether) {
   EXPECT_EQ(first.steps, second.steps);
   EXPECT_GT(first.steps, 0);
   EXPECT_LT(first.steps, 100000);
+}
+
+// What every rank says where the ranks' options and data are these.
+std::vector<std::string> errors_of(const std::vector<TrainOptions>& ranks,
+                                   const std::vector<BatchSource>& sources) {
+  std::vector<std::future<std::string>> said;
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    said.push_back(std::async(std::launch::async, [&, rank]() -> std::string {
+      try {
+        train_router(ranks[rank], sources[rank]);
+        return "";
+      } catch (const Error& error) {
+        return error.kind() == ErrorKind::kInvalidArgument ? error.what() : "another kind";
+      }
+    }));
+  }
+  std::vector<std::string> errors;
+  errors.reserve(said.size());
+  for (auto& one : said) errors.push_back(one.get());
+  return errors;
+}
+
+class TrainProcessesThatDiffer : public ::testing::Test {
+ protected:
+  TrainProcessesThatDiffer() : ranks_(2, router_options(folder_, "out")) {
+    const int port = free_port();
+    for (const int rank : {0, 1}) {
+      ranks_[static_cast<std::size_t>(rank)].processes = {.rank = rank, .world = 2, .port = port};
+    }
+  }
+  // Both ranks say it, and nothing was trained.
+  void expect(const std::string& part, const std::vector<BatchSource>& sources) const {
+    for (const std::string& error : errors_of(ranks_, sources)) {
+      EXPECT_NE(error.find(part), std::string::npos) << error;
+    }
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "out/state.safetensors"));
+  }
+  TemporaryFolder folder_;
+  std::vector<TrainOptions> ranks_;
+};
+
+TEST_F(TrainProcessesThatDiffer, InAnOption) {
+  ranks_[1].optimizer.lr = 0.25;
+  expect("`optimizer.lr` is 0.001 for rank 0 and 0.25 for rank 1", {made_source(), made_source()});
+}
+
+TEST_F(TrainProcessesThatDiffer, InTheirSeed) {
+  ranks_[1].seed = 43;
+  expect("`seed` is 42 for rank 0 and 43 for rank 1", {made_source(), made_source()});
+}
+
+TEST_F(TrainProcessesThatDiffer, InTheBasesWeights) {
+  ranks_[1].base = small_checkpoint(folder_ / "other", 7);
+  expect("weights", {made_source(), made_source()});
+}
+
+TEST_F(TrainProcessesThatDiffer, InWhatTheirFilesHold) {
+  BatchSource other = made_source();
+  other.draw = [](const BatchPosition&) { return made_documents({420, 400}, 2, 99); };
+  expect("`first batch sha256` is ", {made_source(), other});
 }
 
 }  // namespace
