@@ -40,6 +40,11 @@ static_assert(sizeof(c10d::ProcessGroupGloo::Options) == 176);
 static_assert(sizeof(c10d::ProcessGroupGloo::GlooStore) == 16);
 #endif
 
+// c10d notes every collective in a record of the whole process, which nothing here reads and which
+// groups of two threads, as in tests, write at the same time without a lock. Read once, at the
+// first collective; set before there are threads.
+[[maybe_unused]] const int kNoRecord = setenv("TORCH_FR_BUFFER_SIZE", "0", 0);
+
 constexpr auto kPoll = std::chrono::milliseconds(20);
 constexpr const char* kFault = "fault";  // key: why the processes cannot come together
 
