@@ -11,12 +11,14 @@
 #include <CLI/Version.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "datasets/catalog.h"
 #include "datasets/folders.h"
 #include "datasets/sources.h"
 #include "engine/api/make_generator.h"
 #include "harness/run/build_info.h"
+#include "harness/run/processes.h"
 
 namespace elastic::harness {
 namespace {
@@ -97,6 +99,14 @@ void add_machine(std::vector<Finding>& findings) {
   }
 }
 
+void add_launcher(std::vector<Finding>& findings) {
+  try {
+    findings.push_back({"launcher", describe_launcher(), ""});
+  } catch (const Error& error) {
+    findings.push_back({"launcher", "unknown", error.what()});
+  }
+}
+
 void add_engine(std::vector<Finding>& findings) {
   for (const std::string& entry : engine::describe_engine()) {
     const std::size_t colon = std::min(entry.find(": "), entry.size());
@@ -157,6 +167,7 @@ std::vector<Finding> examine(const fs::path& data_folder) {
   std::vector<Finding> findings;
   add_program(findings);
   add_machine(findings);
+  add_launcher(findings);
   add_engine(findings);
   add_libraries(findings);
   add_data(findings, data_folder);

@@ -41,6 +41,16 @@ TEST(Doctor, NamesVersionsDevicesAndData) {
   }
 }
 
+TEST(Doctor, SaysWhichLauncherStartedIt) {
+  const testing::TemporaryFolder folder;
+  const Outcome mpirun = doctor(folder.path(), ELASTIC_BENCH_BINARY,
+                                {{"OMPI_COMM_WORLD_RANK", "1"}, {"OMPI_COMM_WORLD_SIZE", "2"}});
+  EXPECT_NE(mpirun.output.find("mpirun (Open MPI): rank 1 of 2"), std::string::npos)
+      << mpirun.output;
+  const Outcome wrong = doctor(folder.path(), ELASTIC_BENCH_BINARY, {{"WORLD_SIZE", "x"}});
+  EXPECT_NE(wrong.output.find("WORLD_SIZE=x is not a number"), std::string::npos) << wrong.output;
+}
+
 // The bytes of an entry of /proc/meminfo.
 std::int64_t memory_of(std::string_view entry) {
   std::ifstream in("/proc/meminfo");
