@@ -112,8 +112,9 @@ TEST_F(Gpu_Step, AttendReadsThePagesOfTheBestBounds) {
                                {8, 100, 12, true, true},
                                {32, 256, 8, false, false},
                                {64, 1024, 16, true, false}}) {
-    for (const auto& [heads_kv, group, dim] :
+    for (const std::array<std::int64_t, 3>& sizes :
          {std::array<std::int64_t, 3>{2, 4, 128}, {3, 1, 64}, {1, 16, 64}}) {
+      const std::int64_t heads_kv = sizes[0], group = sizes[1], dim = sizes[2];
       const std::vector<std::int32_t> positions = {0, 62, 99, 100, 255, 1023, 1024, 5000, 30001};
       const auto batch = static_cast<std::int64_t>(positions.size());
       std::vector<at::Tensor> held;
