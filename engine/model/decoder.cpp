@@ -121,8 +121,8 @@ HeadDecision Decoder::decide_ahead(std::int64_t layer, const at::Tensor& x,
     for (std::int64_t start = begin; start < end; start += chunk_rows_) {
       const at::Tensor rows = x.narrow(0, start, std::min(chunk_rows_, end - start));
       const at::Tensor k =
-          at::linear(rms_norm(rows, w.input_norm, c.rms_eps), w.qkv.narrow(0, q_rows, kv_rows),
-                     bias_rows(w.qkv_bias, q_rows, kv_rows));
+          linear_rows(rms_norm(rows, w.input_norm, c.rms_eps), w.qkv.narrow(0, q_rows, kv_rows),
+                      bias_rows(w.qkv_bias, q_rows, kv_rows));
       router.add(split_heads(k, c.heads_kv, w.k_norm, c.rms_eps), start);
     }
   }
@@ -179,7 +179,7 @@ AttentionInput Decoder::attention_input(const Sequence& sequence, std::int64_t l
   const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
   const std::int64_t q_rows = c.heads_q * c.head_dim;
   const at::Tensor h = rms_norm(part, w.input_norm, c.rms_eps);
-  const at::Tensor q = at::linear(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
+  const at::Tensor q = linear_rows(h, w.qkv.narrow(0, 0, q_rows), bias_rows(w.qkv_bias, 0, q_rows));
   AttentionInput input =
       input_at({layer, start}, part, sequence.cache.read_all(layer, sequence.tokens));
   rotary_.rotate(split_heads(q, c.heads_q, w.q_norm, c.rms_eps), start, input.q);

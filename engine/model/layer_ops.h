@@ -12,10 +12,13 @@
 
 namespace elastic::engine {
 
+/// x w^T + bias of rows x [rows, in], without a gradient: many rows in fp32 on a CPU by oneDNN.
+at::Tensor linear_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+
 /// Rows [start, start + rows) of a stacked bias; undefined where there is none.
 at::Tensor bias_rows(const at::Tensor& bias, std::int64_t start, std::int64_t rows);
 
-/// x += h w^T + bias: the residual sum is part of the product, without a pass of its own.
+/// x += h w^T + bias: where linear_rows() is linear(), without a pass of its own for the sum.
 void add_linear(at::Tensor& x, const at::Tensor& h, const at::Tensor& weight,
                 const at::Tensor& bias);
 
