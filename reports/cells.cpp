@@ -25,6 +25,11 @@ Value text_or_null(std::string text) {
   return text;
 }
 
+std::string value_of(const std::map<std::string, std::string>& facts, const std::string& key) {
+  const auto at = facts.find(key);
+  return at == facts.end() ? "" : at->second;
+}
+
 SampleFilter filter_of(const runs::Cell& cell, std::size_t run) {
   SampleFilter filter{run, cell.model, cell.mode, cell.task, std::nullopt, std::nullopt};
   if (cell.length != 0) filter.length = cell.length;

@@ -3,6 +3,7 @@
 // Building blocks of documents: values with sensible digits, score cells with interval and counts,
 // and the columns that tell several runs or models apart.
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,9 @@ namespace elastic::reports {
 Value number(std::optional<double> value, double scale = 1, int digits = 4);
 Value count(std::int64_t value);
 Value text_or_null(std::string text);
+
+/// Of a run's settings or environment; empty where the key is not there.
+std::string value_of(const std::map<std::string, std::string>& facts, const std::string& key);
 
 /// An interval of scores in 0..1 as it is printed, 0..100.
 std::optional<runs::Interval> percent(const std::optional<runs::Interval>& interval);

@@ -1,6 +1,7 @@
 #include "reports/paper_rows.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/registry.h"
 #include "reports/published.h"
@@ -28,35 +29,30 @@ constexpr PaperMethod kMethods[] = {
     {"MoBA", "moba"},
     {"NSA", "nsa"}};
 
-// Without repetition, in order.
-void add_once(std::vector<std::string>& names, const std::string& name) {
-  if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+// The names that an experiment's numbers have in a field, each once and in order.
+std::vector<std::string> names_of(std::string_view experiment, std::string PublishedNumber::*field,
+                                  const std::optional<std::string_view>& model = std::nullopt) {
+  std::vector<std::string> names;
+  for (const PublishedNumber& number : published_numbers(experiment)) {
+    const std::string& name = number.*field;
+    if (model && number.model != *model) continue;
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace
 
 std::vector<std::string> paper_rows(std::string_view experiment, std::string_view model) {
-  std::vector<std::string> rows;
-  for (const PublishedNumber& number : published_numbers(experiment)) {
-    if (number.model == model) add_once(rows, number.row);
-  }
-  return rows;
+  return names_of(experiment, &PublishedNumber::row, model);
 }
 
 std::vector<std::string> paper_columns_of(std::string_view experiment) {
-  std::vector<std::string> columns;
-  for (const PublishedNumber& number : published_numbers(experiment)) {
-    add_once(columns, number.column);
-  }
-  return columns;
+  return names_of(experiment, &PublishedNumber::column);
 }
 
 std::vector<std::string> paper_models_of(std::string_view experiment) {
-  std::vector<std::string> models;
-  for (const PublishedNumber& number : published_numbers(experiment)) {
-    add_once(models, number.model);
-  }
-  return models;
+  return names_of(experiment, &PublishedNumber::model);
 }
 
 std::string paper_mode(std::string_view row) {

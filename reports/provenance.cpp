@@ -12,11 +12,6 @@ namespace {
 
 using Strings = std::map<std::string, std::string>;
 
-std::string value_of(const Strings& map, const std::string& key) {
-  const auto at = map.find(key);
-  return at == map.end() ? "" : at->second;
-}
-
 std::string profile_of(const runs::RunSpec& spec, std::string_view task) {
   return value_of(spec.settings, std::string(runs::kProfileSetting).append(runs::suite_of(task)));
 }

@@ -11,8 +11,7 @@ namespace elastic::reports {
 namespace {
 
 std::string environment_of(const ReportInput::Run& run, const char* key) {
-  const auto at = run.data.spec.environment.find(key);
-  return at == run.data.spec.environment.end() ? "" : at->second;
+  return value_of(run.data.spec.environment, key);
 }
 
 std::optional<runs::Spread> batch_of(const ReportInput::Run& run) {

@@ -108,7 +108,7 @@ SpanGradients full_backward(const at::Tensor& grad, const at::Tensor& q, const a
                                                   subset.result(own, own_q, spans), spans, scale),
                             own_q, own_k);
   };
-  if (!run_apart(q, layout)) {
+  if (!run_apart(q, layout) || layout.apart.size() == 1) {
     return of_some(heads_of_any(heads), grad, q, k, v, result, layout.documents);
   }
   SpanGradients all{at::empty_like(q), at::empty_like(k), at::empty_like(v)};
@@ -118,7 +118,6 @@ SpanGradients full_backward(const at::Tensor& grad, const at::Tensor& q, const a
     const SpanGradients part = of_some(
         heads ? std::optional((*heads)[d]) : std::nullopt, own(grad), own(q), own(k), own(v),
         {own(result.out), result.lse.narrow(1, start, rows).contiguous(), {}, {}}, layout.apart[d]);
-    if (layout.apart.size() == 1) return part;
     own(all.q).copy_(part.q);
     own(all.k).copy_(part.k);
     own(all.v).copy_(part.v);

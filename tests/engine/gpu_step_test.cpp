@@ -30,13 +30,14 @@
 #include "engine/model/recorded_step.h"
 #include "tests/engine/gpu.h"
 #include "tests/engine/recorded_steps.h"
+#include "tests/engine/relative_error.h"
 #include "tests/testing/tolerance.h"
 
 namespace elastic::engine {
 namespace {
 
 using elastic::testing::plan_of;
-using elastic::testing::relative;
+using elastic::testing::relative_error;
 using elastic::testing::step_config;
 
 class Gpu_Step : public elastic::testing::GpuSuite {
@@ -84,7 +85,7 @@ TEST_F(Gpu_Step, AttendEqualsFloat64AtAnyNumberOfKeysInRingsAndAfterEvictions) {
         const at::Tensor scores = at::matmul(held[at].to(at::kDouble), q[b][head].to(at::kDouble));
         const at::Tensor weights =
             at::softmax(scores.div(std::sqrt(static_cast<double>(c.dim))), 0);
-        EXPECT_LT(relative(out[b][head], at::matmul(weights, held[at + 1].to(at::kDouble))),
+        EXPECT_LT(relative_error(out[b][head], at::matmul(weights, held[at + 1].to(at::kDouble))),
                   elastic::testing::kHeadBf16)
             << positions[static_cast<std::size_t>(b)] << " head " << head << " d" << c.dim;
       }
@@ -160,7 +161,7 @@ TEST_F(Gpu_Step, AttendReadsThePagesOfTheBestBounds) {
             const at::Tensor scores = at::matmul(wide(0), query[g])
                                           .div(std::sqrt(static_cast<double>(dim)))
                                           .masked_fill(~pages, -INFINITY);
-            EXPECT_LT(relative(out[b][head][g], at::matmul(at::softmax(scores, 0), wide(1))),
+            EXPECT_LT(relative_error(out[b][head][g], at::matmul(at::softmax(scores, 0), wide(1))),
                       elastic::testing::kHeadBf16)
                 << keys << " keys, head " << head << "." << g << ", pages of " << rule.page;
           }
@@ -182,8 +183,9 @@ TEST_F(Gpu_Step, GateAndRotateEqualTheirDefinitions) {
     const at::Tensor out = at::full({rows, kWide}, 7.0, bf16());
     kernels().gate(x, out);
     const at::Tensor gate = x.narrow(1, 0, kWide).to(at::kDouble);
-    EXPECT_LT(relative(out, gate / (1 + (-gate).exp()) * x.narrow(1, kWide, kWide).to(at::kDouble)),
-              5e-3);
+    EXPECT_LT(
+        relative_error(out, gate / (1 + (-gate).exp()) * x.narrow(1, kWide, kWide).to(at::kDouble)),
+        5e-3);
     for (const std::int64_t dim : {64, 128}) {
       const at::Tensor wide = at::randn({rows, 5, dim + 8}, bf16());
       const at::Tensor heads = wide.narrow(1, 1, 3).narrow(2, 0, dim);
@@ -194,7 +196,8 @@ TEST_F(Gpu_Step, GateAndRotateEqualTheirDefinitions) {
       const at::Tensor a = heads.narrow(2, 0, dim / 2).to(at::kDouble),
                        b = heads.narrow(2, dim / 2, dim / 2).to(at::kDouble);
       const at::Tensor c = cos.unsqueeze(1).to(at::kDouble), s = sin.unsqueeze(1).to(at::kDouble);
-      EXPECT_LT(relative(turned.transpose(0, 1), at::cat({a * c - b * s, b * c + a * s}, 2)), 5e-3);
+      EXPECT_LT(relative_error(turned.transpose(0, 1), at::cat({a * c - b * s, b * c + a * s}, 2)),
+                5e-3);
     }
   }
 }
@@ -232,7 +235,7 @@ TEST_F(Gpu_Step, LinearEqualsFloat64AndEachRowIsTheSameBitsAlone) {
         if (c.bias) product = product + bias.to(at::kDouble);
         const at::Tensor wanted = library_end(product, end, y);
         kernels().linear(x, weight, bias, end, y);
-        EXPECT_LT(relative(y, wanted), 1e-2) << c.in << " -> " << c.out << ", rows " << rows;
+        EXPECT_LT(relative_error(y, wanted), 1e-2) << c.in << " -> " << c.out << ", rows " << rows;
         if (rows == 1) alone = y[0].clone();
         EXPECT_TRUE(y[0].equal(alone)) << c.in << " -> " << c.out << ", rows " << rows;
       }
@@ -247,7 +250,7 @@ TEST_F(Gpu_Step, NormEqualsItsDefinition) {
     kernels().norm(x, weight, 1e-5, out);
     const at::Tensor wide = x.to(at::kDouble);
     const at::Tensor wanted = wide / (wide.pow(2).mean(1, true) + 1e-5).sqrt();
-    EXPECT_LT(relative(out, wanted * weight.to(at::kDouble)), 5e-3) << width;
+    EXPECT_LT(relative_error(out, wanted * weight.to(at::kDouble)), 5e-3) << width;
   }
 }
 

@@ -19,7 +19,7 @@
 #include "engine/train/span_attention.h"
 #include "tests/engine/gpu.h"
 #include "tests/engine/modes.h"
-#include "tests/engine/train_model.h"
+#include "tests/engine/relative_error.h"
 #include "tests/testing/tolerance.h"
 
 namespace elastic::engine {

@@ -13,6 +13,7 @@
 #include "engine/device/stage_clock.h"
 #include "engine/generate/torch_generator.h"
 #include "engine/model/recorded_step.h"
+#include "tests/engine/relative_error.h"
 #include "tests/engine/small_config.h"
 
 namespace elastic::testing {
@@ -27,12 +28,6 @@ inline engine::AttentionPlan plan_of(const engine::Decoder& decoder, const char*
   engine::PlanContext context = engine::plan_context(decoder.config());
   context.routers = decoder.weights().routers;
   return engine::make_attention_plan(mode, context);
-}
-
-/// ||got - wanted|| / ||wanted||
-inline double relative(const at::Tensor& got, const at::Tensor& wanted) {
-  const at::Tensor truth = wanted.to(at::kDouble);
-  return ((got.to(at::kDouble) - truth).norm() / truth.norm()).item<double>();
 }
 
 inline void expect_recorded_as_composed(engine::Decoder& decoder, const char* mode) {
@@ -66,7 +61,7 @@ inline void expect_recorded_as_composed(engine::Decoder& decoder, const char* mo
     }
     const at::Tensor wanted = decoder.logits(decoder.step(first, ids, plan));
     const engine::StepResult got = recorded.run(second);
-    ASSERT_LT(relative(got.logits, wanted), most) << mode << ", step " << step;
+    ASSERT_LT(relative_error(got.logits, wanted), most) << mode << ", step " << step;
     const at::Tensor best = got.logits.argmax(1).cpu();
     for (std::size_t i = 0; i < batch; ++i) {
       EXPECT_EQ(got.greedy[i], best[static_cast<std::int64_t>(i)].item<std::int64_t>());

@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 
 #include "tests/engine/modes.h"
+#include "tests/engine/relative_error.h"
 #include "tests/engine/train_model.h"
 
 namespace elastic::engine {

@@ -24,6 +24,7 @@
 #include "engine/router/pooling.h"
 #include "engine/router/router.h"
 #include "tests/engine/modes.h"
+#include "tests/engine/relative_error.h"
 #include "tests/engine/train_model.h"
 #include "tests/engine/visibility.h"
 

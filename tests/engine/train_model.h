@@ -112,10 +112,4 @@ inline std::vector<engine::TrainingDocument> made_documents(
   return documents;
 }
 
-/// |a - b| / |b|.
-inline double relative_error(const at::Tensor& a, const at::Tensor& b) {
-  const at::Tensor x = a.detach().to(at::kDouble), y = b.detach().to(at::kDouble);
-  return ((x - y).norm() / y.norm()).item<double>();
-}
-
 }  // namespace elastic::testing
